@@ -1,0 +1,122 @@
+/* What the engine tells about itself: counters of all workers, and the state of one peer (for the
+ * Admin API's handle_info and the metrics). Plain values, copied out of the workers. */
+#ifndef TR_MEDIA_STATS_H
+#define TR_MEDIA_STATS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/time.h"
+
+enum { TR_STATS_TRACKS_MAX = 32, TR_STATS_LAYERS_MAX = 3, TR_STATS_PAIRS_MAX = 16 };
+
+/* Why a datagram or a packet was not used. One counter each, so that an attack has a name. */
+enum tr_drop {
+    TR_DROP_UNKNOWN_ADDR, /* not STUN, from an address without an authenticated check */
+    TR_DROP_STUN_BAD,
+    TR_DROP_STUN_AUTH,
+    TR_DROP_STUN_UNKNOWN_UFRAG,
+    TR_DROP_DTLS,
+    TR_DROP_RTP_BAD,
+    TR_DROP_RTP_UNKNOWN_SSRC,
+    TR_DROP_SRTP_AUTH,
+    TR_DROP_SRTP_REPLAY,
+    TR_DROP_RTCP_BAD,
+    TR_DROP_NO_BUFFER,    /* packet pool empty */
+    TR_DROP_MAILBOX_FULL, /* the other worker did not keep up */
+    TR_DROP_SEND,         /* the kernel did not take it */
+    TR_DROP_COUNT
+};
+
+const char *tr_drop_name(enum tr_drop drop); /* snake_case, for metrics */
+
+struct tr_media_counters {
+    uint64_t datagrams_in;
+    uint64_t bytes_in;
+    uint64_t datagrams_out;
+    uint64_t bytes_out;
+    uint64_t sends;    /* system calls that sent */
+    uint64_t receives; /* system calls that received */
+    uint64_t rtp_in;
+    uint64_t rtp_out; /* forwarded packets */
+    uint64_t rtx_out; /* retransmissions */
+    uint64_t nacks_in;
+    uint64_t nacks_out;
+    uint64_t plis_in;
+    uint64_t plis_out;
+    uint64_t drops[TR_DROP_COUNT];
+    uint32_t peers;
+    uint32_t routes;
+    uint32_t packets_in_use;
+};
+
+struct tr_stats_layer { /* one received RTP stream */
+    uint32_t ssrc;
+    uint32_t rtx_ssrc;
+    char rid[17];
+    uint64_t packets;
+    uint64_t bytes;
+    uint64_t lost;
+    uint64_t rtx_packets;
+    uint32_t jitter_rtp; /* RFC 3550 A.8, in clock units */
+    uint32_t bitrate_bps;
+    uint32_t nacks;
+    uint32_t plis;
+    tr_usec last_us; /* when the last packet came; 0: none yet */
+};
+
+struct tr_stats_track {
+    bool used;
+    bool video;
+    char mid[33];
+    char codec[16];
+    uint8_t pt;
+    uint8_t rtx_pt;
+    int layers_count;
+    struct tr_stats_layer layers[TR_STATS_LAYERS_MAX]; /* what the client sends */
+    bool sending;                                      /* what it receives: */
+    uint32_t out_ssrc;
+    uint32_t out_rtx_ssrc;
+    uint64_t out_packets;
+    uint64_t out_bytes;
+    uint64_t out_rtx_packets;
+    uint32_t out_bitrate_bps;
+    uint32_t out_nacks; /* received from the client */
+    uint32_t out_plis;
+    uint32_t remote_lost; /* from its receiver reports */
+    uint8_t remote_fraction_lost;
+    uint32_t remote_jitter_rtp;
+    tr_usec rtt_us; /* 0: unknown */
+};
+
+struct tr_stats_pair {
+    struct tr_addr local;
+    struct tr_addr remote;
+    bool selected;
+    bool nominated;
+    tr_usec last_check_us;
+};
+
+struct tr_media_peer_stats {
+    int worker;            /* -1: no check has arrived yet */
+    const char *ice_state; /* "new", "checking", "connected", "failed" */
+    int pairs_count;
+    struct tr_stats_pair pairs[TR_STATS_PAIRS_MAX];
+    uint64_t ice_checks;
+    uint64_t ice_refused;
+    const char *dtls_state; /* "new", "connecting", "connected", "closed", "failed" */
+    const char *dtls_role;  /* "server", "client" */
+    uint32_t dtls_retransmissions;
+    char dtls_cipher[40];
+    char remote_fingerprint[100];
+    const char *srtp_profile; /* "AEAD_AES_128_GCM" ...; NULL before the handshake */
+    uint64_t packets_in, bytes_in, packets_out, bytes_out;
+    uint64_t drops[TR_DROP_COUNT];
+    uint32_t remb_bps; /* received; 0: none */
+    tr_usec created_us, connected_us;
+    int tracks_count;
+    struct tr_stats_track tracks[TR_STATS_TRACKS_MAX];
+};
+
+#endif
