@@ -1,3 +1,6 @@
+/* Every function works on the one canonical form; text in any other spelling (an IPv4-mapped
+ * literal, leading zeros in IPv6) turns into it when it is parsed. inet_pton judges literals: it
+ * takes no names, no zones, no octal, no missing parts. */
 #include "base/addr.h"
 
 #include <arpa/inet.h>
@@ -90,7 +93,7 @@ enum tr_err tr_addr_parse(struct tr_addr *out, const char *text)
         return TR_ERR_BADMSG;
     memcpy(ip, text + (bracket ? 1 : 0), n);
     ip[n] = '\0';
-    if (!bracket && strchr(ip, ':'))
+    if (bracket != (strchr(ip, ':') != NULL)) /* brackets belong to IPv6, and IPv6 to brackets */
         return TR_ERR_BADMSG;
     const char *digits = colon + 1;
     size_t count = strspn(digits, "0123456789");

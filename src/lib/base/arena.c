@@ -1,4 +1,6 @@
-/* Blocks of at least 4 KiB in a list; an object larger than that gets a block of its own. */
+/* Blocks of 4 KiB in a list; objects come from the first one. An object larger than a block gets one
+ * of its own, put behind the first so that the room left there is still used. The last block before
+ * the maximum is as small as it must be. */
 #include "base/arena.h"
 
 #include <stdint.h>
@@ -45,15 +47,20 @@ void tr_arena_destroy(struct tr_arena *arena)
 
 static struct block *add_block(struct tr_arena *arena, size_t n)
 {
-    size_t size = n > BLOCK_BYTES - sizeof(struct block) ? n : BLOCK_BYTES - sizeof(struct block);
-    if (size > arena->bytes_max || arena->bytes > arena->bytes_max - size)
+    size_t left = arena->bytes_max - arena->bytes;
+    size_t size = BLOCK_BYTES - sizeof(struct block);
+    if (n > left)
         return NULL;
+    size = size < n ? n : size;
+    size = size > left ? left : size;
     struct block *b = tr_alloc(sizeof *b + size);
     if (!b)
         return NULL;
     b->size = size;
-    b->next = arena->blocks;
-    arena->blocks = b;
+    struct block *first = arena->blocks;
+    struct block **at = first && n > BLOCK_BYTES - sizeof *b ? &first->next : &arena->blocks;
+    b->next = *at;
+    *at = b;
     arena->bytes += size;
     return b;
 }
@@ -62,6 +69,7 @@ void *tr_arena_alloc(struct tr_arena *arena, size_t n)
 {
     if (n > SIZE_MAX / 2)
         return NULL;
+    n = n ? n : 1; /* every object has an address of its own */
     n = (n + ALIGN - 1) & ~(size_t)(ALIGN - 1);
     struct block *b = arena->blocks;
     if (!b || b->size - b->used < n)

@@ -7,7 +7,7 @@
 
 struct tr_arena;
 
-/* bytes_max bounds all blocks together. NULL when memory is out. */
+/* bytes_max bounds the room in all blocks together. NULL when memory is out. */
 struct tr_arena *tr_arena_create(size_t bytes_max);
 void tr_arena_destroy(struct tr_arena *arena); /* NULL is fine */
 /* Zeroed, aligned to 16 bytes; NULL when memory or the maximum is reached. Never freed alone. */

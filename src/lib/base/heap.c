@@ -17,6 +17,11 @@ void tr_heap_deinit(struct tr_heap *heap)
     *heap = (struct tr_heap){ 0 };
 }
 
+static bool is_in(const struct tr_heap *heap, const struct tr_heap_node *node)
+{
+    return node->pos <= heap->count && heap->nodes[node->pos - 1] == node;
+}
+
 static void put(struct tr_heap *heap, uint32_t i, struct tr_heap_node *node)
 {
     heap->nodes[i] = node;
@@ -54,9 +59,8 @@ static enum tr_err make_room(struct tr_heap *heap)
         return TR_OK;
     if (heap->count >= heap->max)
         return TR_ERR_LIMIT;
-    uint32_t size = heap->size ? heap->size * 2 : FIRST_SIZE;
-    if (size > heap->max)
-        size = heap->max;
+    uint32_t size = heap->size ? heap->size : FIRST_SIZE / 2;
+    size = size > heap->max / 2 ? heap->max : size * 2;
     struct tr_heap_node **nodes = tr_realloc(heap->nodes, size * sizeof *nodes);
     if (!nodes)
         return TR_ERR_NOMEM;
@@ -79,7 +83,7 @@ enum tr_err tr_heap_set(struct tr_heap *heap, struct tr_heap_node *node, tr_usec
         sift_up(heap, heap->count++, node);
         return TR_OK;
     }
-    TR_ASSERT(heap->nodes[node->pos - 1] == node);
+    TR_ASSERT(is_in(heap, node));
     tr_usec old = node->key;
     node->key = key;
     if (key < old)
@@ -94,7 +98,7 @@ void tr_heap_remove(struct tr_heap *heap, struct tr_heap_node *node)
     if (node->pos == 0)
         return;
     uint32_t i = node->pos - 1;
-    TR_ASSERT(heap->nodes[i] == node);
+    TR_ASSERT(is_in(heap, node));
     struct tr_heap_node *last = heap->nodes[--heap->count];
     node->pos = 0;
     if (last == node)

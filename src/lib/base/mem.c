@@ -25,12 +25,12 @@ static bool may_allocate(void)
 {
     atomic_fetch_add_explicit(&allocs, 1, memory_order_relaxed);
     uint64_t left = atomic_load_explicit(&fail_after, memory_order_relaxed);
-    if (left == UINT64_MAX)
-        return true;
-    if (left == 0)
-        return false;
-    atomic_store_explicit(&fail_after, left - 1, memory_order_relaxed);
-    return true;
+    while (left != UINT64_MAX && left > 0) {
+        if (atomic_compare_exchange_weak_explicit(&fail_after, &left, left - 1,
+                                                  memory_order_relaxed, memory_order_relaxed))
+            return true;
+    }
+    return left > 0;
 }
 
 static struct block *block_of(void *p)

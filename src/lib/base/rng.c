@@ -1,3 +1,4 @@
+/* What a caller needs is made from fill() alone, so that a new generator is one function. */
 #include "base/rng.h"
 
 #include <string.h>

@@ -58,7 +58,8 @@ uint8_t *tr_wr_skip(struct tr_wr *w, size_t n)
         return NULL;
     }
     uint8_t *p = w->p;
-    w->p += n;
+    if (n > 0)
+        w->p += n;
     return p;
 }
 

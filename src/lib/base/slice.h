@@ -114,7 +114,7 @@ uint64_t tr_rd_u64(struct tr_rd *r);
 static inline struct tr_wr tr_wr(void *p, size_t n)
 {
     uint8_t *b = p;
-    return (struct tr_wr){ .p = b, .start = b, .end = b + n };
+    return (struct tr_wr){ .p = b, .start = b, .end = b ? b + n : NULL };
 }
 
 static inline size_t tr_wr_len(const struct tr_wr *w)
@@ -133,8 +133,8 @@ void tr_wr_u32(struct tr_wr *w, uint32_t v);
 void tr_wr_u64(struct tr_wr *w, uint64_t v);
 void tr_wr_bytes(struct tr_wr *w, const void *p, size_t n);
 void tr_wr_zero(struct tr_wr *w, size_t n);
-void tr_wr_str(struct tr_wr *w, const char *s);       /* without the NUL */
-void tr_wr_fmt(struct tr_wr *w, const char *fmt, ...) /* printf into the cursor, no NUL kept */
-    __attribute__((format(printf, 2, 3)));
+void tr_wr_str(struct tr_wr *w, const char *s); /* without the NUL */
+/* printf into the cursor. The NUL is not kept, but needs one byte of room. */
+void tr_wr_fmt(struct tr_wr *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

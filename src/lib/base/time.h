@@ -19,7 +19,7 @@ static inline tr_usec tr_usec_min(tr_usec a, tr_usec b)
     return a < b ? a : b;
 }
 
-/* Unix microseconds to NTP and back (the eras meet in 2036; both sides wrap alike). */
+/* Unix microseconds to NTP and back, without loss until the era ends in 2036. */
 static inline tr_ntp tr_ntp_from_unix_us(int64_t unix_us)
 {
     uint64_t us = (uint64_t)unix_us + 2208988800ull * 1000000ull;
@@ -29,7 +29,8 @@ static inline tr_ntp tr_ntp_from_unix_us(int64_t unix_us)
 
 static inline int64_t tr_ntp_to_unix_us(tr_ntp ntp)
 {
-    uint64_t us = (ntp >> 32) * 1000000u + (((ntp & 0xffffffffu) * 1000000u) >> 32);
+    uint64_t us = (ntp >> 32) * 1000000u;
+    us += ((ntp & 0xffffffffu) * 1000000u + (1u << 31)) >> 32; /* to the nearest */
     return (int64_t)(us - 2208988800ull * 1000000ull);
 }
 
