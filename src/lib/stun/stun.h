@@ -72,11 +72,11 @@ TR_MUST_USE enum tr_err tr_stun_read_addr(const struct tr_stun *m, struct tr_sli
  * (short term) or what tr_stun_long_term_key made. NOTFOUND: there is none; AUTH: wrong. */
 TR_MUST_USE enum tr_err tr_stun_check_integrity(const struct tr_stun *m, struct tr_slice key);
 /* Long-term keys of RFC 8489 18.5.1: MD5 or SHA-256 of username ":" realm ":" password. The strings
- * come prepared (OpaqueString). Returns the length of the key, 0 when the digest is not available. */
+ * come prepared (OpaqueString). Returns the length of the key. */
 size_t tr_stun_long_term_key(struct tr_slice username, struct tr_slice realm,
                              struct tr_slice password, bool sha256, uint8_t out[TR_STUN_KEY_MAX]);
 
-/* Writing: begin, attributes, then integrity (optional), then fingerprint (optional), then
+/* Writing, with an empty writer: begin, attributes, then integrity (optional), then fingerprint (optional), then
  * tr_stun_end; all errors stick in the writer, so test w->bad or the empty slice once. */
 void tr_stun_begin(struct tr_wr *w, enum tr_stun_class cls, uint16_t method,
                    const uint8_t txid[TR_STUN_TXID]);
