@@ -1,3 +1,4 @@
+/* Tests register themselves before main() runs, in a list that keeps the order of the files. */
 #include "unit.h"
 
 #include <stdarg.h>
