@@ -1,6 +1,6 @@
-/* Blocks of 4 KiB in a list; objects come from the first one. An object larger than a block gets one
- * of its own, put behind the first so that the room left there is still used. The last block before
- * the maximum is as small as it must be. */
+/* Blocks of 4 KiB in a list; objects come from the first one. An object larger than a block gets
+ * one of its own, put behind the first so that the room left there is still used. The last block
+ * before the maximum is as small as it must be. */
 #include "base/arena.h"
 
 #include <stdint.h>

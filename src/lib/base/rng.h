@@ -18,7 +18,7 @@ uint32_t tr_rng_u32(struct tr_rng *rng);
 uint64_t tr_rng_u64(struct tr_rng *rng);
 /* Uniform in [0, below); below > 0. */
 uint64_t tr_rng_below(struct tr_rng *rng, uint64_t below);
-/* n characters of the ice-char alphabet (RFC 8839 section 5.4: ALPHA / DIGIT / "+" / "/") and a NUL. */
+/* n ice-chars (RFC 8839 section 5.4: ALPHA / DIGIT / "+" / "/") and a NUL. */
 void tr_rng_ice_chars(struct tr_rng *rng, char *out, size_t n);
 
 #endif

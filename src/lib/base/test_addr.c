@@ -1,5 +1,5 @@
-/* Goal: each address has one form in memory, and its text leads back to it. Hostile text is refused.
- * Method: tables of good and bad spellings, then random addresses there and back. */
+/* Goal: each address has one form in memory, and its text leads back to it; hostile text is
+ * refused. Method: tables of good and bad spellings, then random addresses there and back. */
 #include "unit.h"
 
 #include "base/addr.h"

@@ -1,5 +1,5 @@
 /* Three kinds of time that must not be mixed:
- *   tr_usec      monotonic microseconds, the `now` of every entry point; only net/clock reads a clock
+ *   tr_usec      monotonic microseconds, the `now` of every entry point; net/clock reads them
  *   RTP ticks    uint32_t in the clock rate of a payload type; named *_rtp or *_ts
  *   tr_ntp       64-bit NTP wall clock (RFC 5905 section 6), as carried in sender reports */
 #ifndef TR_TIME_H
