@@ -29,7 +29,7 @@ bool tr_addr_eq(const struct tr_addr *a, const struct tr_addr *b);
 bool tr_addr_ip_eq(const struct tr_addr *a, const struct tr_addr *b);
 bool tr_path_eq(const struct tr_path *a, const struct tr_path *b);
 uint64_t tr_addr_hash(const struct tr_addr *a, uint64_t key);
-/* An IP literal without port, e.g. "192.0.2.1", "2001:db8::1"; no names, no zone. BADMSG otherwise. */
+/* An IP literal, e.g. "192.0.2.1", "2001:db8::1"; no names, no zone. BADMSG otherwise. */
 TR_MUST_USE enum tr_err tr_addr_parse_ip(struct tr_addr *out, const char *ip, uint16_t port);
 /* "192.0.2.1:5000", "[2001:db8::1]:5000". BADMSG otherwise. */
 TR_MUST_USE enum tr_err tr_addr_parse(struct tr_addr *out, const char *text);
