@@ -19,11 +19,11 @@ enum tr_av1_obu {
 };
 
 struct tr_av1 {
-    bool continued;    /* Z: the first element continues an OBU of the packet before */
-    bool continues;    /* Y: the last element goes on in the next packet */
-    uint8_t count;     /* W: number of elements, 0 when each has a length */
-    bool new_sequence; /* N: first packet of a new coded video sequence */
-    bool keyframe;     /* new_sequence, or holds the start of a sequence header */
+    bool continued; /* Z: the first element continues an OBU of the packet before */
+    bool continues; /* Y: the last element goes on in the next packet */
+    uint8_t count;  /* W: number of elements, 0 when each has a length */
+    bool keyframe;  /* N: first packet of a new coded video sequence, which a keyframe opens */
+    bool sequence_header; /* holds the start of a sequence header OBU; may be a repetition */
 };
 
 struct tr_av1_iter {

@@ -31,7 +31,7 @@ struct tr_rtcp_pkt {
     struct tr_slice body; /* after the four-byte header, without padding */
 };
 
-/* BADMSG unless the whole compound packet adds up: versions, lengths, padding on the last only. */
+/* BADMSG unless the whole compound packet adds up: versions, lengths, padding. */
 TR_MUST_USE enum tr_err tr_rtcp_iter_init(struct tr_rd *it, struct tr_slice pkt);
 bool tr_rtcp_next(struct tr_rd *it, struct tr_rtcp_pkt *out); /* false at the end */
 
