@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "payload/codec.h"
 #include "rtp/ext.h"
 #include "sdp/sdp.h"
 
@@ -48,6 +49,7 @@ struct tr_sdp_local {     /* our side; strings are copied */
     struct tr_sdp_fingerprint fingerprint;
     enum tr_sdp_setup setup; /* in answers; offers say actpass */
     bool ice_lite, trickle, end_of_cands;
+    uint32_t max_message_size; /* of data channels; 0: not stated */
     uint8_t cand_count;
     const char *const *cands; /* "candidate:..." */
     uint8_t media_count;
@@ -57,8 +59,9 @@ struct tr_sdp_local {     /* our side; strings are copied */
 /* The policy that accepts everything this build knows, Opus and VP8 first. */
 struct tr_sdp_policy tr_sdp_policy_default(void);
 
-/* One main codec (and its RTX) per m-line. An m-line without a common codec is rejected, the rest
- * stands. INVAL: local lacks ufrag, pwd or fingerprint. NOMEM. */
+/* One main codec (and its RTX) per m-line, the best of the policy's that was offered. An m-line
+ * without a common codec is rejected, the rest stands; tr_sdp_tag(*out) tells when none is left.
+ * INVAL: local lacks ufrag, pwd or fingerprint. NOMEM. */
 TR_MUST_USE enum tr_err tr_sdp_answer(struct tr_arena *arena, const struct tr_sdp *offer,
                                       const struct tr_sdp_policy *policy,
                                       const struct tr_sdp_local *local, struct tr_sdp **out);
@@ -90,7 +93,7 @@ struct tr_sdp_pt {
 
 struct tr_sdp_media_params {
     enum tr_sdp_kind kind;
-    bool active;     /* false: rejected or inactive; the rest is then empty */
+    bool active;     /* false: rejected; the rest is then empty */
     bool send, recv; /* as we see it */
     char mid[TR_SDP_MID_MAX + 1];
     uint8_t pt_count, ssrc_count, group_count, rid_count;

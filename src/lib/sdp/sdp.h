@@ -43,7 +43,6 @@ enum tr_sdp_dir { TR_SDP_INACTIVE = 0, TR_SDP_SEND = 1, TR_SDP_RECV = 2, TR_SDP_
 enum tr_sdp_setup { TR_SDP_SETUP_NONE, TR_SDP_ACTPASS, TR_SDP_ACTIVE, TR_SDP_PASSIVE };
 enum tr_sdp_hash { TR_SDP_HASH_NONE, TR_SDP_SHA256, TR_SDP_SHA384, TR_SDP_SHA512 };
 enum tr_sdp_group_kind { TR_SDP_GROUP_FID, TR_SDP_GROUP_SIM, TR_SDP_GROUP_OTHER };
-enum tr_sdp_role { TR_SDP_MAIN, TR_SDP_RTX, TR_SDP_AUX }; /* AUX: red, fec, comfort noise, DTMF */
 
 enum tr_sdp_fb { /* bits */
                  TR_SDP_FB_NACK = 1,
@@ -70,21 +69,20 @@ struct tr_sdp_codec {
     uint8_t pt;
     uint8_t apt; /* RTX: the payload type that it repairs; else TR_SDP_PT_NONE */
     uint8_t channels;
-    uint8_t feedback; /* enum tr_sdp_fb */
-    enum tr_sdp_role role;
+    uint8_t feedback;    /* enum tr_sdp_fb */
     enum tr_codec codec; /* TR_CODEC_NONE: not one of ours */
     uint32_t clock;
     uint32_t profile; /* H.264 profile-level-id, VP9 profile-id, AV1 profile; or default */
     uint8_t packetization_mode;   /* H.264 */
     bool inband_fec, stereo, dtx; /* Opus */
-    const char *name;
-    const char *fmtp; /* parameters as written; NULL when absent */
+    const char *name;             /* as in rtpmap; NULL when absent */
+    const char *fmtp;             /* parameters as written; NULL when absent */
 };
 
 struct tr_sdp_ext {
     uint8_t id; /* 1..255 */
     enum tr_sdp_dir dir;
-    enum tr_ext ext; /* TR_EXT_NONE: not one of ours */
+    enum tr_ext ext; /* TR_EXT_COUNT: not one of ours */
     const char *uri;
 };
 
@@ -125,9 +123,10 @@ struct tr_sdp_media {
     uint32_t max_message_size; /* 0 when absent; the limit of both RFC and peer is then 64 KiB */
     uint32_t bandwidth_bps;    /* b=TIAS, else b=AS; 0 when absent */
     const char *mid;           /* never NULL; "" when absent */
+    const char *kind_name;     /* as on the m-line */
     const char *proto;
-    const char *formats; /* text of the m-line behind proto, for a rejected line to repeat */
-    const char *msid;    /* "stream track"; NULL when absent */
+    const char *format;                /* the first one, which a rejected m-line repeats */
+    const char *msid;                  /* "stream track"; NULL when absent */
     struct tr_sdp_transport transport; /* own, else the session's, else the tagged m-line's */
     struct tr_sdp_codec *codecs;       /* in order of preference */
     struct tr_sdp_ext *exts;
@@ -142,6 +141,7 @@ struct tr_sdp {
     uint64_t id, version; /* of o= */
     const char *name;     /* s= */
     bool ice_lite, trickle, extmap_allow_mixed;
+    bool answer; /* set by negotiate.h on the answers that it builds; never by the parser */
     uint8_t media_count;
     struct tr_sdp_media *media;
 };
@@ -152,7 +152,7 @@ struct tr_sdp {
 TR_MUST_USE enum tr_err tr_sdp_parse(struct tr_arena *arena, struct tr_slice text,
                                      struct tr_sdp **out, const char **reason);
 
-/* The m-line whose transport the bundle uses: the first that is not rejected; -1 when none is. */
+/* The m-line whose transport the bundle uses: the first that is not rejected; -1: all are. */
 int tr_sdp_tag(const struct tr_sdp *sdp);
 /* NULL when absent. */
 const struct tr_sdp_codec *tr_sdp_codec_by_pt(const struct tr_sdp_media *m, uint8_t pt);

@@ -1,5 +1,5 @@
 /* Text of a session description, in the shape that browsers and Janus clients take: CRLF lines, one
- * bundled transport, candidates at the tagged m-line only. What tr_sdp_parse accepted and what
+ * bundled transport repeated at each m-line. What tr_sdp_parse accepted and what
  * negotiate.h built always writes to text that parses again. */
 #ifndef TR_SDP_WRITE_H
 #define TR_SDP_WRITE_H
@@ -8,7 +8,7 @@
 #include "base/slice.h"
 #include "sdp/sdp.h"
 
-enum { TR_SDP_TEXT_MAX = 256 * 1024 }; /* a buffer of this size always suffices */
+enum { TR_SDP_TEXT_MAX = 512 * 1024 }; /* a buffer of this size always suffices */
 
 /* Appends to w, no NUL. LIMIT: w is too small. */
 TR_MUST_USE enum tr_err tr_sdp_write(struct tr_wr *w, const struct tr_sdp *sdp);

@@ -1,0 +1,510 @@
+/* Every description that we make is built the same way: walk the other side's m-lines in order and
+ * make ours beside each, either rejected or with the part of it that both sides can do. The three
+ * entry points differ only in the function that makes an m-line.
+ *
+ * Payload types and extension ids are always those of the side that offered. On a relayed call both
+ * legs then speak with the same numbers, and nothing has to be mapped in the packet path.
+ *
+ * Running out of memory is sticky in the builder and looked at once, at the end. */
+#include "sdp/negotiate.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/assert.h"
+
+enum {
+    FEEDBACK_ALL = TR_SDP_FB_NACK | TR_SDP_FB_PLI | TR_SDP_FB_FIR | TR_SDP_FB_REMB | TR_SDP_FB_TWCC
+};
+
+struct build {
+    struct tr_arena *arena;
+    const struct tr_sdp_policy *policy;
+    const struct tr_sdp_local *local;
+    struct tr_sdp *sdp;
+    struct tr_sdp_transport transport; /* ours, once for all m-lines */
+    const char **cands;
+    bool has_data; /* one data m-line per connection */
+    bool nomem;
+};
+
+struct tr_sdp_policy tr_sdp_policy_default(void)
+{
+    return (struct tr_sdp_policy){
+        .audio_count = 4,
+        .audio = { TR_CODEC_OPUS, TR_CODEC_G722, TR_CODEC_PCMU, TR_CODEC_PCMA },
+        .video_count = 5,
+        .video = { TR_CODEC_VP8, TR_CODEC_VP9, TR_CODEC_H264, TR_CODEC_AV1, TR_CODEC_H265 },
+        .exts = 1u << TR_EXT_MID | 1u << TR_EXT_RID | 1u << TR_EXT_RRID |
+                1u << TR_EXT_ABS_SEND_TIME | 1u << TR_EXT_TRANSPORT_CC | 1u << TR_EXT_AUDIO_LEVEL,
+        .rtx = true,
+        .simulcast = true,
+        .data = true,
+    };
+}
+
+static void *room(struct build *b, size_t count, size_t size)
+{
+    void *p = count && !b->nomem ? tr_arena_alloc(b->arena, count * size) : NULL;
+    b->nomem |= count && !p;
+    return p;
+}
+
+static const char *dup(struct build *b, const char *s)
+{
+    const char *copy = s && !b->nomem ? tr_arena_strdup(b->arena, s) : NULL;
+    b->nomem |= s && !copy;
+    return copy;
+}
+
+/* "stream streammid", as Janus names its tracks. */
+static const char *make_msid(struct build *b, const char *stream, const char *mid)
+{
+    size_t n = 2 * strlen(stream) + strlen(mid) + 2;
+    char *s = room(b, n, 1);
+    if (s)
+        (void)snprintf(s, n, "%s %s%s", stream, stream, mid);
+    return s;
+}
+
+static enum tr_sdp_dir mirror(enum tr_sdp_dir dir)
+{
+    return (enum tr_sdp_dir)((dir & TR_SDP_SEND ? TR_SDP_RECV : 0) |
+                             (dir & TR_SDP_RECV ? TR_SDP_SEND : 0));
+}
+
+/*= rfc8842#5.3
+ *# an answer to actpass takes either role; otherwise it takes the one that is left */
+static enum tr_sdp_setup answer_setup(enum tr_sdp_setup offered, enum tr_sdp_setup wish)
+{
+    switch (offered) {
+    case TR_SDP_ACTIVE: return TR_SDP_PASSIVE;
+    case TR_SDP_PASSIVE: return TR_SDP_ACTIVE;
+    case TR_SDP_SETUP_NONE:
+    case TR_SDP_ACTPASS: break;
+    }
+    return wish == TR_SDP_ACTIVE ? TR_SDP_ACTIVE : TR_SDP_PASSIVE;
+}
+
+static bool build_init(struct build *b, const struct tr_sdp *from, bool answer)
+{
+    const struct tr_sdp_local *l = b->local;
+    int tag = tr_sdp_tag(from);
+    enum tr_sdp_setup theirs = tag < 0 ? TR_SDP_ACTPASS : from->media[tag].transport.setup;
+    b->transport.ufrag = dup(b, l->ufrag);
+    b->transport.pwd = dup(b, l->pwd);
+    b->transport.fingerprint = l->fingerprint;
+    b->transport.setup = answer ? answer_setup(theirs, l->setup) : TR_SDP_ACTPASS;
+    b->cands = room(b, l->cand_count, sizeof *b->cands);
+    for (unsigned i = 0; b->cands && i < l->cand_count; i++)
+        b->cands[i] = dup(b, l->cands[i]);
+    b->sdp = room(b, 1, sizeof *b->sdp);
+    struct tr_sdp_media *media = room(b, from->media_count, sizeof *media);
+    if (b->nomem)
+        return false;
+    *b->sdp = (struct tr_sdp){ .id = l->id,
+                               .version = l->version,
+                               .name = dup(b, l->name ? l->name : "-"),
+                               .ice_lite = l->ice_lite,
+                               .trickle = l->trickle,
+                               .extmap_allow_mixed = from->extmap_allow_mixed,
+                               .answer = answer,
+                               .media_count = from->media_count,
+                               .media = media };
+    return true;
+}
+
+/* The candidates go to the m-line that carries the transport. */
+static enum tr_err build_end(struct build *b, struct tr_sdp **out)
+{
+    int tag = b->nomem ? -1 : tr_sdp_tag(b->sdp);
+    if (tag >= 0) {
+        struct tr_sdp_media *m = &b->sdp->media[tag];
+        m->cands = b->cands;
+        m->cand_count = b->local->cand_count;
+        m->end_of_cands = b->local->end_of_cands;
+    }
+    *out = b->nomem ? NULL : b->sdp;
+    return b->nomem ? TR_ERR_NOMEM : TR_OK;
+}
+
+static enum tr_err local_check(const struct tr_sdp_local *l)
+{
+    bool ok = l->ufrag && l->pwd && l->fingerprint.hash != TR_SDP_HASH_NONE;
+    return ok ? TR_OK : TR_ERR_INVAL;
+}
+
+/* The common head of an m-line; it stays rejected until accept(). */
+static struct tr_sdp_media *media_start(struct build *b, const struct tr_sdp_media *from,
+                                        unsigned i)
+{
+    struct tr_sdp_media *m = &b->sdp->media[i];
+    m->kind = from->kind;
+    m->kind_name = dup(b, from->kind_name);
+    m->proto = dup(b, from->proto);
+    m->format = dup(b, from->format);
+    m->mid = dup(b, from->mid);
+    m->rejected = true;
+    return m;
+}
+
+static void accept(struct build *b, struct tr_sdp_media *m, const struct tr_sdp_media *from)
+{
+    m->rejected = false;
+    m->port = 9; /* RFC 8840 section 4.1.1: the address comes with the candidates */
+    m->bundled = from->bundled;
+    m->rtcp_mux = m->kind != TR_SDP_DATA;
+    m->rtcp_rsize = from->rtcp_rsize;
+    m->extmap_allow_mixed = from->extmap_allow_mixed && !b->sdp->extmap_allow_mixed;
+    m->transport = b->transport;
+}
+
+static void make_data(struct build *b, struct tr_sdp_media *m, const struct tr_sdp_media *from)
+{
+    if (!b->policy->data || b->has_data)
+        return;
+    b->has_data = true;
+    accept(b, m, from);
+    m->dir = TR_SDP_SENDRECV;
+    m->sctp_port = 5000;
+    m->max_message_size = b->local->max_message_size;
+}
+
+static bool listed(const struct tr_sdp_policy *p, enum tr_sdp_kind kind, enum tr_codec codec)
+{
+    const enum tr_codec *list = kind == TR_SDP_AUDIO ? p->audio : p->video;
+    unsigned count = kind == TR_SDP_AUDIO ? p->audio_count : p->video_count;
+    for (unsigned i = 0; codec != TR_CODEC_NONE && i < count; i++)
+        if (list[i] == codec)
+            return true;
+    return false;
+}
+
+static bool is_main(const struct tr_sdp_codec *c)
+{
+    return c->codec != TR_CODEC_NONE && tr_codec_info(c->codec)->main;
+}
+
+static void add_codec(struct build *b, struct tr_sdp_media *m, const struct tr_sdp_codec *from)
+{
+    if (b->nomem || tr_sdp_codec_by_pt(m, from->pt))
+        return;
+    struct tr_sdp_codec *c = &m->codecs[m->codec_count++];
+    *c = *from;
+    c->name = dup(b, from->name);
+    c->fmtp = dup(b, from->fmtp);
+    c->feedback &= FEEDBACK_ALL;
+}
+
+/* Behind each codec its retransmission, where the offer has one. */
+static void add_with_rtx(struct build *b, struct tr_sdp_media *m, const struct tr_sdp_media *offer,
+                         const struct tr_sdp_codec *c)
+{
+    const struct tr_sdp_codec *rtx = b->policy->rtx ? tr_sdp_rtx_of(offer, c->pt) : NULL;
+    add_codec(b, m, c);
+    if (rtx)
+        add_codec(b, m, rtx);
+}
+
+/* Our extension set is a subset of the offered one, under its ids. */
+static void add_exts(struct build *b, struct tr_sdp_media *m, const struct tr_sdp_media *offer,
+                     bool answer)
+{
+    uint32_t seen = 0;
+    m->exts = room(b, offer->ext_count, sizeof *m->exts);
+    for (unsigned i = 0; m->exts && i < offer->ext_count; i++) {
+        const struct tr_sdp_ext *e = &offer->exts[i];
+        uint32_t bit = e->ext < TR_EXT_COUNT ? 1u << e->ext : 0;
+        if (!(bit & b->policy->exts & ~seen) || e->dir == TR_SDP_INACTIVE)
+            continue;
+        seen |= bit;
+        m->exts[m->ext_count++] = (struct tr_sdp_ext){ .id = e->id,
+                                                       .dir = answer ? mirror(e->dir) : e->dir,
+                                                       .ext = e->ext,
+                                                       .uri = tr_ext_uri(e->ext) };
+    }
+}
+
+static bool has_ext(const struct tr_sdp_media *m, enum tr_ext ext)
+{
+    for (unsigned i = 0; i < m->ext_count; i++)
+        if (m->exts[i].ext == ext)
+            return true;
+    return false;
+}
+
+static bool has_rid(const struct tr_sdp_media *m, const char *rid, enum tr_sdp_dir dir)
+{
+    for (unsigned i = 0; i < m->rid_count; i++)
+        if (m->rids[i].dir == dir && !strcmp(m->rids[i].rid, rid))
+            return true;
+    return false;
+}
+
+/*= rfc8853#5.3.2
+ *# the answer keeps the order of streams and names only rids that were offered */
+static void add_simulcast(struct build *b, struct tr_sdp_media *m, const struct tr_sdp_media *offer)
+{
+    if (!b->policy->simulcast || !(m->dir & TR_SDP_RECV) || !has_ext(m, TR_EXT_RID))
+        return;
+    m->rids = room(b, offer->send_count, sizeof *m->rids);
+    m->recv = room(b, offer->send_count, sizeof *m->recv);
+    for (unsigned i = 0; m->rids && m->recv && i < offer->send_count; i++) {
+        const struct tr_sdp_layer *l = &offer->send[i];
+        if (!has_rid(offer, l->rid, TR_SDP_SEND) || has_rid(m, l->rid, TR_SDP_RECV) ||
+            l->stream >= TR_SDP_PARAM_RID_MAX)
+            continue;
+        const char *rid = dup(b, l->rid);
+        if (!rid)
+            return;
+        m->rids[m->rid_count++] = (struct tr_sdp_rid){ .rid = rid, .dir = TR_SDP_RECV };
+        m->recv[m->recv_count] = *l;
+        m->recv[m->recv_count++].rid = rid;
+    }
+}
+
+/* What we send: one stream, its msid after the mid as Janus clients know it, SSRCs when given. */
+static void add_ssrcs(struct build *b, struct tr_sdp_media *m, unsigned i)
+{
+    const struct tr_sdp_local *l = b->local;
+    const char *stream = l->stream ? l->stream : "-";
+    if (!(m->dir & TR_SDP_SEND) || b->nomem)
+        return;
+    m->msid = make_msid(b, stream, m->mid);
+    struct tr_sdp_local_media ours =
+        i < l->media_count ? l->media[i] : (struct tr_sdp_local_media){ 0 };
+    if (!ours.ssrc)
+        return;
+    bool rtx = ours.rtx_ssrc && m->codec_count && tr_sdp_rtx_of(m, m->codecs[0].pt);
+    m->ssrcs = room(b, 2, sizeof *m->ssrcs);
+    m->groups = room(b, 1, sizeof *m->groups);
+    const char *cname = dup(b, stream);
+    if (b->nomem)
+        return;
+    m->ssrcs[m->ssrc_count++] = (struct tr_sdp_ssrc){ .ssrc = ours.ssrc, .cname = cname };
+    if (!rtx)
+        return;
+    m->ssrcs[m->ssrc_count++] = (struct tr_sdp_ssrc){ .ssrc = ours.rtx_ssrc, .cname = cname };
+    m->groups[m->group_count++] = (struct tr_sdp_ssrc_group){
+        .kind = TR_SDP_GROUP_FID, .count = 2, .ssrc = { ours.ssrc, ours.rtx_ssrc }
+    };
+}
+
+/* Everything of an accepted RTP m-line but its codecs and direction. */
+static void finish_rtp(struct build *b, struct tr_sdp_media *m, const struct tr_sdp_media *offer,
+                       bool answer)
+{
+    unsigned i = (unsigned)(m - b->sdp->media);
+    accept(b, m, offer);
+    m->ptime = offer->ptime;
+    m->maxptime = offer->maxptime;
+    add_exts(b, m, offer, answer);
+    if (answer && m->kind == TR_SDP_VIDEO)
+        add_simulcast(b, m, offer);
+    add_ssrcs(b, m, i);
+}
+
+/* How well an offered format fits: 0 not at all, higher is better. */
+static unsigned fitness(const struct tr_sdp_codec *c, enum tr_codec codec, const char *profile)
+{
+    unsigned score = 1;
+    char want[16];
+    if (c->codec != codec)
+        return 0;
+    /* H.264 in mode 0 holds a frame's slices in single packets only; encoders serve it badly. */
+    score += codec == TR_CODEC_H264 && c->packetization_mode == 1;
+    if (!profile)
+        return score;
+    (void)snprintf(want, sizeof want, codec == TR_CODEC_H264 ? "%06x" : "%u", c->profile);
+    if (!strcasecmp(want, profile))
+        score += 8;
+    else if (codec == TR_CODEC_H264 && !strncasecmp(want, profile, 4)) /* another level */
+        score += 4;
+    return score;
+}
+
+static const struct tr_sdp_codec *best_of(const struct tr_sdp_media *offer, enum tr_codec codec,
+                                          const char *profile)
+{
+    const struct tr_sdp_codec *best = NULL;
+    unsigned best_score = 0;
+    for (unsigned i = 0; codec != TR_CODEC_NONE && i < offer->codec_count; i++) {
+        unsigned score = fitness(&offer->codecs[i], codec, profile);
+        if (score > best_score) {
+            best = &offer->codecs[i];
+            best_score = score;
+        }
+    }
+    return best;
+}
+
+static const struct tr_sdp_codec *choose(const struct tr_sdp_policy *p,
+                                         const struct tr_sdp_media *offer)
+{
+    bool audio = offer->kind == TR_SDP_AUDIO;
+    const enum tr_codec *list = audio ? p->audio : p->video;
+    unsigned count = audio ? p->audio_count : p->video_count;
+    const char *profile = audio ? NULL : p->video_profile;
+    const struct tr_sdp_codec *c = best_of(offer, audio ? p->force_audio : p->force_video, profile);
+    for (unsigned i = 0; !c && i < count; i++)
+        if (tr_codec_info(list[i])->main)
+            c = best_of(offer, list[i], profile);
+    return c;
+}
+
+static void answer_rtp(struct build *b, struct tr_sdp_media *m, const struct tr_sdp_media *offer)
+{
+    const struct tr_sdp_codec *c = choose(b->policy, offer);
+    m->codecs = c ? room(b, offer->codec_count, sizeof *m->codecs) : NULL;
+    if (!m->codecs)
+        return;
+    add_with_rtx(b, m, offer, c);
+    for (unsigned i = 0; i < offer->codec_count; i++) { /* telephone-event and the like */
+        const struct tr_sdp_codec *aux = &offer->codecs[i];
+        if (!is_main(aux) && aux->codec != TR_CODEC_RTX && aux->clock == c->clock &&
+            listed(b->policy, offer->kind, aux->codec))
+            add_codec(b, m, aux);
+    }
+    m->dir = mirror(offer->dir);
+    finish_rtp(b, m, offer, true);
+}
+
+enum tr_err tr_sdp_answer(struct tr_arena *arena, const struct tr_sdp *offer,
+                          const struct tr_sdp_policy *policy, const struct tr_sdp_local *local,
+                          struct tr_sdp **out)
+{
+    struct build b = { .arena = arena, .policy = policy, .local = local };
+    *out = NULL;
+    enum tr_err err = local_check(local);
+    if (err)
+        return err;
+    if (!build_init(&b, offer, true))
+        return TR_ERR_NOMEM;
+    for (unsigned i = 0; i < offer->media_count && !b.nomem; i++) {
+        const struct tr_sdp_media *from = &offer->media[i];
+        struct tr_sdp_media *m = media_start(&b, from, i);
+        if (from->rejected || from->kind == TR_SDP_OTHER)
+            continue;
+        if (from->kind == TR_SDP_DATA)
+            make_data(&b, m, from);
+        else
+            answer_rtp(&b, m, from);
+    }
+    return build_end(&b, out);
+}
+
+static void relay_rtp(struct build *b, struct tr_sdp_media *m, const struct tr_sdp_media *offer)
+{
+    m->codecs = room(b, offer->codec_count, sizeof *m->codecs);
+    for (unsigned i = 0; m->codecs && i < offer->codec_count; i++)
+        if (listed(b->policy, offer->kind, offer->codecs[i].codec))
+            add_with_rtx(b, m, offer, &offer->codecs[i]);
+    m->dir = offer->dir;
+    if (m->codec_count)
+        finish_rtp(b, m, offer, false);
+}
+
+/*= rfc3264#8
+ *# m-lines are never removed and keep their place; a rejected one may be reused for another kind */
+static bool continues(const struct tr_sdp *prev, const struct tr_sdp *next)
+{
+    if (prev && next->media_count < prev->media_count)
+        return false;
+    for (unsigned i = 0; prev && i < prev->media_count; i++) {
+        const struct tr_sdp_media *was = &prev->media[i], *is = &next->media[i];
+        if (!was->rejected && (was->kind != is->kind || strcmp(was->mid, is->mid) != 0))
+            return false;
+    }
+    return true;
+}
+
+enum tr_err tr_sdp_relay_offer(struct tr_arena *arena, const struct tr_sdp *offer,
+                               const struct tr_sdp *prev, const struct tr_sdp_policy *policy,
+                               const struct tr_sdp_local *local, struct tr_sdp **out)
+{
+    struct build b = { .arena = arena, .policy = policy, .local = local };
+    *out = NULL;
+    enum tr_err err = local_check(local);
+    if (err)
+        return err;
+    if (!continues(prev, offer))
+        return TR_ERR_PROTO;
+    if (!build_init(&b, offer, false))
+        return TR_ERR_NOMEM;
+    b.sdp->extmap_allow_mixed = true;
+    for (unsigned i = 0; i < offer->media_count && !b.nomem; i++) {
+        const struct tr_sdp_media *from = &offer->media[i];
+        struct tr_sdp_media *m = media_start(&b, from, i);
+        if (from->rejected || from->kind == TR_SDP_OTHER)
+            continue;
+        if (from->kind == TR_SDP_DATA)
+            make_data(&b, m, from);
+        else
+            relay_rtp(&b, m, from);
+    }
+    return build_end(&b, out);
+}
+
+enum tr_err tr_sdp_check_answer(const struct tr_sdp *offer, const struct tr_sdp *answer,
+                                const char **reason)
+{
+    *reason = NULL;
+    if (offer->media_count != answer->media_count)
+        *reason = "The answer has another number of m-lines than the offer";
+    for (unsigned i = 0; !*reason && i < offer->media_count; i++) {
+        const struct tr_sdp_media *o = &offer->media[i], *a = &answer->media[i];
+        if (strcmp(o->kind_name, a->kind_name) != 0)
+            *reason = "An m-line of the answer is of another kind than in the offer";
+        else if (!a->rejected && strcmp(o->mid, a->mid) != 0)
+            *reason = "An m-line of the answer has another mid than in the offer";
+        else if (o->rejected && !a->rejected)
+            *reason = "The answer accepts an m-line that was not offered";
+    }
+    return *reason ? TR_ERR_PROTO : TR_OK;
+}
+
+/* The answerer's choice and parameters, in its order, with what the other leg offered as feedback:
+ * feedback and retransmission end at the server, each leg has its own. */
+static void relay_answer_rtp(struct build *b, struct tr_sdp_media *m,
+                             const struct tr_sdp_media *offer, const struct tr_sdp_media *answer)
+{
+    m->codecs = room(b, offer->codec_count, sizeof *m->codecs);
+    for (unsigned i = 0; m->codecs && i < answer->codec_count; i++) {
+        struct tr_sdp_codec c = answer->codecs[i];
+        const struct tr_sdp_codec *theirs = tr_sdp_codec_by_pt(offer, c.pt);
+        if (!theirs || theirs->codec != c.codec || !listed(b->policy, offer->kind, c.codec))
+            continue;
+        c.feedback = theirs->feedback;
+        add_with_rtx(b, m, offer, &c);
+    }
+    m->dir = (enum tr_sdp_dir)(answer->dir & mirror(offer->dir));
+    if (m->codec_count)
+        finish_rtp(b, m, offer, true);
+}
+
+enum tr_err tr_sdp_relay_answer(struct tr_arena *arena, const struct tr_sdp *offer,
+                                const struct tr_sdp *answer, const struct tr_sdp_policy *policy,
+                                const struct tr_sdp_local *local, struct tr_sdp **out)
+{
+    struct build b = { .arena = arena, .policy = policy, .local = local };
+    const char *reason;
+    *out = NULL;
+    enum tr_err err = local_check(local);
+    err = err ? err : tr_sdp_check_answer(offer, answer, &reason);
+    if (err)
+        return err;
+    if (!build_init(&b, offer, true))
+        return TR_ERR_NOMEM;
+    for (unsigned i = 0; i < offer->media_count && !b.nomem; i++) {
+        const struct tr_sdp_media *from = &offer->media[i], *theirs = &answer->media[i];
+        struct tr_sdp_media *m = media_start(&b, from, i);
+        if (from->rejected || theirs->rejected || from->kind == TR_SDP_OTHER)
+            continue;
+        if (from->kind == TR_SDP_DATA)
+            make_data(&b, m, from);
+        else
+            relay_answer_rtp(&b, m, from, theirs);
+    }
+    return build_end(&b, out);
+}
