@@ -57,6 +57,14 @@ static void read_structure(struct tr_vp9 *out, struct tr_rd *rd)
     }
 }
 
+/* Uncompressed header: frame marker 10, two profile bits (a reserved one after profile 3), then
+ * show_existing_frame and frame_type, both 0 for a keyframe. */
+static bool header_says_keyframe(uint8_t b)
+{
+    bool profile3 = (b & 0x30) == 0x30;
+    return b >> 6 == 2 && (b & (profile3 ? 0x06 : 0x0c)) == 0;
+}
+
 enum tr_err tr_vp9_parse(struct tr_vp9 *out, struct tr_slice payload)
 {
     struct tr_rd rd = tr_rd(payload);
@@ -81,6 +89,10 @@ enum tr_err tr_vp9_parse(struct tr_vp9 *out, struct tr_slice payload)
     /* Upper spatial layers of a keyframe are predicted from the lowest, not from other pictures:
      * P is 0 for them, too, but a decoder cannot begin there. */
     out->keyframe = !out->inter && out->start && out->sid == 0 && !out->inter_layer;
+    /* Senders without picture ids (ffmpeg) leave P at 0 on all packets: there the frame itself is
+     * asked. Others are believed, so that end-to-end encrypted frames work. */
+    if (out->keyframe && out->picture_id_bits == 0)
+        out->keyframe = header_says_keyframe(rd.p[0]);
     return TR_OK;
 }
 

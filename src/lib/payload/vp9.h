@@ -34,7 +34,7 @@ struct tr_vp9 {
     uint16_t width[TR_VP9_SPATIAL_MAX];
     uint16_t height[TR_VP9_SPATIAL_MAX];
     uint16_t hdr_len; /* of the descriptor */
-    bool keyframe;    /* first packet of a keyframe: P = 0, B = 1 and the lowest spatial layer */
+    bool keyframe;    /* first packet of a keyframe, lowest spatial layer */
 };
 
 /* BADMSG: truncated, more references than allowed, or nothing follows the descriptor. */
