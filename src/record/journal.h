@@ -12,8 +12,8 @@
  * All integers are in network byte order.
  *   segment header, 56 bytes: "TCJ1" u16 version, u16 flags, u64 epoch, u32 segment, u8[16] call,
  *       u64 mono0_us, u64 wall0_us, u32 crc32c of the 52 bytes before
- *   record: u32 magic, u32 crc32c of all that follows, u32 payload length, u8 type, u8 0, u16 track,
- *       u64 recv_us (monotonic), u64 ext_seq, payload */
+ *   record: u32 magic, u32 crc32c of all that follows, u32 payload length, u8 type, u8 0, u16
+ *   track, u64 recv_us (monotonic), u64 ext_seq, payload */
 #ifndef TR_RECORD_JOURNAL_H
 #define TR_RECORD_JOURNAL_H
 
@@ -41,7 +41,7 @@ enum tr_journal_type {
     TR_JOURNAL_META = 1,  /* JSON, see meta.h; repeated at the start of each segment */
     TR_JOURNAL_RTP = 2,   /* header and payload, after decryption and RTX unwrapping, as received */
     TR_JOURNAL_SR = 3,    /* u32 ssrc, u64 ntp, u32 rtp: the publisher's own sender report */
-    TR_JOURNAL_EVENT = 4, /* JSON {"event": "mute"|"unmute"|"join"|"leave"|..., ...} */
+    TR_JOURNAL_EVENT = 4, /* JSON {"event": "mute" | "unmute" | ..., ...} */
     TR_JOURNAL_CLOCK = 5, /* u64 wall_us that belongs to recv_us */
     TR_JOURNAL_LOSS = 6,  /* u64 last_ext_seq; ext_seq is the first: given up by retransmission */
     TR_JOURNAL_END = 9    /* u64 records before it, u64 drops of the whole journal, u32 reason */

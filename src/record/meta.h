@@ -1,8 +1,8 @@
 /* What META says about a track, and its JSON:
  *   {"kind":"video","codec":"VP8","pt":96,"clock":90000,"channels":1,"fmtp":"...","mid":"1",
  *    "ssrc":305419896,"participant":0,"label":"Anna","role":"agent"}
- * A parser for files from disk: sizes are checked, text is cut to the fields' size, unknown members are
- * ignored. */
+ * A parser for files from disk: sizes are checked, text is cut to the fields' size, unknown members
+ * are ignored. */
 #ifndef TR_RECORD_META_H
 #define TR_RECORD_META_H
 

@@ -44,6 +44,8 @@ struct tr_scan {
     uint64_t records;    /* good ones so far */
     uint64_t holes;      /* damaged stretches */
     uint64_t hole_bytes; /* and their size */
+    uint64_t crc_budget; /* bytes that may still be checksummed */
+    bool closed;         /* END said CLOSED, not ROTATED */
 };
 
 /* A damaged header is a hole; records are looked for all the same. */

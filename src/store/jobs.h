@@ -1,7 +1,8 @@
-/* Job queue in SQL: at least once, with leases and fencing. A worker claims a job for a lease, beats while
- * it works, then completes or fails it; each claim has a higher token, and only the latest token
- * may beat, complete or fail, so a worker that slept through its lease cannot overwrite another's
- * result. A lease that runs out makes the job claimable again. Several processes may share the file.
+/* Job queue in SQL: at least once, with leases and fencing. A worker claims a job for a lease,
+ * beats while it works, then completes or fails it; each claim has a higher token, and only the
+ * latest token may beat, complete or fail, so a worker that slept through its lease cannot overwrite
+ * another's result. A lease that runs out makes the job claimable again. Several processes may
+ * share the file.
  * Times are Unix microseconds and arguments; randomness (jitter) comes in. */
 #ifndef TR_STORE_JOBS_H
 #define TR_STORE_JOBS_H

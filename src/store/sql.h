@@ -1,6 +1,6 @@
 /* SQLite, thin: one connection, prepared statements that are kept, typed binds and columns with a
- * sticky error, nested-free transactions, migrations by user_version. One owner, one thread (the control
- * thread); it blocks on the disk, so it is for names and states, never for media.
+ * sticky error, flat transactions, migrations by a version for each module. One owner, one thread
+ * (the control thread); it blocks on the disk, so it is for names and states, never for media.
  * Opened with WAL, synchronous=FULL, foreign keys and a busy timeout. */
 #ifndef TR_STORE_SQL_H
 #define TR_STORE_SQL_H
@@ -21,7 +21,7 @@ TR_MUST_USE enum tr_err tr_sql_open(struct tr_sql **out, const char *path);
 void tr_sql_close(struct tr_sql *db);              /* NULL is fine; finalizes the statements */
 const char *tr_sql_error(const struct tr_sql *db); /* text of the last failure, "" when none */
 
-/* Applies steps[user_version_of_module .. count) in one transaction each. Each module (calls, jobs)
+/* Applies the steps that this file has not seen yet, in one transaction. Each module (calls, jobs)
  * has a version of its own by name. Steps are only ever added at the end.
  * UNSUPPORTED: the file comes from a newer program. */
 TR_MUST_USE enum tr_err tr_sql_migrate(struct tr_sql *db, const char *module,
@@ -35,7 +35,7 @@ TR_MUST_USE enum tr_err tr_sql_begin(struct tr_sql *db);
 TR_MUST_USE enum tr_err tr_sql_commit(struct tr_sql *db);
 void tr_sql_rollback(struct tr_sql *db); /* outside a transaction is fine */
 
-/* The statement for this text, prepared once and kept (keyed by the text's address: pass a literal);
+/* The statement for this text, prepared once and kept (by the text's address: pass a literal);
  * reset and without binds. NULL: LIMIT or a mistake in the text, see tr_sql_error(). */
 struct tr_sql_stmt *tr_sql_use(struct tr_sql *db, const char *text);
 /* Binds ?1, ?2 ...; a failure shows at step. NULL statements are fine. Text is copied. */
