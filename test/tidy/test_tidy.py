@@ -61,6 +61,7 @@ class Calls(unittest.TestCase):
         self.good('printf("x")', "tools/load/main.c")
         self.good("p = malloc(3)", "src/media/test_a.c")
         self.good("p = malloc(3)", "src/media/fuzz_a.c")
+        self.good("p = malloc(3)", "src/media/media_test.h")
         self.bad("sleep(1)", "sleep", "src/media/test_a.c")
 
     def test_allow_needs_a_reason(self):

@@ -38,7 +38,8 @@ MD_LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 def is_test(path):
     """Tests, fuzz targets and what only they use."""
     name = os.path.basename(path)
-    return name.startswith(("test_", "fuzz_")) or path.startswith(("test/", "sim/", "bench/"))
+    return (name.startswith(("test_", "fuzz_")) or name.endswith(("_test.h", "_test.c"))
+            or path.startswith(("test/", "sim/", "bench/")))
 
 
 def blank(text):
