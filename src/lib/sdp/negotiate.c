@@ -22,6 +22,7 @@ struct build {
     struct tr_arena *arena;
     const struct tr_sdp_policy *policy;
     const struct tr_sdp_local *local;
+    const struct tr_sdp *prev; /* offers: our former description on this connection, or NULL */
     struct tr_sdp *sdp;
     struct tr_sdp_transport transport; /* ours, once for all m-lines */
     const char **cands;
@@ -207,31 +208,60 @@ static void add_with_rtx(struct build *b, struct tr_sdp_media *m, const struct t
         add_codec(b, m, rtx);
 }
 
-/* Our extension set is a subset of the offered one, under its ids. */
-static void add_exts(struct build *b, struct tr_sdp_media *m, const struct tr_sdp_media *offer,
-                     bool answer)
-{
-    uint32_t seen = 0;
-    m->exts = room(b, offer->ext_count, sizeof *m->exts);
-    for (unsigned i = 0; m->exts && i < offer->ext_count; i++) {
-        const struct tr_sdp_ext *e = &offer->exts[i];
-        uint32_t bit = e->ext < TR_EXT_COUNT ? 1u << e->ext : 0;
-        if (!(bit & b->policy->exts & ~seen) || e->dir == TR_SDP_INACTIVE)
-            continue;
-        seen |= bit;
-        m->exts[m->ext_count++] = (struct tr_sdp_ext){ .id = e->id,
-                                                       .dir = answer ? mirror(e->dir) : e->dir,
-                                                       .ext = e->ext,
-                                                       .uri = tr_ext_uri(e->ext) };
-    }
-}
-
 static bool has_ext(const struct tr_sdp_media *m, enum tr_ext ext)
 {
     for (unsigned i = 0; i < m->ext_count; i++)
         if (m->exts[i].ext == ext)
             return true;
     return false;
+}
+
+/* The id that ext has in any m-line of sdp; 0: none. */
+static uint8_t id_in(const struct tr_sdp *sdp, enum tr_ext ext)
+{
+    for (unsigned i = 0; sdp && i < sdp->media_count; i++)
+        for (unsigned k = 0; k < sdp->media[i].ext_count; k++)
+            if (sdp->media[i].exts[k].ext == ext)
+                return sdp->media[i].exts[k].id;
+    return 0;
+}
+
+static bool id_taken(const struct tr_sdp *sdp, uint8_t id)
+{
+    for (unsigned i = 0; sdp && i < sdp->media_count; i++)
+        for (unsigned k = 0; k < sdp->media[i].ext_count; k++)
+            if (sdp->media[i].exts[k].id == id)
+                return true;
+    return false;
+}
+
+/*= rfc8285#5
+ *# an id keeps its meaning for the whole session
+ * so in a new offer what this peer knew before goes on, whatever the other leg calls it. 0: no id. */
+static uint8_t choose_id(const struct build *b, const struct tr_sdp_ext *e)
+{
+    uint8_t known = id_in(b->prev, e->ext);
+    if (known)
+        return known;
+    return id_taken(b->prev, e->id) ? 0 : e->id;
+}
+
+/* Our extension set is a subset of the offered one, under its ids. */
+static void add_exts(struct build *b, struct tr_sdp_media *m, const struct tr_sdp_media *offer)
+{
+    m->exts = room(b, TR_EXT_COUNT, sizeof *m->exts);
+    for (unsigned i = 0; m->exts && i < offer->ext_count; i++) {
+        const struct tr_sdp_ext *e = &offer->exts[i];
+        uint32_t bit = e->ext < TR_EXT_COUNT ? 1u << e->ext : 0;
+        uint8_t id = choose_id(b, e);
+        if (!(bit & b->policy->exts) || e->dir == TR_SDP_INACTIVE || !id || has_ext(m, e->ext))
+            continue;
+        m->exts[m->ext_count++] =
+            (struct tr_sdp_ext){ .id = id,
+                                 .dir = b->sdp->answer ? mirror(e->dir) : TR_SDP_SENDRECV,
+                                 .ext = e->ext,
+                                 .uri = tr_ext_uri(e->ext) };
+    }
 }
 
 static bool has_rid(const struct tr_sdp_media *m, const char *rid, enum tr_sdp_dir dir)
@@ -264,6 +294,29 @@ static void add_simulcast(struct build *b, struct tr_sdp_media *m, const struct 
     }
 }
 
+/* A peer that sends us layers would stop when an offer no longer asks for them: it keeps asking. */
+static void keep_simulcast(struct build *b, struct tr_sdp_media *m, const struct tr_sdp_media *was)
+{
+    static const enum tr_ext needed[] = { TR_EXT_MID, TR_EXT_RID, TR_EXT_RRID };
+    if (was->rejected || !was->recv_count || !(m->dir & TR_SDP_RECV) || b->nomem)
+        return;
+    for (unsigned i = 0; i < TR_ARRAY_LEN(needed); i++) {
+        uint8_t id = has_ext(was, needed[i]) ? id_in(b->prev, needed[i]) : 0;
+        if (id && !has_ext(m, needed[i]))
+            m->exts[m->ext_count++] = (struct tr_sdp_ext){
+                .id = id, .dir = TR_SDP_SENDRECV, .ext = needed[i], .uri = tr_ext_uri(needed[i])
+            };
+    }
+    m->rids = room(b, was->recv_count, sizeof *m->rids);
+    m->recv = room(b, was->recv_count, sizeof *m->recv);
+    for (unsigned i = 0; m->rids && m->recv && i < was->recv_count; i++) {
+        const char *rid = dup(b, was->recv[i].rid);
+        m->rids[m->rid_count++] = (struct tr_sdp_rid){ .rid = rid, .dir = TR_SDP_RECV };
+        m->recv[m->recv_count] = was->recv[i];
+        m->recv[m->recv_count++].rid = rid;
+    }
+}
+
 /* What we send: one stream, its msid after the mid as Janus clients know it, SSRCs when given. */
 static void add_ssrcs(struct build *b, struct tr_sdp_media *m, unsigned i)
 {
@@ -292,16 +345,17 @@ static void add_ssrcs(struct build *b, struct tr_sdp_media *m, unsigned i)
 }
 
 /* Everything of an accepted RTP m-line but its codecs and direction. */
-static void finish_rtp(struct build *b, struct tr_sdp_media *m, const struct tr_sdp_media *offer,
-                       bool answer)
+static void finish_rtp(struct build *b, struct tr_sdp_media *m, const struct tr_sdp_media *offer)
 {
     unsigned i = (unsigned)(m - b->sdp->media);
     accept(b, m, offer);
     m->ptime = offer->ptime;
     m->maxptime = offer->maxptime;
-    add_exts(b, m, offer, answer);
-    if (answer && m->kind == TR_SDP_VIDEO)
+    add_exts(b, m, offer);
+    if (m->kind == TR_SDP_VIDEO && b->sdp->answer)
         add_simulcast(b, m, offer);
+    else if (m->kind == TR_SDP_VIDEO && b->prev && i < b->prev->media_count)
+        keep_simulcast(b, m, &b->prev->media[i]);
     add_ssrcs(b, m, i);
 }
 
@@ -367,7 +421,7 @@ static void answer_rtp(struct build *b, struct tr_sdp_media *m, const struct tr_
             add_codec(b, m, aux);
     }
     m->dir = mirror(offer->dir);
-    finish_rtp(b, m, offer, true);
+    finish_rtp(b, m, offer);
 }
 
 enum tr_err tr_sdp_answer(struct tr_arena *arena, const struct tr_sdp *offer,
@@ -402,7 +456,7 @@ static void relay_rtp(struct build *b, struct tr_sdp_media *m, const struct tr_s
             add_with_rtx(b, m, offer, &offer->codecs[i]);
     m->dir = offer->dir;
     if (m->codec_count)
-        finish_rtp(b, m, offer, false);
+        finish_rtp(b, m, offer);
 }
 
 /*= rfc3264#8
@@ -423,7 +477,7 @@ enum tr_err tr_sdp_relay_offer(struct tr_arena *arena, const struct tr_sdp *offe
                                const struct tr_sdp *prev, const struct tr_sdp_policy *policy,
                                const struct tr_sdp_local *local, struct tr_sdp **out)
 {
-    struct build b = { .arena = arena, .policy = policy, .local = local };
+    struct build b = { .arena = arena, .policy = policy, .local = local, .prev = prev };
     *out = NULL;
     enum tr_err err = local_check(local);
     if (err)
@@ -480,7 +534,7 @@ static void relay_answer_rtp(struct build *b, struct tr_sdp_media *m,
     }
     m->dir = (enum tr_sdp_dir)(answer->dir & mirror(offer->dir));
     if (m->codec_count)
-        finish_rtp(b, m, offer, true);
+        finish_rtp(b, m, offer);
 }
 
 enum tr_err tr_sdp_relay_answer(struct tr_arena *arena, const struct tr_sdp *offer,

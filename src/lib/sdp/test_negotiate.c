@@ -342,6 +342,26 @@ TEST(negotiate_renegotiation)
     end();
 }
 
+/* B offers anew to A, who sends layers: ids and layers of A's leg must survive B's numbers. */
+TEST(negotiate_offer_back_keeps_simulcast)
+{
+    struct tr_sdp_policy policy = tr_sdp_policy_default();
+    struct tr_sdp_local us = local_side();
+    struct tr_sdp *to_a = answer(fixture("chrome-offer-simulcast.sdp")), *out;
+    struct tr_sdp *b_offer = fixture("firefox-offer-av.sdp");
+    CHECK_INT(tr_sdp_relay_offer(arena, b_offer, to_a, &policy, &us, &out), TR_OK);
+    const struct tr_sdp_media *v = &wire(out)->media[1];
+    CHECK_INT(v->recv_count, 3);
+    CHECK_STR(v->recv[1].rid, "m");
+    unsigned found = 0;
+    for (unsigned i = 0; i < v->ext_count; i++)
+        found += (v->exts[i].ext == TR_EXT_RID && v->exts[i].id == 10) ||
+                 (v->exts[i].ext == TR_EXT_MID && v->exts[i].id == 4) ||
+                 (v->exts[i].ext == TR_EXT_TRANSPORT_CC && v->exts[i].id == 3);
+    CHECK_INT(found, 3);
+    end();
+}
+
 TEST(negotiate_refuses_a_wrong_answer)
 {
     const char *reason;
