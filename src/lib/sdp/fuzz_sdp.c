@@ -70,6 +70,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             TR_ASSERT(!tr_sdp_relay_answer(arena, offer, answer, &policy, &us, &back));
             params(back, offer);
             (void)again(arena, back);
+            /* B offers anew: the m-lines are in step by construction, so this continues the call */
+            TR_ASSERT(!tr_sdp_relay_offer(arena, answer, back, &policy, &us, &relay));
+            (void)again(arena, relay);
         }
     }
     tr_arena_destroy(arena);
