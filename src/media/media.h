@@ -18,9 +18,10 @@
 #include "base/err.h"
 #include "base/idtab.h"
 #include "base/time.h"
-#include "media/stats.h"
+#include "peer/stats.h"
 #include "media/tap.h"
 #include "peer/track.h"
+#include "srtp/profile.h"
 
 struct tr_dtls_cert;
 struct tr_media;
@@ -40,7 +41,8 @@ struct tr_media_conf {
     struct tr_dtls_cert *cert; /* borrowed */
     tr_usec consent_us;        /* silence after which a peer is gone; 0: 30 s */
     uint32_t packets_max;      /* per worker; 0: 65536 */
-    bool gso;                  /* use UDP_SEGMENT where the kernel has it */
+    enum tr_srtp_profile profiles[TR_SRTP_PROFILES]; /* preference; all NONE: dtls.h's default */
+    bool gso;                                        /* use UDP_SEGMENT where the kernel has it */
     void (*wake)(void *arg);
     void *wake_arg;
 };

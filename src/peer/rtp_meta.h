@@ -15,6 +15,8 @@ enum tr_rtp_flags {
     TR_RTP_AUDIO_LEVEL = 1 << 2,
     TR_RTP_RETRANSMITTED = 1 << 3, /* arrived by RTX */
     TR_RTP_DISCARDABLE = 1 << 4,   /* no other frame depends on it */
+    TR_RTP_PICTURE_ID = 1 << 5,
+    TR_RTP_TL0 = 1 << 6,
 };
 
 struct tr_rtp_meta {
@@ -27,12 +29,9 @@ struct tr_rtp_meta {
     uint8_t pt;          /* as received */
     uint8_t audio_level; /* RFC 6464: V flag and -dBov */
     uint8_t temporal;    /* temporal layer, 0 when unknown */
-    uint8_t spatial;
-    uint8_t desc_len;    /* bytes of the payload descriptor that may be rewritten */
-    uint16_t picture_id; /* VP8, VP9 */
-    uint8_t tl0picidx;
-    uint8_t desc_flags; /* which of the above exist and where; see payload/vp8.h */
-    uint8_t keyidx;
+    uint8_t spatial;     /* VP9 */
+    uint8_t tl0picidx;   /* VP8, VP9: when TR_RTP_TL0 */
+    uint16_t picture_id; /* VP8, VP9: when TR_RTP_PICTURE_ID */
 };
 
 _Static_assert(sizeof(struct tr_rtp_meta) <= TR_PKT_META, "fits in the packet");

@@ -1,7 +1,7 @@
 /* What the engine tells about itself: counters of all workers, and the state of one peer (for the
  * Admin API's handle_info and the metrics). Plain values, copied out of the workers. */
-#ifndef TR_MEDIA_STATS_H
-#define TR_MEDIA_STATS_H
+#ifndef TR_STATS_H
+#define TR_STATS_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -50,6 +50,9 @@ struct tr_media_counters {
     uint32_t routes;
     uint32_t packets_in_use;
 };
+
+/* sum += add */
+void tr_counters_add(struct tr_media_counters *sum, const struct tr_media_counters *add);
 
 struct tr_stats_layer { /* one received RTP stream */
     uint32_t ssrc;

@@ -1,0 +1,69 @@
+/* The control thread's picture of the engine: which worker has which peer, what is wired. Inside of
+ * src/media only. media.c: life, peers, events; wiring.c: routes and taps.
+ *
+ * Control is the only one that orders things. What is asked for before a peer lives somewhere waits
+ * here, and is sent when its worker reports EVENT_ADOPTED; messages to one worker keep their order. */
+#ifndef TR_CONTROL_H
+#define TR_CONTROL_H
+
+#include "base/idtab.h"
+#include "media/worker.h"
+
+enum { NOWHERE = -1, WAITING_EVENTS_MAX = 256 };
+
+struct ctl_route;
+
+struct ctl_peer {
+    tr_id id;
+    int worker;   /* NOWHERE: no check has arrived yet */
+    bool closing; /* closed before its adoption was known */
+    struct tr_media_peer_conf creds;
+    bool have_remote;
+    struct tr_peer_remote remote;
+    bool restart; /* creds are newer than those that the worker took over */
+    struct tr_track_conf *tracks;
+    int tracks_count;
+    uint32_t bitrate_bps;
+    struct ctl_route *sources; /* routes from this peer, and to it */
+    struct ctl_route *sinks;
+};
+
+struct ctl_tap {
+    tr_id id;
+    struct tr_tap to;
+    int wired; /* routes that workers hold */
+    bool closed;
+};
+
+struct ctl_route {
+    tr_id id;
+    struct tr_media_end source;
+    struct tr_media_end sink; /* peer 0: a tap */
+    tr_id tap;
+    uint16_t track;
+    struct tr_route_conf conf;
+    bool wired;
+    int source_worker, sink_worker; /* while wired */
+    struct ctl_route *next_of_source, *next_of_sink;
+};
+
+struct control {
+    struct tr_idtab *peers;
+    struct tr_idtab *routes;
+    struct tr_idtab *taps;
+    struct tr_outbox to[TR_MEDIA_WORKERS_MAX];
+    struct tr_media_event waiting[WAITING_EVENTS_MAX]; /* made here rather than by a worker */
+    int waiting_count;
+};
+
+struct ctl_peer *ctl_peer(const struct tr_media *media, tr_id id);
+/* LIMIT: out of memory; what the message owns is the caller's again. */
+TR_MUST_USE enum tr_err ctl_post(struct tr_media *media, int worker, const struct msg *m);
+
+/* wiring.c */
+void wiring_adopted(struct tr_media *media, struct ctl_peer *p); /* wires what waited for it */
+void wiring_peer_gone(struct tr_media *media, struct ctl_peer *p);
+void wiring_tap_gone(struct tr_media *media, tr_id tap);
+void wiring_deinit(struct tr_media *media);
+
+#endif

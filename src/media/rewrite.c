@@ -1,0 +1,151 @@
+/* The newest epoch is open to the right. A switch closes it at the last number that went out, and
+ * opens the next one; a skip does the same with one number left out in between. */
+#include "media/rewrite.h"
+
+void tr_rewrite_init(struct tr_rewrite *rw, uint16_t first_seq, uint32_t first_ts)
+{
+    *rw = (struct tr_rewrite){ .out_next = first_seq & 0x7fff, .ts_last = first_ts };
+}
+
+static struct tr_rewrite_epoch *newest(struct tr_rewrite *rw)
+{
+    return rw->count ? &rw->epochs[(rw->count - 1) % TR_REWRITE_EPOCHS] : NULL;
+}
+
+static struct tr_rewrite_epoch *open_epoch(struct tr_rewrite *rw)
+{
+    struct tr_rewrite_epoch *e = &rw->epochs[rw->count % TR_REWRITE_EPOCHS];
+    rw->count++;
+    return e;
+}
+
+/* Numbers that the open epoch may still hand out end where it has handed out last. */
+static void close_newest(struct tr_rewrite *rw)
+{
+    struct tr_rewrite_epoch *e = newest(rw);
+    if (e && e->in_end == INT64_MAX)
+        e->in_end = e->in_start + (rw->out_next - e->out_start);
+}
+
+void tr_rewrite_switch(struct tr_rewrite *rw, tr_usec now, uint32_t origin, uint32_t clock_rate,
+                       const struct tr_rtp_meta *m)
+{
+    uint32_t ts = rw->ts_last;
+    if (rw->count > 0) {
+        int64_t ticks = (now - rw->last_us) * (int64_t)clock_rate / TR_SECOND;
+        ts += ticks > 0 ? (uint32_t)ticks : 1;
+    }
+    close_newest(rw);
+    *open_epoch(rw) = (struct tr_rewrite_epoch){
+        .in_start = m->ext_seq,
+        .in_end = INT64_MAX,
+        .out_start = rw->out_next,
+        .origin = origin,
+        .ts_off = ts - m->ts,
+        .picture_off = rw->count > 1 ? (uint16_t)(rw->picture_last + 1 - m->picture_id) : 0,
+        .tl0_off = rw->count > 1 ? (uint8_t)(rw->tl0_last + 1 - m->tl0picidx) : 0,
+    };
+}
+
+static const struct tr_rewrite_epoch *find_in(const struct tr_rewrite *rw, uint32_t origin,
+                                              int64_t in)
+{
+    uint32_t known = rw->count < TR_REWRITE_EPOCHS ? rw->count : TR_REWRITE_EPOCHS;
+    for (uint32_t i = 1; i <= known; i++) {
+        const struct tr_rewrite_epoch *e = &rw->epochs[(rw->count - i) % TR_REWRITE_EPOCHS];
+        if (e->origin == origin && in >= e->in_start && in < e->in_end)
+            return e;
+    }
+    return NULL;
+}
+
+static void apply(const struct tr_rewrite_epoch *e, const struct tr_rtp_meta *m,
+                  struct tr_rewritten *out)
+{
+    *out = (struct tr_rewritten){
+        .ext_seq = e->out_start + (m->ext_seq - e->in_start),
+        .ts = m->ts + e->ts_off,
+        .picture_id = (uint16_t)((m->picture_id + e->picture_off) & 0x7fff),
+        .tl0picidx = (uint8_t)(m->tl0picidx + e->tl0_off),
+    };
+    out->payload = ((m->flags & TR_RTP_PICTURE_ID) && (e->picture_off & 0x7fff) != 0) ||
+                   ((m->flags & TR_RTP_TL0) && e->tl0_off != 0);
+}
+
+enum tr_err tr_rewrite_packet(struct tr_rewrite *rw, tr_usec now, uint32_t origin,
+                              const struct tr_rtp_meta *m, struct tr_rewritten *out)
+{
+    const struct tr_rewrite_epoch *e = find_in(rw, origin, m->ext_seq);
+    if (!e)
+        return TR_ERR_NOTFOUND;
+    apply(e, m, out);
+    if (out->ext_seq >= rw->out_next) {
+        rw->out_next = out->ext_seq + 1;
+        rw->ts_last = out->ts;
+        rw->picture_last = out->picture_id;
+        rw->tl0_last = out->tl0picidx;
+        rw->last_us = now;
+    }
+    return TR_OK;
+}
+
+void tr_rewrite_skip(struct tr_rewrite *rw, uint32_t origin, const struct tr_rtp_meta *m)
+{
+    struct tr_rewrite_epoch *e = newest(rw);
+    if (!e || e->origin != origin || m->ext_seq < e->in_start)
+        return;
+    int64_t out = e->out_start + (m->ext_seq - e->in_start);
+    if (out < rw->out_next)
+        return; /* late: its number was given to the packet after it, or is a hole already */
+    struct tr_rewrite_epoch next = *e;
+    e->in_end = m->ext_seq;
+    next.in_start = m->ext_seq + 1;
+    next.out_start = out;
+    *open_epoch(rw) = next;
+}
+
+static const struct tr_rewrite_epoch *find_out(const struct tr_rewrite *rw, uint16_t seq,
+                                               int64_t *out)
+{
+    *out = rw->out_next + (int16_t)(uint16_t)(seq - (uint16_t)rw->out_next);
+    uint32_t known = rw->count < TR_REWRITE_EPOCHS ? rw->count : TR_REWRITE_EPOCHS;
+    for (uint32_t i = 1; *out < rw->out_next && i <= known; i++) {
+        const struct tr_rewrite_epoch *e = &rw->epochs[(rw->count - i) % TR_REWRITE_EPOCHS];
+        if (*out >= e->out_start)
+            return e->in_start + (*out - e->out_start) < e->in_end ? e : NULL;
+    }
+    return NULL;
+}
+
+enum tr_err tr_rewrite_reverse(const struct tr_rewrite *rw, uint16_t seq, uint32_t *origin,
+                               int64_t *in_seq)
+{
+    int64_t out;
+    const struct tr_rewrite_epoch *e = find_out(rw, seq, &out);
+    if (!e)
+        return TR_ERR_NOTFOUND;
+    *origin = e->origin;
+    *in_seq = e->in_start + (out - e->out_start);
+    return TR_OK;
+}
+
+enum tr_err tr_rewrite_again(const struct tr_rewrite *rw, uint16_t seq, const struct tr_rtp_meta *m,
+                             struct tr_rewritten *out)
+{
+    int64_t number;
+    const struct tr_rewrite_epoch *e = find_out(rw, seq, &number);
+    if (!e)
+        return TR_ERR_NOTFOUND;
+    apply(e, m, out);
+    out->ext_seq = number;
+    return TR_OK;
+}
+
+bool tr_rewrite_ts_offset(const struct tr_rewrite *rw, uint32_t origin, uint32_t *offset)
+{
+    if (rw->count == 0)
+        return false;
+    const struct tr_rewrite_epoch *e = &rw->epochs[(rw->count - 1) % TR_REWRITE_EPOCHS];
+    *offset = e->ts_off;
+    return e->origin == origin;
+}

@@ -1,0 +1,296 @@
+/* What goes out. A route takes a run of its source, leaves out what its sink does not get (other
+ * simulcast layers, upper temporal layers), renumbers the rest so that the client sees one stream,
+ * and has the peer protect the run straight into the send buffer. */
+#include <string.h>
+
+#include "base/mem.h"
+#include "media/worker.h"
+#include "payload/codec.h"
+
+enum {
+    RESEND_GAP_US = 20000, /* a packet is not sent again within this time */
+    TEMPORAL_ALL = 3,
+};
+
+static uint32_t origin_of(const struct source *s, int layer)
+{
+    return s->serial << 2 | (uint32_t)layer;
+}
+
+static uint32_t random_ts(struct worker *w)
+{
+    return tr_rng_u32(&w->rng);
+}
+
+struct sink *sink_of(struct wpeer *p, int mline)
+{
+    if (mline < 0 || mline >= p->tracks_count)
+        return NULL;
+    if (!p->sinks[mline]) {
+        struct sink *k = tr_alloc(sizeof *k);
+        if (!k)
+            return NULL;
+        k->peer = p;
+        k->mline = mline;
+        k->told_substream = k->told_temporal = -1;
+        /* Below 2^15, so that a receiver cannot mistake the first rollover (RFC 3711 3.3.1). */
+        tr_rewrite_init(&k->rw, (uint16_t)tr_rng_u32(&p->worker->rng), random_ts(p->worker));
+        p->sinks[mline] = k;
+    }
+    return p->sinks[mline];
+}
+
+/* --- sending --- */
+
+static void send_items(struct sink *k, struct tr_tx_item *items, int n)
+{
+    struct worker *w = k->peer->worker;
+    struct tr_tx_msg msgs[TR_PEER_RUN_MAX];
+    struct tr_path path;
+    struct tr_buf out = { .n = (size_t)n * TR_PEER_PACKET_MAX };
+    out.p = tr_udp_reserve(w->udp, out.n);
+    if (!out.p || !tr_peer_path(k->peer->peer, &path))
+        return;
+    int count = tr_peer_send_run(k->peer->peer, w->now, k->mline, items, n, out, msgs);
+    for (int i = 0; i < count; i++)
+        tr_udp_commit(w->udp, &path, out.p + msgs[i].off, msgs[i].len,
+                      msgs[i].count > 1 ? msgs[i].segment : 0);
+}
+
+static void fill_item(struct tr_tx_item *item, struct tr_pkt *pkt, const struct tr_rewritten *r,
+                      bool resend)
+{
+    const struct tr_rtp_meta *m = tr_rtp_meta_const(pkt);
+    *item = (struct tr_tx_item){
+        .pkt = pkt,
+        .ext_seq = r->ext_seq,
+        .ts = r->ts,
+        .picture_id = r->picture_id,
+        .tl0picidx = r->tl0picidx,
+        .rewrite = r->payload && m->codec == TR_CODEC_VP8,
+        .marker = (m->flags & TR_RTP_MARKER) != 0,
+        .resend = resend,
+    };
+}
+
+static void tell_layer(struct route *r, int substream, int temporal)
+{
+    struct sink *k = r->sink;
+    if (substream == k->told_substream && temporal == k->told_temporal)
+        return;
+    struct tr_media_event ev = {
+        .kind = TR_MEDIA_LAYER,
+        .peer = k->peer->id,
+        .mline = k->mline,
+        .substream = substream == k->told_substream ? -1 : substream,
+        .temporal = temporal == k->told_temporal ? -1 : temporal,
+    };
+    k->told_substream = substream;
+    k->told_temporal = temporal;
+    if (r->source->facts.layers > 1)
+        worker_tell(k->peer->worker, &ev);
+}
+
+/* Whether the packet goes to the sink, and as what. */
+static bool take_packet(struct route *r, struct tr_pkt *pkt, struct tr_rewritten *out)
+{
+    const struct tr_rtp_meta *m = tr_rtp_meta_const(pkt);
+    struct worker *w = r->sink->peer->worker;
+    uint32_t origin = origin_of(r->source, m->layer);
+    bool switched;
+    bool starts = !r->source->facts.video || (m->flags & TR_RTP_KEYFRAME);
+    if (!tr_layer_take(&r->layer, m->layer, starts, &switched))
+        return false;
+    if (switched) {
+        tr_rewrite_switch(&r->sink->rw, w->now, origin, r->source->facts.clock_rate, m);
+        route_clock(r);
+        tell_layer(r, m->layer, r->sink->told_temporal);
+    }
+    if (r->conf.temporal_max < TEMPORAL_ALL && m->temporal > r->conf.temporal_max) {
+        tr_rewrite_skip(&r->sink->rw, origin, m);
+        return false;
+    }
+    return tr_rewrite_packet(&r->sink->rw, w->now, origin, m, out) == TR_OK;
+}
+
+void route_run(struct route *r, struct tr_pkt *const *pkts, int count)
+{
+    struct tr_tx_item items[TR_PEER_RUN_MAX];
+    struct tr_rewritten to;
+    int n = 0;
+    if (r->conf.paused || !tr_peer_can_send(r->sink->peer->peer, r->sink->mline))
+        return;
+    if (r->layer.target < 0 || r->source->facts.layers > 1)
+        route_layer_tick(r);
+    for (int i = 0; i < count; i++) {
+        if (!take_packet(r, pkts[i], &to))
+            continue;
+        fill_item(&items[n++], pkts[i], &to, false);
+        if (n == TR_PEER_RUN_MAX) {
+            send_items(r->sink, items, n);
+            n = 0;
+        }
+    }
+    if (n > 0)
+        send_items(r->sink, items, n);
+}
+
+/* --- retransmission --- */
+
+static bool resent_lately(struct sink *k, uint16_t seq, tr_usec now)
+{
+    for (int i = 0; i < RESENDS_MAX; i++) {
+        if (k->resends[i].seq == seq && k->resends[i].at != 0 &&
+            now - k->resends[i].at < RESEND_GAP_US)
+            return true;
+    }
+    k->resends[k->resends_next % RESENDS_MAX].seq = seq;
+    k->resends[k->resends_next++ % RESENDS_MAX].at = now;
+    return false;
+}
+
+/* The packet that the client knows as seq, if the source still has it. */
+static struct tr_pkt *find_sent(const struct sink *k, uint16_t seq, struct tr_rewritten *to)
+{
+    uint32_t origin;
+    int64_t in_seq;
+    const struct source *s = k->route ? k->route->source : NULL;
+    if (!s || tr_rewrite_reverse(&k->rw, seq, &origin, &in_seq) != TR_OK ||
+        origin >> 2 != s->serial)
+        return NULL;
+    struct tr_pkt *pkt = source_ring_get(s, (int)(origin & 3), in_seq);
+    if (!pkt || tr_rewrite_again(&k->rw, seq, tr_rtp_meta_const(pkt), to) != TR_OK)
+        return NULL;
+    return pkt;
+}
+
+void sink_nacks(struct sink *k, const uint16_t *seqs, int count)
+{
+    struct tr_tx_item items[TR_PEER_RUN_MAX];
+    struct tr_rewritten to;
+    int n = 0;
+    if (!tr_peer_takes_nacks(k->peer->peer, k->mline))
+        return;
+    for (int i = 0; i < count; i++) {
+        struct tr_pkt *pkt = find_sent(k, seqs[i], &to);
+        if (!pkt || resent_lately(k, seqs[i], k->peer->worker->now))
+            continue;
+        fill_item(&items[n++], pkt, &to, true);
+        if (n == TR_PEER_RUN_MAX) {
+            send_items(k, items, n);
+            n = 0;
+        }
+    }
+    if (n > 0)
+        send_items(k, items, n);
+}
+
+/* --- layers and clock --- */
+
+void route_layer_tick(struct route *r)
+{
+    struct source *s = r->source;
+    tr_usec fallback = r->conf.fallback_us ? r->conf.fallback_us : TR_LAYER_FALLBACK_US;
+    bool ask = tr_layer_update(&r->layer, r->sink->peer->worker->now, s->last_us, s->facts.layers,
+                               r->conf.substream_max, fallback);
+    bool waits = r->layer.target >= 0 && r->layer.target != r->layer.current;
+    if (s->facts.video && (ask || waits))
+        source_keyframe(s, r->layer.target);
+}
+
+void route_clock(struct route *r)
+{
+    const struct source *s = r->source;
+    int layer = r->layer.current;
+    uint32_t offset;
+    if (layer < 0 || !s->clock[layer].known ||
+        !tr_rewrite_ts_offset(&r->sink->rw, origin_of(s, layer), &offset))
+        return;
+    tr_peer_set_tx_clock(r->sink->peer->peer, r->sink->mline, s->clock[layer].rtp + offset,
+                         s->clock[layer].at);
+}
+
+/* --- life --- */
+
+static struct tr_slice route_key(const tr_id *id)
+{
+    return tr_slice(id, sizeof *id);
+}
+
+void route_destroy(struct route *r)
+{
+    struct worker *w = r->source->worker;
+    for (struct route **at = &r->source->routes; *at; at = &(*at)->next) {
+        if (*at == r) {
+            *at = r->next;
+            break;
+        }
+    }
+    tr_map_remove(w->routes, route_key(&r->id));
+    if (r->sink->route == r)
+        r->sink->route = NULL;
+    w->counters.routes--;
+    source_unused(r->source);
+    tr_free(r);
+}
+
+static struct source *source_for(struct worker *w, const struct msg_route *m)
+{
+    struct source *s = source_find(w, &m->source);
+    if (s)
+        return s;
+    if (m->source_worker == w->index)
+        return NULL; /* the m-line is not received: nothing to forward */
+    return source_create(w, &m->source, NULL, &m->facts, m->source_worker);
+}
+
+static void add_route(struct worker *w, const struct msg_route *m)
+{
+    struct wpeer *p = wpeer_find(w, m->sink_peer);
+    struct sink *k = p ? sink_of(p, m->sink_mline) : NULL;
+    struct source *s = k ? source_for(w, m) : NULL;
+    struct route *r = s ? tr_alloc(sizeof *r) : NULL;
+    if (!r || tr_map_add(w->routes, route_key(&m->route), r) != TR_OK) {
+        tr_free(r);
+        if (s)
+            source_unused(s);
+        return;
+    }
+    *r = (struct route){
+        .id = m->route, .source = s, .sink = k, .conf = m->conf, .next = s->routes
+    };
+    s->routes = r;
+    w->counters.routes++;
+    tr_layer_init(&r->layer);
+    if (k->route)
+        route_destroy(k->route);
+    k->route = r;
+    if (tr_peer_takes_nacks(p->peer, k->mline))
+        (void)source_keep_ring(s); /* without memory for it there are no retransmissions */
+    if (s->facts.video)
+        source_keyframe(s, -1);
+}
+
+void route_message(struct worker *w, const struct msg *m)
+{
+    const struct msg_route *mr = &m->u.route;
+    if (m->kind == MSG_ROUTE_ADD) {
+        add_route(w, mr);
+        return;
+    }
+    struct route *r = tr_map_get(w->routes, route_key(&mr->route));
+    if (!r)
+        return;
+    if (m->kind == MSG_ROUTE_REMOVE) {
+        route_destroy(r);
+        return;
+    }
+    bool resumed = r->conf.paused && !mr->conf.paused;
+    r->conf = mr->conf;
+    if (resumed) {
+        tr_layer_init(&r->layer); /* start over at a key frame */
+        if (r->source->facts.video)
+            source_keyframe(r->source, -1);
+    }
+    route_layer_tick(r);
+}

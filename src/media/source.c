@@ -1,0 +1,422 @@
+/* What comes in. A source gathers the packets of a turn into a run; at the end of the turn the run goes
+ * once to each route here, once to each other worker that has routes for it, and to its taps. It keeps
+ * the packets of the last second for retransmissions where somebody can ask for them. */
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/mem.h"
+#include "media/worker.h"
+
+static struct tr_slice source_map_key(const struct source_key *key)
+{
+    return tr_slice(key, sizeof *key);
+}
+
+struct source *source_find(struct worker *w, const struct source_key *key)
+{
+    return tr_map_get(w->sources, source_map_key(key));
+}
+
+struct source *source_create(struct worker *w, const struct source_key *key, struct wpeer *peer,
+                             const struct source_facts *facts, int owner)
+{
+    struct source *s = tr_alloc(sizeof *s);
+    if (!s)
+        return NULL;
+    s->key = *key;
+    s->serial = ++w->next_serial & 0x3fffffff;
+    s->worker = w;
+    s->peer = peer;
+    s->owner = owner;
+    s->facts = *facts;
+    if (tr_map_add(w->sources, source_map_key(key), s) != TR_OK) {
+        tr_free(s);
+        return NULL;
+    }
+    return s;
+}
+
+static void drop_run(struct source *s)
+{
+    for (int i = 0; i < s->run_count; i++)
+        tr_pkt_unref(&s->run[i]);
+    s->run_count = 0;
+}
+
+static void free_ring(struct ring *ring)
+{
+    if (!ring)
+        return;
+    for (int i = 0; i < RING_SLOTS; i++)
+        tr_pkt_unref(&ring->slots[i]);
+    tr_free(ring);
+}
+
+static void deactivate(struct source *s)
+{
+    for (struct source **at = &s->worker->active; *at; at = &(*at)->next_active) {
+        if (*at == s) {
+            *at = s->next_active;
+            return;
+        }
+    }
+}
+
+static void tell_tap_gone(struct source *s, int i)
+{
+    struct tr_media_event ev = { .kind = (enum tr_media_event_kind)EVENT_TAP_GONE,
+                                 .peer = s->taps[i].tap };
+    worker_tell(s->worker, &ev);
+    s->taps[i] = s->taps[--s->taps_count];
+}
+
+void source_destroy(struct source *s)
+{
+    if (!s)
+        return;
+    while (s->taps_count > 0)
+        tell_tap_gone(s, s->taps_count - 1);
+    tr_map_remove(s->worker->sources, source_map_key(&s->key));
+    s->peer = NULL;
+    struct route *routes = s->routes;
+    s->routes = NULL;
+    while (routes) {
+        struct route *next = routes->next;
+        tr_map_remove(s->worker->routes, tr_slice(&routes->id, sizeof routes->id));
+        if (routes->sink->route == routes)
+            routes->sink->route = NULL;
+        s->worker->counters.routes--;
+        tr_free(routes);
+        routes = next;
+    }
+    if (s->run_count > 0)
+        deactivate(s);
+    drop_run(s);
+    for (int i = 0; i < TR_TRACK_LAYERS; i++)
+        free_ring(s->rings[i]);
+    tr_free(s);
+}
+
+void source_unused(struct source *s)
+{
+    if (!s->peer && !s->routes)
+        source_destroy(s);
+}
+
+/* --- the ring --- */
+
+enum tr_err source_keep_ring(struct source *s)
+{
+    for (int i = 0; i < s->facts.layers; i++) {
+        if (s->rings[i])
+            continue;
+        s->rings[i] = tr_alloc(sizeof *s->rings[i]);
+        if (!s->rings[i])
+            return TR_ERR_NOMEM;
+        s->rings[i]->oldest = 0;
+        s->rings[i]->newest = -1;
+    }
+    return TR_OK;
+}
+
+static void expire(struct ring *ring, tr_usec before)
+{
+    for (; ring->oldest <= ring->newest; ring->oldest++) {
+        struct tr_pkt **slot = &ring->slots[ring->oldest & (RING_SLOTS - 1)];
+        if (*slot && (*slot)->recv_us >= before)
+            return;
+        tr_pkt_unref(slot);
+    }
+}
+
+static void store(struct ring *ring, struct tr_pkt *pkt)
+{
+    int64_t seq = tr_rtp_meta(pkt)->ext_seq;
+    if (ring->oldest > ring->newest || seq - ring->newest > RING_SLOTS) {
+        expire(ring, TR_NEVER);
+        ring->oldest = seq;
+        ring->newest = seq - 1;
+    }
+    if (seq < ring->oldest)
+        return;
+    while (ring->newest < seq) {
+        ring->newest++;
+        if (ring->newest - ring->oldest >= RING_SLOTS)
+            tr_pkt_unref(&ring->slots[ring->oldest++ & (RING_SLOTS - 1)]);
+    }
+    struct tr_pkt **slot = &ring->slots[seq & (RING_SLOTS - 1)];
+    tr_pkt_unref(slot);
+    *slot = tr_pkt_ref(pkt);
+}
+
+struct tr_pkt *source_ring_get(const struct source *s, int layer, int64_t ext_seq)
+{
+    const struct ring *ring = layer < TR_TRACK_LAYERS ? s->rings[layer] : NULL;
+    if (!ring || ext_seq < ring->oldest || ext_seq > ring->newest)
+        return NULL;
+    struct tr_pkt *pkt = ring->slots[ext_seq & (RING_SLOTS - 1)];
+    return pkt && tr_rtp_meta_const(pkt)->ext_seq == ext_seq ? pkt : NULL;
+}
+
+/* --- packets --- */
+
+void source_packet(struct source *s, struct tr_pkt *pkt)
+{
+    const struct tr_rtp_meta *m = tr_rtp_meta_const(pkt);
+    struct worker *w = s->worker;
+    if (s->run_count == RUN_MAX)
+        source_forward(s);
+    if (s->run_count == 0) {
+        s->next_active = w->active;
+        w->active = s;
+    }
+    s->last_us[m->layer] = w->now;
+    if (m->flags & TR_RTP_KEYFRAME)
+        s->keyframe_pending[m->layer] = false;
+    struct ring *ring = s->rings[m->layer];
+    if (ring) {
+        expire(ring, w->now - RING_US);
+        store(ring, pkt);
+    }
+    s->run[s->run_count++] = pkt;
+}
+
+static void share_run(struct source *s, int worker)
+{
+    struct msg m = { .kind = MSG_RUN, .worker = s->worker->index };
+    for (int at = 0; at < s->run_count; at += MSG_RUN_MAX) {
+        int left = s->run_count - at;
+        m.u.run.source = s->key;
+        m.u.run.count = left < MSG_RUN_MAX ? left : MSG_RUN_MAX;
+        for (int i = 0; i < m.u.run.count; i++)
+            m.u.run.pkts[i] = tr_pkt_ref(s->run[at + i]);
+        worker_send(s->worker, worker, &m, false);
+    }
+}
+
+static void tap_layer_tick(struct source *s, struct tap_route *t)
+{
+    bool ask = tr_layer_update(&t->layer, s->worker->now, s->last_us, s->facts.layers,
+                               TR_TRACK_LAYERS - 1, TR_LAYER_FALLBACK_US);
+    if (ask || (t->layer.target >= 0 && t->layer.target != t->layer.current))
+        source_keyframe(s, t->layer.target);
+}
+
+static void tap_run(struct source *s, struct tap_route *t)
+{
+    struct tr_pkt *pkts[RUN_MAX];
+    bool switched;
+    int n = 0;
+    if (t->layer.target < 0 || s->facts.layers > 1)
+        tap_layer_tick(s, t);
+    for (int i = 0; i < s->run_count; i++) {
+        const struct tr_rtp_meta *m = tr_rtp_meta_const(s->run[i]);
+        if (tr_layer_take(&t->layer, m->layer, !s->facts.video || (m->flags & TR_RTP_KEYFRAME),
+                          &switched))
+            pkts[n++] = s->run[i];
+    }
+    if (n > 0)
+        t->to.packets(t->to.arg, t->track, pkts, n);
+}
+
+/* The run goes out; the source leaves the list of active ones when the caller walks it. */
+void source_forward(struct source *s)
+{
+    if (s->run_count == 0)
+        return;
+    for (int i = 0; s->shares_count > 0 && i < s->worker->media->workers_count; i++) {
+        if (s->shares[i] > 0)
+            share_run(s, i);
+    }
+    for (struct route *r = s->routes; r; r = r->next)
+        route_run(r, s->run, s->run_count);
+    for (int i = 0; i < s->taps_count; i++)
+        tap_run(s, &s->taps[i]);
+    int forwarded = s->run_count;
+    for (int i = 0; i < forwarded; i++)
+        tr_pkt_unref(&s->run[i]);
+    s->run_count = 0;
+    deactivate(s);
+}
+
+/* --- key frames --- */
+
+static void ask_here(struct source *s, int layer)
+{
+    tr_usec now = s->worker->now;
+    if (s->keyframe_asked_us[layer] != 0 && now - s->keyframe_asked_us[layer] < KEYFRAME_EVERY_US) {
+        s->keyframe_pending[layer] = true; /* asked again by the tick, unless one comes meanwhile */
+        return;
+    }
+    s->keyframe_asked_us[layer] = now;
+    s->keyframe_pending[layer] = false;
+    tr_peer_request_keyframe(s->peer->peer, (int)s->key.mline, layer);
+    wpeer_touch(s->peer);
+}
+
+void source_keyframe(struct source *s, int layer)
+{
+    if (!s->facts.video || layer >= s->facts.layers)
+        return;
+    if (!s->peer) {
+        tr_usec now = s->worker->now;
+        int slot = layer < 0 ? 0 : layer;
+        /* The owner limits again; this keeps a storm of requests from crossing over. */
+        if (s->keyframe_asked_us[slot] != 0 && now - s->keyframe_asked_us[slot] < LAYER_TICK_US)
+            return;
+        s->keyframe_asked_us[slot] = now;
+        struct msg m = { .kind = MSG_KEYFRAME, .worker = s->worker->index };
+        m.u.keyframe.source = s->key;
+        m.u.keyframe.layer = layer;
+        worker_send(s->worker, s->owner, &m, true);
+        return;
+    }
+    for (int i = 0; i < s->facts.layers; i++) {
+        if (layer < 0 || layer == i)
+            ask_here(s, i);
+    }
+}
+
+/* --- clocks --- */
+
+void source_clock(struct source *s, int layer, uint32_t rtp, tr_usec at)
+{
+    if (layer < 0 || layer >= TR_TRACK_LAYERS)
+        return;
+    s->clock[layer].known = true;
+    s->clock[layer].rtp = rtp;
+    s->clock[layer].at = at;
+    for (struct route *r = s->routes; r; r = r->next)
+        route_clock(r);
+}
+
+void source_sender_report(struct source *s, int layer, uint32_t ssrc, const struct tr_sr *sr)
+{
+    int64_t offset;
+    tr_clock_offset_sample(&s->peer->wall, sr->at, sr->ntp);
+    if (!sr->ntp || !tr_clock_offset_get(&s->peer->wall, &offset))
+        return;
+    tr_usec at = tr_ntp_to_unix_us(sr->ntp) + offset;
+    source_clock(s, layer, sr->rtp, at);
+    struct msg m = { .kind = MSG_SR, .worker = s->worker->index };
+    m.u.sr.source = s->key;
+    m.u.sr.layer = layer;
+    m.u.sr.rtp = sr->rtp;
+    m.u.sr.at = at;
+    for (int i = 0; s->shares_count > 0 && i < s->worker->media->workers_count; i++) {
+        if (s->shares[i] > 0)
+            worker_send(s->worker, i, &m, false);
+    }
+    struct tr_tap_sr tap_sr = {
+        .ssrc = ssrc, .ntp = sr->ntp, .rtp_ts = sr->rtp, .recv_us = sr->at
+    };
+    for (int i = 0; i < s->taps_count; i++)
+        s->taps[i].to.sender_report(s->taps[i].to.arg, s->taps[i].track, &tap_sr);
+}
+
+/* --- ticks --- */
+
+void source_tick(struct source *s)
+{
+    tr_usec now = s->worker->now;
+    for (int i = 0; i < s->facts.layers; i++) {
+        if (s->rings[i])
+            expire(s->rings[i], now - RING_US);
+        bool receiving = s->last_us[i] != 0 && now - s->last_us[i] < TICK_US;
+        if (!s->peer || receiving == s->receiving[i])
+            continue;
+        s->receiving[i] = receiving;
+        struct tr_media_event ev = {
+            .kind = TR_MEDIA_RECEIVING,
+            .peer = s->key.peer,
+            .mline = (int)s->key.mline,
+            .on = receiving,
+            .substream = s->facts.layers > 1 ? i : -1,
+        };
+        worker_tell(s->worker, &ev);
+    }
+}
+
+void source_layer_tick(struct source *s)
+{
+    for (int i = 0; s->peer && i < s->facts.layers; i++) {
+        if (s->keyframe_pending[i])
+            ask_here(s, i);
+    }
+    for (struct route *r = s->routes; r; r = r->next)
+        route_layer_tick(r);
+}
+
+/* --- messages --- */
+
+static void take_run(struct worker *w, const struct msg *m)
+{
+    struct source *s = source_find(w, &m->u.run.source);
+    for (int i = 0; i < m->u.run.count; i++) {
+        struct tr_pkt *pkt = m->u.run.pkts[i];
+        if (s && !s->peer)
+            source_packet(s, pkt);
+        else
+            tr_pkt_unref(&pkt);
+    }
+}
+
+/* Each TAP_ADD is answered by one EVENT_TAP_GONE: now, at the removal, or when the source goes. */
+static void add_tap(struct worker *w, struct source *s, const struct msg *m)
+{
+    if (!s || !s->peer || s->taps_count == TAPS_MAX) {
+        struct tr_media_event ev = { .kind = (enum tr_media_event_kind)EVENT_TAP_GONE,
+                                     .peer = m->u.tap.tap };
+        worker_tell(w, &ev);
+        return;
+    }
+    struct tap_route *t = &s->taps[s->taps_count++];
+    *t = (struct tap_route){ .tap = m->u.tap.tap, .to = m->u.tap.to, .track = m->u.tap.track };
+    tr_layer_init(&t->layer);
+    source_keyframe(s, -1);
+}
+
+static void remove_tap(struct source *s, tr_id tap)
+{
+    for (int i = 0; i < s->taps_count; i++) {
+        if (s->taps[i].tap == tap) {
+            tell_tap_gone(s, i);
+            return;
+        }
+    }
+}
+
+static void change_share(struct source *s, int worker, int delta)
+{
+    TR_ASSERT(worker >= 0 && worker < TR_MEDIA_WORKERS_MAX);
+    if (delta < 0 && s->shares[worker] == 0)
+        return;
+    s->shares[worker] = (uint16_t)(s->shares[worker] + delta);
+    s->shares_count += delta;
+}
+
+void source_message(struct worker *w, const struct msg *m)
+{
+    const struct source_key *key = &m->u.share.source;
+    if (m->kind == MSG_RUN) {
+        take_run(w, m);
+        return;
+    }
+    if (m->kind == MSG_TAP_ADD || m->kind == MSG_TAP_REMOVE)
+        key = &m->u.tap.source;
+    else if (m->kind == MSG_KEYFRAME)
+        key = &m->u.keyframe.source;
+    else if (m->kind == MSG_SR)
+        key = &m->u.sr.source;
+    struct source *s = source_find(w, key);
+    if (m->kind == MSG_TAP_ADD)
+        add_tap(w, s, m);
+    else if (s && m->kind == MSG_TAP_REMOVE)
+        remove_tap(s, m->u.tap.tap);
+    else if (s && m->kind == MSG_SHARE)
+        change_share(s, m->worker, m->u.share.delta);
+    else if (s && s->peer && m->kind == MSG_KEYFRAME)
+        source_keyframe(s, m->u.keyframe.layer);
+    else if (s && !s->peer && m->kind == MSG_SR)
+        source_clock(s, m->u.sr.layer, m->u.sr.rtp, m->u.sr.at);
+}

@@ -1,0 +1,508 @@
+/* The loop of a worker, its messages, and the way of a datagram: known address -> its peer; unknown
+ * address -> only an authenticated STUN check is let in, and says whose the address is. */
+#include "media/worker.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/mem.h"
+#include "ice/ice.h"
+#include "net/clock.h"
+#include "net/random.h"
+#include "net/waiter.h"
+#include "peer/rtp_meta.h"
+#include "rtp/rtp.h"
+
+enum {
+    MESSAGES_A_TURN = 256,
+    BATCHES_A_TURN = 16, /* per socket: media of others must not wait longer */
+    TAG_INBOX = TR_UDP_SOCKETS_MAX,
+    ADDRS_MAX = TR_MEDIA_PEERS_MAX * 2,
+    TABLE_MAX = TR_MEDIA_PEERS_MAX * 4,
+};
+
+struct addr_entry {
+    tr_id peer;
+    struct wpeer *here; /* NULL: lives on `worker` */
+    int worker;
+};
+
+struct addr_key { /* no padding: it is a map key */
+    uint8_t remote[16];
+    uint8_t local[16];
+    uint16_t remote_port;
+    uint16_t local_port;
+};
+
+static struct addr_key addr_key(const struct tr_path *path)
+{
+    struct addr_key key = { .remote_port = path->remote.port, .local_port = path->local.port };
+    memcpy(key.remote, path->remote.ip, 16);
+    memcpy(key.local, path->local.ip, 16);
+    return key;
+}
+
+void worker_addr_add(struct worker *w, const struct tr_path *path, tr_id peer, struct wpeer *here,
+                     int worker)
+{
+    struct addr_key key = addr_key(path);
+    struct tr_slice k = tr_slice(&key, sizeof key);
+    struct addr_entry *e = tr_map_get(w->addrs, k);
+    if (!e) {
+        e = tr_alloc(sizeof *e);
+        if (!e || tr_map_add(w->addrs, k, e) != TR_OK) {
+            tr_free(e);
+            return; /* its datagrams count as unknown; ICE will fail and say so */
+        }
+    }
+    *e = (struct addr_entry){ .peer = peer, .here = here, .worker = worker };
+}
+
+void worker_addr_remove(struct worker *w, const struct tr_path *path, tr_id peer)
+{
+    struct addr_key key = addr_key(path);
+    struct tr_slice k = tr_slice(&key, sizeof key);
+    struct addr_entry *e = tr_map_get(w->addrs, k);
+    /* The address may be another peer's by now. */
+    if (e && e->peer == peer)
+        tr_free(tr_map_remove(w->addrs, k));
+}
+
+void worker_tell(struct worker *w, const struct tr_media_event *ev)
+{
+    struct event_msg m = { .ev = *ev, .worker = w->index };
+    if (tr_outbox_post(&w->events, &m) != TR_OK)
+        tr_free(m.ev.stats);
+}
+
+/* Lets go of the packets of a message that will not be delivered. */
+static void drop_packets(const struct msg *m)
+{
+    for (int i = 0; m->kind == MSG_RUN && i < m->u.run.count; i++) {
+        struct tr_pkt *pkt = m->u.run.pkts[i];
+        tr_pkt_unref(&pkt);
+    }
+    if (m->kind == MSG_DATAGRAM) {
+        struct tr_pkt *pkt = m->u.datagram.pkt;
+        tr_pkt_unref(&pkt);
+    }
+}
+
+void worker_send(struct worker *w, int to, const struct msg *m, bool reliable)
+{
+    TR_ASSERT(to >= 0 && to < w->media->workers_count && to != w->index);
+    enum tr_err err =
+        reliable ? tr_outbox_post(&w->to[to], m) : tr_mailbox_post(w->media->workers[to].inbox, m);
+    if (err == TR_OK)
+        return;
+    w->counters.drops[TR_DROP_MAILBOX_FULL]++;
+    drop_packets(m);
+}
+
+/* --- datagrams --- */
+
+static void media_in(struct worker *w, struct wpeer *p, struct tr_slice datagram)
+{
+    int mline;
+    if (!w->spare)
+        w->spare = tr_pkt_alloc(w->pool);
+    if (!w->spare) {
+        w->counters.drops[TR_DROP_NO_BUFFER]++;
+        return;
+    }
+    if (tr_peer_rtp(p->peer, w->now, datagram, w->spare, &mline) != TR_OK)
+        return;
+    struct tr_pkt *pkt = w->spare;
+    w->spare = NULL;
+    w->counters.rtp_in++;
+    if (mline < p->tracks_count && p->sources[mline])
+        source_packet(p->sources[mline], pkt);
+    else
+        tr_pkt_unref(&pkt);
+}
+
+static void peer_in(struct worker *w, struct wpeer *p, const struct tr_path *path,
+                    struct tr_slice datagram)
+{
+    enum tr_demux kind = tr_demux(datagram);
+    if (kind == TR_DEMUX_RTP)
+        media_in(w, p, datagram);
+    else
+        tr_peer_input(p->peer, w->now, *path, datagram);
+    wpeer_touch(p);
+    if (kind == TR_DEMUX_STUN)
+        wpeer_speak(p); /* a new path must be known before the next datagram of the batch */
+}
+
+/* To the worker where the peer lives; the copy is in a packet of our pool. */
+static void pass_on(struct worker *w, int to, tr_id peer, const struct tr_path *path,
+                    struct tr_slice datagram)
+{
+    struct tr_pkt *pkt = datagram.n <= TR_PKT_DATA_MAX ? tr_pkt_alloc(w->pool) : NULL;
+    if (!pkt) {
+        w->counters.drops[TR_DROP_NO_BUFFER]++;
+        return;
+    }
+    memcpy(tr_pkt_data(pkt), datagram.p, datagram.n);
+    pkt->len = (uint16_t)datagram.n;
+    struct msg m = { .kind = MSG_DATAGRAM, .worker = w->index, .peer = peer };
+    m.u.datagram.path = *path;
+    m.u.datagram.pkt = pkt;
+    worker_send(w, to, &m, false);
+}
+
+static bool proves(void *arg, const char *pwd)
+{
+    return tr_ice_check_auth(*(const struct tr_slice *)arg, tr_slice_str(pwd)) == TR_OK;
+}
+
+/* A check from an address that is nobody's yet. */
+static void stranger(struct worker *w, const struct tr_path *path, struct tr_slice datagram)
+{
+    struct tr_slice ufrag;
+    struct tr_claim_result claim;
+    if (tr_demux(datagram) != TR_DEMUX_STUN) {
+        w->counters.drops[TR_DROP_UNKNOWN_ADDR]++;
+        return;
+    }
+    if (tr_ice_peek_ufrag(datagram, &ufrag) != TR_OK) {
+        w->counters.drops[TR_DROP_STUN_BAD]++;
+        return;
+    }
+    enum tr_err err = tr_claims_take(w->media->claims, ufrag, w->index, proves, &datagram, &claim);
+    if (err != TR_OK) {
+        w->counters.drops[err == TR_ERR_AUTH ? TR_DROP_STUN_AUTH : TR_DROP_STUN_UNKNOWN_UFRAG]++;
+        return;
+    }
+    if (claim.peer)
+        wpeer_adopt(w, claim.peer);
+    if (claim.owner != w->index) {
+        pass_on(w, claim.owner, 0, path, datagram);
+        return;
+    }
+    struct wpeer *p = wpeer_of_ufrag(w, ufrag);
+    if (p)
+        peer_in(w, p, path, datagram);
+}
+
+static void datagram_in(void *arg, const struct tr_path *path, struct tr_slice datagram)
+{
+    struct worker *w = arg;
+    struct addr_key key = addr_key(path);
+    struct addr_entry *e = tr_map_get(w->addrs, tr_slice(&key, sizeof key));
+    w->arrival_worker = w->index;
+    if (!e)
+        stranger(w, path, datagram);
+    else if (e->here)
+        peer_in(w, e->here, path, datagram);
+    else
+        pass_on(w, e->worker, e->peer, path, datagram);
+}
+
+static void datagram_passed(struct worker *w, const struct msg *m)
+{
+    struct tr_pkt *pkt = m->u.datagram.pkt;
+    struct tr_slice datagram = tr_pkt_slice(pkt), ufrag;
+    struct addr_key key = addr_key(&m->u.datagram.path);
+    struct addr_entry *e = tr_map_get(w->addrs, tr_slice(&key, sizeof key));
+    struct wpeer *p = e ? e->here : wpeer_find(w, m->peer);
+    if (!p && tr_ice_peek_ufrag(datagram, &ufrag) == TR_OK)
+        p = wpeer_of_ufrag(w, ufrag);
+    w->arrival_worker = m->worker;
+    if (p)
+        peer_in(w, p, &m->u.datagram.path, datagram);
+    else
+        w->counters.drops[TR_DROP_UNKNOWN_ADDR]++;
+    tr_pkt_unref(&pkt);
+}
+
+/* --- messages --- */
+
+static void message_in(struct worker *w, const struct msg *m)
+{
+    switch (m->kind) {
+    case MSG_STOP: w->stop = true; break;
+    case MSG_PEER_REMOTE:
+    case MSG_PEER_RESTART:
+    case MSG_PEER_TRACKS:
+    case MSG_PEER_CLOSE:
+    case MSG_PEER_BITRATE:
+    case MSG_PEER_QUERY: wpeer_message(w, m); break;
+    case MSG_ROUTE_ADD:
+    case MSG_ROUTE_SET:
+    case MSG_ROUTE_REMOVE: route_message(w, m); break;
+    case MSG_SHARE:
+    case MSG_TAP_ADD:
+    case MSG_TAP_REMOVE:
+    case MSG_KEYFRAME:
+    case MSG_RUN:
+    case MSG_SR: source_message(w, m); break;
+    case MSG_DATAGRAM: datagram_passed(w, m); break;
+    case MSG_ADDR_ADD: worker_addr_add(w, &m->u.path, m->peer, NULL, m->worker); break;
+    case MSG_ADDR_REMOVE: worker_addr_remove(w, &m->u.path, m->peer); break;
+    }
+}
+
+static void read_messages(struct worker *w)
+{
+    struct msg m;
+    for (int i = 0; i < MESSAGES_A_TURN && tr_mailbox_take(w->inbox, &m); i++)
+        message_in(w, &m);
+}
+
+/* --- the turn --- */
+
+static bool read_sockets(struct worker *w, uint32_t ready)
+{
+    bool more = false;
+    for (int i = 0; tr_udp_fd(w->udp, i) >= 0; i++) {
+        bool again = (ready >> i & 1) != 0;
+        for (int n = 0; again && n < BATCHES_A_TURN; n++)
+            again = tr_udp_receive(w->udp, i, datagram_in, w);
+        more |= again;
+    }
+    return more;
+}
+
+static void run_timers(struct worker *w)
+{
+    struct tr_heap_node *node;
+    while ((node = tr_heap_min(&w->timers)) && node->key <= w->now) {
+        struct wpeer *p = TR_CONTAINER_OF(node, struct wpeer, timer);
+        tr_heap_remove(&w->timers, node); /* set again when it has spoken */
+        tr_peer_timeout(p->peer, w->now);
+        wpeer_touch(p);
+    }
+}
+
+static void forward_runs(struct worker *w)
+{
+    while (w->active)
+        source_forward(w->active);
+}
+
+static void let_speak(struct worker *w)
+{
+    while (w->dirty) {
+        struct wpeer *p = w->dirty;
+        w->dirty = p->next_dirty;
+        p->dirty = false;
+        w->arrival_worker = w->index;
+        wpeer_speak(p);
+    }
+}
+
+static void publish(struct worker *w)
+{
+    const struct tr_udp_counters *u = tr_udp_counters(w->udp);
+    struct tr_media_counters *c = &w->counters;
+    uint64_t words[PUBLISHED] = { 0 };
+    c->datagrams_in = u->datagrams_in;
+    c->bytes_in = u->bytes_in;
+    c->datagrams_out = u->datagrams_out;
+    c->bytes_out = u->bytes_out;
+    c->sends = u->sends;
+    c->receives = u->receives;
+    c->drops[TR_DROP_SEND] = u->send_dropped;
+    c->packets_in_use = tr_pkt_pool_in_use(w->pool);
+    memcpy(words, c, sizeof *c);
+    for (size_t i = 0; i < PUBLISHED; i++)
+        atomic_store_explicit(&w->published[i], words[i], memory_order_relaxed);
+}
+
+static void each_peer(struct worker *w, void (*visit)(struct wpeer *p))
+{
+    uint32_t cursor = 0;
+    struct tr_slice key;
+    void *p;
+    while (tr_map_next(w->peers, &cursor, &key, &p))
+        visit(p);
+}
+
+static void layer_tick(struct worker *w)
+{
+    uint32_t cursor = 0;
+    struct tr_slice key;
+    void *s;
+    while (tr_map_next(w->sources, &cursor, &key, &s))
+        source_layer_tick(s);
+    publish(w);
+}
+
+static void shadow_tick(struct worker *w)
+{
+    uint32_t cursor = 0;
+    struct tr_slice key;
+    void *value;
+    while (tr_map_next(w->sources, &cursor, &key, &value)) {
+        struct source *s = value;
+        if (!s->peer)
+            source_tick(s);
+    }
+}
+
+static void ticks(struct worker *w)
+{
+    if (w->now >= w->layer_tick_due) {
+        w->layer_tick_due = w->now + LAYER_TICK_US;
+        layer_tick(w);
+    }
+    if (w->now >= w->tick_due) {
+        w->tick_due = w->now + TICK_US;
+        each_peer(w, wpeer_tick);
+        shadow_tick(w);
+    }
+}
+
+static bool flush_outboxes(struct worker *w)
+{
+    bool empty = tr_outbox_flush(&w->events);
+    for (int i = 0; i < w->media->workers_count; i++)
+        empty &= i == w->index || tr_outbox_flush(&w->to[i]);
+    return empty;
+}
+
+static tr_usec time_to_sleep(struct worker *w, bool busy)
+{
+    const struct tr_heap_node *node = tr_heap_min(&w->timers);
+    tr_usec next = tr_usec_min(w->tick_due, w->layer_tick_due);
+    if (node)
+        next = tr_usec_min(next, node->key);
+    if (!flush_outboxes(w))
+        next = tr_usec_min(next, w->now + TR_MSEC);
+    if (busy || next <= w->now)
+        return 0;
+    return next - w->now;
+}
+
+void worker_run(void *arg)
+{
+    struct worker *w = arg;
+    uint32_t ready = 0;
+    while (!w->stop) {
+        w->now = tr_clock_now();
+        read_messages(w);
+        bool busy = read_sockets(w, ready);
+        run_timers(w);
+        ticks(w);
+        forward_runs(w);
+        let_speak(w);
+        tr_udp_flush(w->udp);
+        bool asleep = !busy && tr_mailbox_sleep(w->inbox);
+        ready = tr_waiter_wait(w->waiter, asleep ? time_to_sleep(w, busy) : 0);
+        if (asleep)
+            tr_mailbox_awake(w->inbox);
+        if (busy)
+            ready = UINT32_MAX; /* some were not read dry */
+    }
+}
+
+/* --- life --- */
+
+static enum tr_err open_tables(struct worker *w)
+{
+    w->addrs = tr_map_create(ADDRS_MAX, tr_rng_u64(&w->rng));
+    w->peers = tr_map_create(TR_MEDIA_PEERS_MAX, tr_rng_u64(&w->rng));
+    w->ufrags = tr_map_create(TR_MEDIA_PEERS_MAX * 2, tr_rng_u64(&w->rng));
+    w->sources = tr_map_create(TABLE_MAX, tr_rng_u64(&w->rng));
+    w->routes = tr_map_create(TR_MEDIA_ROUTES_MAX, tr_rng_u64(&w->rng));
+    w->pool = tr_pkt_pool_create(w->media->conf.packets_max);
+    w->engine = tr_srtp_engine_create(TR_SRTP_ENGINE_BEST);
+    w->inbox = tr_mailbox_create(INBOX_SLOTS, sizeof(struct msg), NULL, NULL);
+    tr_heap_init(&w->timers, TR_MEDIA_PEERS_MAX);
+    bool ok = w->addrs && w->peers && w->ufrags && w->sources && w->routes && w->pool &&
+              w->engine && w->inbox;
+    return ok ? TR_OK : TR_ERR_NOMEM;
+}
+
+static enum tr_err open_waiter(struct worker *w)
+{
+    w->waiter = tr_waiter_open();
+    enum tr_err err =
+        w->waiter < 0 ? TR_ERR_IO : tr_waiter_add(w->waiter, tr_mailbox_fd(w->inbox), TAG_INBOX);
+    for (int i = 0; err == TR_OK && tr_udp_fd(w->udp, i) >= 0; i++)
+        err = tr_waiter_add(w->waiter, tr_udp_fd(w->udp, i), (unsigned)i);
+    return err;
+}
+
+enum tr_err worker_init(struct worker *w, struct tr_media *media, int index, uint16_t port)
+{
+    const struct tr_media_conf *conf = &media->conf;
+    w->media = media;
+    w->index = index;
+    w->waiter = -1;
+    w->rng = tr_random_system();
+    enum tr_err err = open_tables(w);
+    if (err == TR_OK)
+        err = tr_udp_open(&w->udp, conf->bind, conf->bind_count, port, conf->gso);
+    if (err == TR_OK)
+        err = open_waiter(w);
+    if (err == TR_OK)
+        tr_outbox_init(&w->events, media->events);
+    return err;
+}
+
+static void drop_message(const struct msg *m)
+{
+    if (m->kind == MSG_PEER_REMOTE)
+        tr_free(m->u.remote);
+    else if (m->kind == MSG_PEER_RESTART)
+        tr_free(m->u.creds);
+    else if (m->kind == MSG_PEER_TRACKS)
+        tr_free(m->u.tracks.list);
+    else
+        drop_packets(m);
+}
+
+static void destroy_all(struct worker *w)
+{
+    uint32_t cursor = 0;
+    struct tr_slice key;
+    void *value;
+    while (w->peers && tr_map_next(w->peers, &cursor, &key, &value)) {
+        wpeer_destroy(value);
+        cursor = 0; /* the map has changed */
+    }
+    cursor = 0;
+    while (w->sources && tr_map_next(w->sources, &cursor, &key, &value)) {
+        source_destroy(value);
+        cursor = 0;
+    }
+    cursor = 0;
+    while (w->addrs && tr_map_next(w->addrs, &cursor, &key, &value))
+        tr_free(value);
+}
+
+void worker_empty(struct worker *w)
+{
+    destroy_all(w);
+    tr_pkt_unref(&w->spare);
+}
+
+void worker_drain(struct worker *w)
+{
+    struct msg m;
+    for (int i = 0; i < w->media->workers_count; i++) {
+        if (w->to[i].to)
+            tr_outbox_deinit(&w->to[i]); /* nothing in there owns memory */
+    }
+    if (w->events.to)
+        tr_outbox_deinit(&w->events);
+    while (w->inbox && tr_mailbox_take(w->inbox, &m))
+        drop_message(&m);
+}
+
+void worker_deinit(struct worker *w)
+{
+    tr_waiter_close(w->waiter);
+    tr_udp_close(w->udp);
+    tr_heap_deinit(&w->timers);
+    tr_map_destroy(w->addrs);
+    tr_map_destroy(w->peers);
+    tr_map_destroy(w->ufrags);
+    tr_map_destroy(w->sources);
+    tr_map_destroy(w->routes);
+    tr_pkt_pool_destroy(w->pool);
+    tr_srtp_engine_destroy(w->engine);
+    tr_mailbox_destroy(w->inbox);
+}

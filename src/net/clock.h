@@ -1,0 +1,12 @@
+/* The only reader of clocks. Everything else gets `now` as an argument. */
+#ifndef TR_CLOCK_H
+#define TR_CLOCK_H
+
+#include "base/time.h"
+
+tr_usec tr_clock_now(void);     /* monotonic; never goes back */
+int64_t tr_clock_unix_us(void); /* wall clock, microseconds since 1970 */
+
+void tr_clock_sleep(tr_usec us); /* for waits of threads and tests, never on the packet path */
+
+#endif

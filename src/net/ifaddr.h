@@ -1,0 +1,13 @@
+/* The addresses of this machine, for host candidates. */
+#ifndef TR_IFADDR_H
+#define TR_IFADDR_H
+
+#include <stdbool.h>
+
+#include "base/addr.h"
+
+/* Up to max addresses of interfaces that are up, IPv4 first, without link-local and multicast ones;
+ * loopback ones only when asked for. Returns how many. */
+int tr_ifaddr_list(struct tr_addr *out, int max, bool loopback);
+
+#endif

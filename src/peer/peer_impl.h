@@ -1,0 +1,132 @@
+/* Inside of src/peer: the state of one connection, shared by its files.
+ *   peer.c      life, ICE and DTLS, poll, timers      peer_rx.c    media in
+ *   peer_tx.c   media out                              peer_rtcp.c  reports and feedback, both ways
+ *   peer_stats.c */
+#ifndef TR_PEER_IMPL_H
+#define TR_PEER_IMPL_H
+
+#include "base/arena.h"
+#include "peer/stats.h"
+#include "peer/peer.h"
+#include "peer/rtp_meta.h"
+#include "rtp/recv.h"
+#include "rtp/rtcp.h"
+#include "rtp/twcc.h"
+#include "srtp/srtp.h"
+
+enum {
+    PEER_ARENA_MAX = 1 << 20,
+    PEER_STREAMS_MAX = 64, /* received SSRCs, RTX included */
+    PEER_SSRC_SLOTS = 256, /* hash table of them, a power of two, at most a quarter full */
+    PEER_PLI_TRIES = 3,
+    PEER_SSRC_NONE = 0xff,
+};
+
+#define PEER_REPORT_US TR_SECOND
+#define PEER_REMB_DEFAULT 10000000u
+
+struct peer_stream { /* one received SSRC */
+    uint32_t ssrc;
+    uint8_t mline;
+    uint8_t layer;
+    bool rtx;        /* carries retransmissions of `primary` */
+    uint8_t primary; /* index of the stream that it repairs; PEER_SSRC_NONE: not known yet */
+    bool keyframe_asked;
+    bool sr_new;
+    int64_t last_seq; /* unwrapped, of the newest packet */
+    struct tr_rtp_recv recv;
+    struct tr_nack *nack;
+    struct tr_sr sr;
+    uint64_t packets, bytes, rtx_packets;
+    uint64_t rate_bytes; /* at the last report, for the bitrate */
+    uint32_t bitrate_bps;
+    uint32_t nacks_sent, plis_sent;
+    uint64_t lost_taken;
+    tr_usec last_us;
+};
+
+struct peer_tx { /* what the client receives on one m-line */
+    struct tr_ext_block ext;
+    uint16_t rtx_seq;
+    bool clock_known;
+    uint32_t clock_rtp;
+    tr_usec clock_at;
+    uint64_t packets, octets, rtx_packets;
+    uint64_t rate_octets;
+    uint32_t bitrate_bps;
+    uint64_t packets_at_report;
+    bool keyframe_asked;
+    uint8_t fir_seen; /* last FIR sequence number + 1 is not needed: equality only */
+    bool fir_any;
+    uint16_t nacks[TR_PEER_NACKS_MAX];
+    int nacks_count;
+    uint32_t nacks_received, plis_received;
+    uint8_t remote_fraction;
+    int32_t remote_lost, lost_taken;
+    uint32_t remote_jitter;
+    tr_usec rtt_us;
+};
+
+struct peer_track {
+    struct tr_track_conf conf;
+    uint8_t streams[TR_TRACK_LAYERS]; /* index of the primary stream; PEER_SSRC_NONE */
+    uint8_t fir_seq;
+    struct peer_tx *tx; /* NULL: not sent */
+};
+
+struct tr_peer {
+    struct tr_arena *arena;
+    struct tr_peer_conf conf;
+    struct tr_ice *ice;
+    struct tr_dtls *dtls;
+    struct tr_srtp *in, *out;
+    enum tr_srtp_profile profile;
+    struct tr_peer_remote remote;
+    bool remote_set;
+    bool have_path;
+    bool up, up_told;
+    bool down, down_told, closing;
+    const char *down_reason;
+    struct tr_path path;
+    tr_usec created_us, connected_us;
+
+    struct peer_track *tracks;
+    int tracks_count;
+    struct peer_stream streams[PEER_STREAMS_MAX];
+    int streams_count;
+    uint8_t slots[PEER_SSRC_SLOTS]; /* index of a stream by hash of its SSRC */
+
+    uint32_t rtcp_ssrc;
+    struct tr_twcc_recv *twcc;
+    uint32_t twcc_media_ssrc;
+    tr_usec report_due;
+    uint32_t bitrate_bps; /* REMB that we send */
+    uint32_t remb_bps;    /* REMB that we got */
+    bool feedback_due;    /* PLI or NACK waits to be sent */
+
+    struct tr_media_counters counters; /* since the last take */
+    uint64_t drops[TR_DROP_COUNT];     /* for the peer's own statistics */
+    uint64_t packets_in, bytes_in, packets_out, bytes_out;
+    uint8_t rtcp_buf[TR_PEER_PACKET_MAX];
+    int poll_mline; /* where the event scan goes on */
+};
+
+void peer_drop(struct tr_peer *peer, enum tr_drop why);
+void peer_fail(struct tr_peer *peer, const char *reason);
+
+/* peer_rx.c */
+int peer_stream_find(const struct tr_peer *peer, uint32_t ssrc); /* -1 */
+int peer_stream_add(struct tr_peer *peer, uint32_t ssrc, int mline, int layer, bool rtx);
+void peer_streams_reset(struct tr_peer *peer); /* after new tracks: keep what still fits */
+enum tr_err peer_rx_track(struct tr_peer *peer, int mline);
+
+/* peer_tx.c */
+enum tr_err peer_tx_track(struct tr_peer *peer, int mline);
+
+/* peer_rtcp.c */
+void peer_rtcp_input(struct tr_peer *peer, tr_usec now, struct tr_slice datagram);
+/* The next RTCP packet that is due, protected; empty when there is none. */
+struct tr_slice peer_rtcp_output(struct tr_peer *peer, tr_usec now);
+tr_usec peer_rtcp_next(const struct tr_peer *peer);
+
+#endif

@@ -1,0 +1,326 @@
+/* Reports and feedback. In: sender reports become clocks, report blocks become statistics, and
+ * feedback becomes events for the owner. Out: one compound packet at a time, built when it is due:
+ * always a report first (RFC 3550 section 6.1), then what waits: REMB, transport-cc, NACK, PLI. */
+#include <string.h>
+
+#include "base/rng.h"
+#include "peer/peer_impl.h"
+
+enum {
+    RTCP_IN_MAX = 1600,
+    NACKS_A_STREAM_MAX = 64,
+    REPORT_JITTER_US = 200000,
+    FEEDBACK_ROOM = 80, /* left in the packet for one more message */
+};
+
+static tr_ntp ntp_at(const struct tr_peer *peer, tr_usec now)
+{
+    return tr_ntp_from_unix_us(now + peer->conf.wall_offset_us);
+}
+
+/* --- in --- */
+
+/* The track whose outgoing stream has this SSRC; NULL. */
+static struct peer_tx *tx_of_ssrc(struct tr_peer *peer, uint32_t ssrc)
+{
+    for (int i = 0; i < peer->tracks_count; i++) {
+        struct peer_track *t = &peer->tracks[i];
+        if (t->tx && t->conf.out_ssrc == ssrc)
+            return t->tx;
+    }
+    return NULL;
+}
+
+static void input_block(struct tr_peer *peer, tr_usec now, const struct tr_rtcp_block *block)
+{
+    struct peer_tx *tx = tx_of_ssrc(peer, block->ssrc);
+    if (!tx)
+        return;
+    tx->remote_fraction = block->fraction;
+    tx->remote_lost = block->lost;
+    tx->remote_jitter = block->jitter;
+    tr_usec rtt = tr_rtcp_rtt(block, ntp_at(peer, now));
+    if (rtt >= 0)
+        tx->rtt_us = rtt;
+}
+
+static void input_report(struct tr_peer *peer, tr_usec now, const struct tr_rtcp_pkt *pkt)
+{
+    struct tr_rtcp_report report;
+    struct tr_rtcp_block block;
+    if (tr_rtcp_report(pkt, &report) != TR_OK)
+        return;
+    for (unsigned i = 0; i < report.block_count; i++) {
+        tr_rtcp_report_block(&report, i, &block);
+        input_block(peer, now, &block);
+    }
+    int n = report.sender ? peer_stream_find(peer, report.ssrc) : -1;
+    if (n < 0)
+        return;
+    struct peer_stream *s = &peer->streams[n];
+    tr_sr_update(&s->sr, now, report.ntp, report.rtp_ts);
+    s->sr_new = !s->rtx;
+}
+
+static void input_nack(struct tr_peer *peer, const struct tr_rtcp_fb *fb)
+{
+    struct peer_tx *tx = tx_of_ssrc(peer, fb->media);
+    struct tr_rtcp_nack_iter it;
+    uint16_t seq;
+    if (!tx)
+        return;
+    tr_rtcp_nack_init(&it, fb);
+    while (tx->nacks_count < TR_PEER_NACKS_MAX && tr_rtcp_nack_next(&it, &seq)) {
+        tx->nacks[tx->nacks_count++] = seq;
+        tx->nacks_received++;
+        peer->counters.nacks_in++;
+    }
+}
+
+static void ask_keyframe(struct tr_peer *peer, struct peer_tx *tx)
+{
+    tx->keyframe_asked = true;
+    tx->plis_received++;
+    peer->counters.plis_in++;
+}
+
+static void input_fir(struct tr_peer *peer, const struct tr_rtcp_fb *fb)
+{
+    uint32_t ssrc;
+    uint8_t seq;
+    for (unsigned i = 0; i < TR_RTCP_SSRCS_MAX && tr_rtcp_fir(fb, i, &ssrc, &seq); i++) {
+        struct peer_tx *tx = tx_of_ssrc(peer, ssrc);
+        /* A repeated number repeats the request, it is no new one (RFC 5104 section 4.3.1.2). */
+        if (!tx || (tx->fir_any && tx->fir_seen == seq))
+            continue;
+        tx->fir_any = true;
+        tx->fir_seen = seq;
+        ask_keyframe(peer, tx);
+    }
+}
+
+static void input_psfb(struct tr_peer *peer, const struct tr_rtcp_pkt *pkt,
+                       const struct tr_rtcp_fb *fb)
+{
+    struct tr_rtcp_remb remb;
+    struct peer_tx *tx = tx_of_ssrc(peer, fb->media);
+    if (pkt->count == TR_PSFB_PLI && tx)
+        ask_keyframe(peer, tx);
+    else if (pkt->count == TR_PSFB_FIR)
+        input_fir(peer, fb);
+    else if (pkt->count == TR_PSFB_AFB && tr_rtcp_remb(fb, &remb) == TR_OK)
+        peer->remb_bps = remb.bps > UINT32_MAX ? UINT32_MAX : (uint32_t)remb.bps;
+}
+
+static void input_packet(struct tr_peer *peer, tr_usec now, const struct tr_rtcp_pkt *pkt)
+{
+    struct tr_rtcp_fb fb;
+    if (pkt->type == TR_RTCP_SR || pkt->type == TR_RTCP_RR)
+        input_report(peer, now, pkt);
+    else if ((pkt->type == TR_RTCP_RTPFB || pkt->type == TR_RTCP_PSFB) &&
+             tr_rtcp_fb(pkt, &fb) != TR_OK)
+        peer_drop(peer, TR_DROP_RTCP_BAD);
+    else if (pkt->type == TR_RTCP_RTPFB && pkt->count == TR_RTPFB_NACK)
+        input_nack(peer, &fb);
+    else if (pkt->type == TR_RTCP_PSFB)
+        input_psfb(peer, pkt, &fb);
+}
+
+void peer_rtcp_input(struct tr_peer *peer, tr_usec now, struct tr_slice datagram)
+{
+    uint8_t plain[RTCP_IN_MAX];
+    size_t n;
+    if (!peer->up || datagram.n > sizeof plain) {
+        peer_drop(peer, TR_DROP_RTCP_BAD);
+        return;
+    }
+    enum tr_err err =
+        tr_srtcp_unprotect(peer->in, datagram, (struct tr_buf){ plain, sizeof plain }, &n);
+    if (err != TR_OK) {
+        peer_drop(peer, err == TR_ERR_AUTH     ? TR_DROP_SRTP_AUTH
+                        : err == TR_ERR_EXISTS ? TR_DROP_SRTP_REPLAY
+                                               : TR_DROP_RTCP_BAD);
+        return;
+    }
+    struct tr_rd it;
+    struct tr_rtcp_pkt pkt;
+    if (tr_rtcp_iter_init(&it, tr_slice(plain, n)) != TR_OK) {
+        peer_drop(peer, TR_DROP_RTCP_BAD);
+        return;
+    }
+    while (tr_rtcp_next(&it, &pkt))
+        input_packet(peer, now, &pkt);
+}
+
+/* --- out --- */
+
+static void put_sender_report(struct tr_peer *peer, tr_usec now, struct peer_track *t,
+                              struct tr_wr *w)
+{
+    struct peer_tx *tx = t->tx;
+    int64_t since_us = now - tx->clock_at;
+    struct tr_rtcp_report sr = {
+        .ssrc = t->conf.out_ssrc,
+        .ntp = ntp_at(peer, now),
+        .rtp_ts = tx->clock_rtp + (uint32_t)(since_us * (int64_t)t->conf.clock_rate / TR_SECOND),
+        .packets = (uint32_t)tx->packets,
+        .octets = (uint32_t)tx->octets,
+    };
+    tr_rtcp_put_sr(w, &sr, NULL, 0);
+    tr_rtcp_put_sdes(w, sr.ssrc, tr_slice_str(t->conf.cname));
+    tx->packets_at_report = tx->packets;
+}
+
+static unsigned collect_blocks(struct tr_peer *peer, tr_usec now, struct tr_rtcp_block *blocks)
+{
+    unsigned n = 0;
+    for (int i = 0; i < peer->streams_count && n < TR_RTCP_BLOCKS_MAX; i++) {
+        struct peer_stream *s = &peer->streams[i];
+        if (!s->rtx && tr_rtp_recv_report(&s->recv, now, s->ssrc, &s->sr, &blocks[n]))
+            n++;
+        s->bitrate_bps = (uint32_t)((s->bytes - s->rate_bytes) * 8);
+        s->rate_bytes = s->bytes;
+    }
+    return n;
+}
+
+static bool receives_video(const struct tr_peer *peer)
+{
+    for (int i = 0; i < peer->tracks_count; i++) {
+        const struct tr_track_conf *conf = &peer->tracks[i].conf;
+        if (conf->used && conf->recv && conf->video && conf->fb_remb)
+            return true;
+    }
+    return false;
+}
+
+static void put_remb(struct tr_peer *peer, struct tr_wr *w)
+{
+    uint32_t ssrcs[PEER_STREAMS_MAX];
+    unsigned n = 0;
+    for (int i = 0; i < peer->streams_count && n < TR_RTCP_SSRCS_MAX; i++) {
+        const struct peer_stream *s = &peer->streams[i];
+        if (!s->rtx && peer->tracks[s->mline].conf.video)
+            ssrcs[n++] = s->ssrc;
+    }
+    if (n > 0)
+        tr_rtcp_put_remb(w, peer->rtcp_ssrc,
+                         peer->bitrate_bps ? peer->bitrate_bps : PEER_REMB_DEFAULT, ssrcs, n);
+}
+
+/* The regular report: what we send, what we receive, what may be sent to us. */
+static void put_reports(struct tr_peer *peer, tr_usec now, struct tr_wr *w)
+{
+    struct tr_rtcp_block blocks[TR_RTCP_BLOCKS_MAX];
+    unsigned n = collect_blocks(peer, now, blocks);
+    tr_rtcp_put_rr(w, peer->rtcp_ssrc, blocks, n);
+    for (int i = 0; i < peer->tracks_count; i++) {
+        struct peer_track *t = &peer->tracks[i];
+        if (!t->tx)
+            continue;
+        t->tx->bitrate_bps = (uint32_t)((t->tx->octets - t->tx->rate_octets) * 8);
+        t->tx->rate_octets = t->tx->octets;
+        if (t->tx->clock_known && t->tx->packets > t->tx->packets_at_report)
+            put_sender_report(peer, now, t, w);
+    }
+    if (receives_video(peer))
+        put_remb(peer, w);
+    peer->report_due = now + PEER_REPORT_US - REPORT_JITTER_US / 2 +
+                       (tr_usec)tr_rng_below(peer->conf.rng, REPORT_JITTER_US);
+}
+
+/* The largest round trip of what we send, as a guess for what we receive. */
+static tr_usec peer_rtt(const struct tr_peer *peer)
+{
+    tr_usec rtt = 0;
+    for (int i = 0; i < peer->tracks_count; i++) {
+        const struct peer_tx *tx = peer->tracks[i].tx;
+        if (tx && tx->rtt_us > rtt)
+            rtt = tx->rtt_us;
+    }
+    return rtt ? rtt : 50 * TR_MSEC;
+}
+
+static void put_nacks(struct tr_peer *peer, tr_usec now, struct tr_wr *w)
+{
+    uint16_t seqs[NACKS_A_STREAM_MAX];
+    for (int i = 0; i < peer->streams_count; i++) {
+        struct peer_stream *s = &peer->streams[i];
+        if (!s->nack || tr_rtp_recv_next_timeout(&s->recv) > now ||
+            (size_t)(w->end - w->p) < FEEDBACK_ROOM + sizeof seqs * 2)
+            continue;
+        unsigned n = tr_rtp_recv_nacks(&s->recv, now, peer_rtt(peer), seqs, NACKS_A_STREAM_MAX);
+        if (n == 0)
+            continue;
+        tr_rtcp_put_nack(w, peer->rtcp_ssrc, s->ssrc, seqs, n);
+        s->nacks_sent += n;
+        peer->counters.nacks_out += n;
+    }
+}
+
+static void put_keyframe_requests(struct tr_peer *peer, struct tr_wr *w)
+{
+    peer->feedback_due = false;
+    for (int i = 0; i < peer->streams_count; i++) {
+        struct peer_stream *s = &peer->streams[i];
+        if (!s->keyframe_asked)
+            continue;
+        if ((size_t)(w->end - w->p) < FEEDBACK_ROOM) {
+            peer->feedback_due = true;
+            return;
+        }
+        struct peer_track *t = &peer->tracks[s->mline];
+        s->keyframe_asked = false;
+        s->plis_sent++;
+        peer->counters.plis_out++;
+        if (t->conf.fb_pli || !t->conf.fb_fir)
+            tr_rtcp_put_pli(w, peer->rtcp_ssrc, s->ssrc);
+        else
+            tr_rtcp_put_fir(w, peer->rtcp_ssrc, s->ssrc, t->fir_seq++);
+    }
+}
+
+static tr_usec nack_due(const struct tr_peer *peer)
+{
+    tr_usec due = TR_NEVER;
+    for (int i = 0; i < peer->streams_count; i++) {
+        if (peer->streams[i].nack)
+            due = tr_usec_min(due, tr_rtp_recv_next_timeout(&peer->streams[i].recv));
+    }
+    return due;
+}
+
+static tr_usec twcc_due(const struct tr_peer *peer)
+{
+    return peer->twcc ? tr_twcc_recv_next_timeout(peer->twcc) : TR_NEVER;
+}
+
+tr_usec peer_rtcp_next(const struct tr_peer *peer)
+{
+    if (!peer->up)
+        return TR_NEVER;
+    if (peer->feedback_due)
+        return 0;
+    return tr_usec_min(peer->report_due, tr_usec_min(nack_due(peer), twcc_due(peer)));
+}
+
+struct tr_slice peer_rtcp_output(struct tr_peer *peer, tr_usec now)
+{
+    if (peer_rtcp_next(peer) > now || !peer->have_path)
+        return tr_slice(NULL, 0);
+    struct tr_wr w = tr_wr(peer->rtcp_buf, sizeof peer->rtcp_buf - TR_SRTCP_OVERHEAD_MAX);
+    if (peer->report_due <= now)
+        put_reports(peer, now, &w);
+    else
+        tr_rtcp_put_rr(&w, peer->rtcp_ssrc, NULL, 0);
+    put_nacks(peer, now, &w);
+    put_keyframe_requests(peer, &w);
+    if (twcc_due(peer) <= now)
+        (void)tr_twcc_recv_build(peer->twcc, &w, peer->rtcp_ssrc, peer->twcc_media_ssrc);
+    struct tr_slice plain = tr_wr_slice(&w);
+    size_t n;
+    struct tr_buf out = { .p = peer->rtcp_buf, .n = sizeof peer->rtcp_buf };
+    if (plain.n == 0 || tr_srtcp_protect(peer->out, plain, out, &n) != TR_OK)
+        return tr_slice(NULL, 0);
+    return tr_slice(peer->rtcp_buf, n);
+}

@@ -1,0 +1,454 @@
+/* Media in. A packet is parsed, its stream looked up by SSRC, opened straight into the packet that
+ * the graph will share, and described in its meta. What comes out no longer shows whether it came
+ * first hand or by retransmission.
+ *
+ * Streams are announced in SDP by SSRC, or (simulcast by RID, and clients that announce nothing)
+ * learnt from the MID and RID header extensions of a packet that has authenticated. The table is
+ * bounded by what the m-lines allow: one stream and its retransmissions a layer. */
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/mem.h"
+#include "payload/av1.h"
+#include "payload/codec.h"
+#include "payload/vp8.h"
+#include "payload/vp9.h"
+#include "peer/peer_impl.h"
+#include "rtp/rtp.h"
+
+enum { TWCC_INTERVAL_US = 50000 };
+
+static uint32_t slot_of(uint32_t ssrc)
+{
+    return (ssrc * 2654435761u) >> 24 & (PEER_SSRC_SLOTS - 1);
+}
+
+int peer_stream_find(const struct tr_peer *peer, uint32_t ssrc)
+{
+    for (uint32_t i = slot_of(ssrc);; i = (i + 1) & (PEER_SSRC_SLOTS - 1)) {
+        uint8_t n = peer->slots[i];
+        if (n == PEER_SSRC_NONE)
+            return -1;
+        if (peer->streams[n].ssrc == ssrc)
+            return n;
+    }
+}
+
+static void index_stream(struct tr_peer *peer, int n)
+{
+    uint32_t i = slot_of(peer->streams[n].ssrc);
+    while (peer->slots[i] != PEER_SSRC_NONE)
+        i = (i + 1) & (PEER_SSRC_SLOTS - 1);
+    peer->slots[i] = (uint8_t)n;
+}
+
+/* The stream that already stands for this layer, plain or of retransmissions. */
+static int stream_of_layer(const struct tr_peer *peer, int mline, int layer, bool rtx)
+{
+    for (int i = 0; i < peer->streams_count; i++) {
+        const struct peer_stream *s = &peer->streams[i];
+        if (s->mline == mline && s->layer == layer && s->rtx == rtx)
+            return i;
+    }
+    return -1;
+}
+
+static void reindex(struct tr_peer *peer)
+{
+    memset(peer->slots, PEER_SSRC_NONE, sizeof peer->slots);
+    for (int i = 0; i < peer->streams_count; i++)
+        index_stream(peer, i);
+}
+
+static void link_streams(struct tr_peer *peer, int n)
+{
+    struct peer_stream *s = &peer->streams[n];
+    struct peer_track *t = &peer->tracks[s->mline];
+    if (!s->rtx) {
+        t->streams[s->layer] = (uint8_t)n;
+        int rtx = stream_of_layer(peer, s->mline, s->layer, true);
+        if (rtx >= 0)
+            peer->streams[rtx].primary = (uint8_t)n;
+        return;
+    }
+    s->primary = t->streams[s->layer];
+}
+
+static void start_stream(struct tr_peer *peer, struct peer_stream *s)
+{
+    const struct tr_track_conf *conf = &peer->tracks[s->mline].conf;
+    if (!s->nack && !s->rtx && conf->fb_nack) {
+        s->nack = tr_arena_alloc(peer->arena, sizeof *s->nack);
+        if (s->nack)
+            tr_nack_init(s->nack);
+    }
+    uint32_t clock = conf->clock_rate ? conf->clock_rate : 90000;
+    tr_rtp_recv_init(&s->recv, clock, s->nack);
+    tr_sr_init(&s->sr, clock);
+}
+
+int peer_stream_add(struct tr_peer *peer, uint32_t ssrc, int mline, int layer, bool rtx)
+{
+    int n = stream_of_layer(peer, mline, layer, rtx);
+    if (n >= 0) { /* the sender changed its SSRC: the layer begins anew, the table does not grow */
+        struct tr_nack *nack = peer->streams[n].nack;
+        peer->streams[n] = (struct peer_stream){ .nack = nack };
+        if (nack)
+            tr_nack_init(nack);
+    } else if (peer->streams_count < PEER_STREAMS_MAX) {
+        n = peer->streams_count++;
+    } else {
+        return -1;
+    }
+    struct peer_stream *s = &peer->streams[n];
+    s->ssrc = ssrc;
+    s->mline = (uint8_t)mline;
+    s->layer = (uint8_t)layer;
+    s->rtx = rtx;
+    s->primary = PEER_SSRC_NONE;
+    start_stream(peer, s);
+    reindex(peer);
+    link_streams(peer, n);
+    return n;
+}
+
+void peer_streams_reset(struct tr_peer *peer)
+{
+    int kept = 0;
+    for (int i = 0; i < peer->tracks_count; i++)
+        memset(peer->tracks[i].streams, PEER_SSRC_NONE, sizeof peer->tracks[i].streams);
+    for (int i = 0; i < peer->streams_count; i++) {
+        const struct tr_track_conf *conf = &peer->tracks[peer->streams[i].mline].conf;
+        if (conf->used && conf->recv && peer->streams[i].layer < conf->layers_count)
+            peer->streams[kept++] = peer->streams[i];
+    }
+    peer->streams_count = kept;
+    reindex(peer);
+    for (int i = 0; i < kept; i++)
+        link_streams(peer, i);
+}
+
+enum tr_err peer_rx_track(struct tr_peer *peer, int mline)
+{
+    const struct tr_track_conf *conf = &peer->tracks[mline].conf;
+    if (!conf->used || !conf->recv)
+        return TR_OK;
+    for (int i = 0; i < conf->layers_count; i++) {
+        const struct tr_track_layer *l = &conf->layers[i];
+        if (l->ssrc && peer_stream_find(peer, l->ssrc) < 0 &&
+            peer_stream_add(peer, l->ssrc, mline, i, false) < 0)
+            return TR_ERR_LIMIT;
+        if (l->rtx_ssrc && peer_stream_find(peer, l->rtx_ssrc) < 0 &&
+            peer_stream_add(peer, l->rtx_ssrc, mline, i, true) < 0)
+            return TR_ERR_LIMIT;
+    }
+    if (conf->fb_transport_cc && conf->ext.id[TR_EXT_TRANSPORT_CC] && !peer->twcc) {
+        peer->twcc = tr_arena_alloc(peer->arena, sizeof *peer->twcc);
+        if (!peer->twcc)
+            return TR_ERR_NOMEM;
+        tr_twcc_recv_init(peer->twcc, TWCC_INTERVAL_US);
+    }
+    return TR_OK;
+}
+
+/* --- learning a stream --- */
+
+static int mline_of_mid(const struct tr_peer *peer, struct tr_slice mid)
+{
+    for (int i = 0; i < peer->tracks_count; i++) {
+        const struct tr_track_conf *conf = &peer->tracks[i].conf;
+        if (conf->used && conf->recv && tr_slice_eq_str(mid, conf->mid))
+            return i;
+    }
+    return -1;
+}
+
+/* Without a MID the payload type decides, where only one m-line uses it (RFC 8843 section 9.2). */
+static int mline_of_pt(const struct tr_peer *peer, uint8_t pt)
+{
+    int found = -1;
+    for (int i = 0; i < peer->tracks_count; i++) {
+        const struct tr_track_conf *conf = &peer->tracks[i].conf;
+        if (!conf->used || !conf->recv || (conf->pt != pt && (!conf->rtx_pt || conf->rtx_pt != pt)))
+            continue;
+        if (found >= 0)
+            return -1;
+        found = i;
+    }
+    return found;
+}
+
+static int layer_of_rid(const struct tr_track_conf *conf, struct tr_slice rid)
+{
+    for (int i = 0; i < conf->layers_count; i++) {
+        if (conf->layers[i].rid[0] && tr_slice_eq_str(rid, conf->layers[i].rid))
+            return i;
+    }
+    return -1;
+}
+
+struct guess {
+    int mline;
+    int layer;
+    bool rtx;
+};
+
+/* Where a packet of an unknown SSRC would belong; nothing is stored before it authenticates. */
+static bool guess_stream(const struct tr_peer *peer, const struct tr_rtp *rtp, struct guess *g)
+{
+    struct tr_ext_vals ext;
+    int mline = -1;
+    for (int i = 0; i < peer->tracks_count && mline < 0; i++) {
+        const struct tr_track_conf *conf = &peer->tracks[i].conf;
+        if (!conf->used || !conf->recv || !conf->ext.id[TR_EXT_MID])
+            continue;
+        tr_ext_read(&ext, &conf->ext, rtp->ext_profile, rtp->ext);
+        if (tr_ext_has(&ext, TR_EXT_MID))
+            mline = mline_of_mid(peer, ext.mid);
+        break; /* BUNDLE: one id for all m-lines (RFC 8843 section 7.2) */
+    }
+    if (mline < 0)
+        mline = mline_of_pt(peer, rtp->pt);
+    if (mline < 0)
+        return false;
+    const struct tr_track_conf *conf = &peer->tracks[mline].conf;
+    tr_ext_read(&ext, &conf->ext, rtp->ext_profile, rtp->ext);
+    *g = (struct guess){ .mline = mline, .rtx = conf->rtx_pt && rtp->pt == conf->rtx_pt };
+    if (tr_ext_has(&ext, TR_EXT_RRID))
+        g->layer = layer_of_rid(conf, ext.rrid);
+    else if (tr_ext_has(&ext, TR_EXT_RID))
+        g->layer = layer_of_rid(conf, ext.rid);
+    else if (conf->layers_count > 1)
+        return false; /* a simulcast layer that does not say which: wait for one that does */
+    return g->layer >= 0 && (g->rtx || rtp->pt == conf->pt);
+}
+
+/* --- one packet --- */
+
+static void describe_vp8(struct tr_rtp_meta *m, struct tr_slice payload)
+{
+    struct tr_vp8 d;
+    if (tr_vp8_parse(&d, payload) != TR_OK)
+        return;
+    m->temporal = d.has_tid ? d.tid : 0;
+    m->picture_id = d.picture_id;
+    m->tl0picidx = d.tl0_pic_idx;
+    m->flags |=
+        (uint8_t)((d.keyframe ? TR_RTP_KEYFRAME : 0) | (d.non_reference ? TR_RTP_DISCARDABLE : 0) |
+                  (d.picture_id_bits == 15 ? TR_RTP_PICTURE_ID : 0) |
+                  (d.has_tl0_pic_idx ? TR_RTP_TL0 : 0));
+}
+
+static void describe_vp9(struct tr_rtp_meta *m, struct tr_slice payload)
+{
+    struct tr_vp9 d;
+    if (tr_vp9_parse(&d, payload) != TR_OK)
+        return;
+    m->temporal = d.tid;
+    m->spatial = d.sid;
+    m->picture_id = d.picture_id;
+    m->tl0picidx = d.tl0_pic_idx;
+    m->flags |= (uint8_t)((d.keyframe ? TR_RTP_KEYFRAME : 0) |
+                          (d.picture_id_bits == 15 ? TR_RTP_PICTURE_ID : 0) |
+                          (d.tl0_pic_idx_at ? TR_RTP_TL0 : 0));
+}
+
+static void describe(struct tr_rtp_meta *m, struct tr_slice payload)
+{
+    switch (m->codec) {
+    case TR_CODEC_VP8: describe_vp8(m, payload); break;
+    case TR_CODEC_VP9: describe_vp9(m, payload); break;
+    default:
+        if (tr_codec_is_video((enum tr_codec)m->codec) &&
+            tr_payload_is_keyframe((enum tr_codec)m->codec, payload))
+            m->flags |= TR_RTP_KEYFRAME;
+        break;
+    }
+}
+
+/* The unwrapped number nearest to the newest of the stream. */
+static int64_t unwrap_near(int64_t last, uint16_t seq)
+{
+    return last + tr_seq_diff(seq, (uint16_t)last);
+}
+
+static void read_extensions(struct tr_peer *peer, const struct tr_track_conf *conf,
+                            const struct tr_rtp *rtp, tr_usec now, struct tr_rtp_meta *m)
+{
+    struct tr_ext_vals ext;
+    if (!rtp->has_ext)
+        return;
+    tr_ext_read(&ext, &conf->ext, rtp->ext_profile, rtp->ext);
+    if (tr_ext_has(&ext, TR_EXT_AUDIO_LEVEL)) {
+        m->flags |= TR_RTP_AUDIO_LEVEL;
+        m->audio_level = (uint8_t)((ext.voice ? 0x80u : 0u) | ext.audio_level);
+    }
+    if (tr_ext_has(&ext, TR_EXT_TRANSPORT_CC) && peer->twcc) {
+        peer->twcc_media_ssrc = rtp->ssrc;
+        tr_twcc_recv_packet(peer->twcc, now, ext.transport_seq);
+    }
+}
+
+/* A retransmission becomes the packet that it repeats (RFC 4588 section 4). */
+static enum tr_err unwrap_rtx(struct tr_peer *peer, struct peer_stream *rtx,
+                              struct tr_slice *payload, struct tr_rtp_meta *m,
+                              struct peer_stream **primary)
+{
+    if (rtx->primary == PEER_SSRC_NONE || payload->n <= 2)
+        return TR_ERR_IGNORED; /* padding that probes for bandwidth, or of a stream not seen yet */
+    *primary = &peer->streams[rtx->primary];
+    m->ext_seq = unwrap_near((*primary)->last_seq, tr_get16(payload->p));
+    m->ssrc = (*primary)->ssrc;
+    m->flags |= TR_RTP_RETRANSMITTED;
+    *payload = tr_slice(payload->p + 2, payload->n - 2);
+    (*primary)->rtx_packets++;
+    return TR_OK;
+}
+
+static enum tr_err open_packet(struct tr_peer *peer, const struct tr_rtp *rtp,
+                               struct tr_slice datagram, struct tr_pkt *pkt,
+                               struct tr_slice *payload, uint64_t *index)
+{
+    struct tr_buf dst = { .p = pkt->buf + TR_PKT_HEADROOM, .n = TR_PKT_DATA_MAX };
+    size_t n;
+    enum tr_err err = tr_srtp_unprotect(peer->in, datagram, rtp->hdr_len, dst, &n, index);
+    if (err == TR_ERR_EXISTS)
+        peer_drop(peer, TR_DROP_SRTP_REPLAY);
+    else if (err != TR_OK)
+        peer_drop(peer, err == TR_ERR_AUTH ? TR_DROP_SRTP_AUTH : TR_DROP_RTP_BAD);
+    if (err != TR_OK)
+        return err;
+    *payload = tr_slice(dst.p, n);
+    if (rtp->padding && tr_rtp_strip_padding(payload) != TR_OK) {
+        peer_drop(peer, TR_DROP_RTP_BAD);
+        return TR_ERR_BADMSG;
+    }
+    return TR_OK;
+}
+
+/* Which stream the packet is of: known, or announced by its extensions. -1: nobody's. */
+static int find_stream(struct tr_peer *peer, const struct tr_rtp *rtp, struct guess *g)
+{
+    int n = peer_stream_find(peer, rtp->ssrc);
+    if (n >= 0)
+        return n;
+    if (!guess_stream(peer, rtp, g)) {
+        peer_drop(peer, TR_DROP_RTP_UNKNOWN_SSRC);
+        return -1;
+    }
+    return PEER_STREAMS_MAX;
+}
+
+static enum tr_err account(struct tr_peer *peer, struct peer_stream *s, tr_usec now,
+                           struct tr_rtp_meta *m, size_t payload_len)
+{
+    bool rtx = (m->flags & TR_RTP_RETRANSMITTED) != 0;
+    enum tr_recv_kind kind = tr_rtp_recv_packet(&s->recv, now, (uint16_t)m->ext_seq, m->ts, rtx);
+    if (kind == TR_RECV_DUP || kind == TR_RECV_OLD || kind == TR_RECV_SUSPECT) {
+        peer_drop(peer, TR_DROP_SRTP_REPLAY);
+        return TR_ERR_EXISTS;
+    }
+    if (m->ext_seq > s->last_seq)
+        s->last_seq = m->ext_seq;
+    if (m->flags & TR_RTP_KEYFRAME)
+        tr_rtp_recv_keyframe(&s->recv, (uint16_t)m->ext_seq);
+    s->packets++;
+    s->bytes += payload_len;
+    s->last_us = now;
+    return TR_OK;
+}
+
+enum tr_err tr_peer_rtp(struct tr_peer *peer, tr_usec now, struct tr_slice datagram,
+                        struct tr_pkt *pkt, int *mline)
+{
+    struct tr_rtp rtp;
+    struct tr_slice payload;
+    struct guess guess = { 0 };
+    uint64_t index;
+    if (!peer->up || tr_rtp_parse(&rtp, datagram) != TR_OK) {
+        peer_drop(peer, TR_DROP_RTP_BAD);
+        return TR_ERR_BADMSG;
+    }
+    int n = find_stream(peer, &rtp, &guess);
+    if (n < 0)
+        return TR_ERR_NOTFOUND;
+    enum tr_err err = open_packet(peer, &rtp, datagram, pkt, &payload, &index);
+    if (err != TR_OK)
+        return err;
+    if (n == PEER_STREAMS_MAX)
+        n = peer_stream_add(peer, rtp.ssrc, guess.mline, guess.layer, guess.rtx);
+    if (n < 0) {
+        peer_drop(peer, TR_DROP_RTP_UNKNOWN_SSRC);
+        return TR_ERR_LIMIT;
+    }
+    struct peer_stream *s = &peer->streams[n];
+    const struct tr_track_conf *conf = &peer->tracks[s->mline].conf;
+    struct tr_rtp_meta *m = tr_rtp_meta(pkt);
+    *m = (struct tr_rtp_meta){
+        .ext_seq = (int64_t)index,
+        .ts = rtp.ts,
+        .ssrc = rtp.ssrc,
+        .pt = conf->pt,
+        .layer = s->layer,
+        .codec = (uint8_t)conf->codec,
+        .flags = rtp.marker ? TR_RTP_MARKER : 0,
+    };
+    read_extensions(peer, conf, &rtp, now, m);
+    peer->packets_in++;
+    peer->bytes_in += datagram.n;
+    if (s->rtx)
+        err = unwrap_rtx(peer, s, &payload, m, &s);
+    else if (rtp.pt != conf->pt)
+        err = TR_ERR_IGNORED; /* e.g. comfort noise: not negotiated, not forwarded */
+    if (err != TR_OK)
+        return err;
+    if (payload.n == 0) { /* padding alone keeps its place in the numbering, but goes no further */
+        (void)tr_rtp_recv_packet(&s->recv, now, (uint16_t)m->ext_seq, m->ts, false);
+        return TR_ERR_IGNORED;
+    }
+    describe(m, payload);
+    err = account(peer, s, now, m, payload.n);
+    if (err != TR_OK)
+        return err;
+    pkt->off = (uint16_t)(payload.p - pkt->buf);
+    pkt->len = (uint16_t)payload.n;
+    pkt->recv_us = now;
+    *mline = s->mline;
+    return TR_OK;
+}
+
+void tr_peer_request_keyframe(struct tr_peer *peer, int mline, int layer)
+{
+    if (mline < 0 || mline >= peer->tracks_count || layer < 0 || layer >= TR_TRACK_LAYERS)
+        return;
+    int n = stream_of_layer(peer, mline, layer, false);
+    if (n < 0)
+        return;
+    peer->streams[n].keyframe_asked = true;
+    peer->feedback_due = true;
+}
+
+uint32_t tr_peer_take_lost(struct tr_peer *peer, int mline, bool uplink)
+{
+    if (mline < 0 || mline >= peer->tracks_count)
+        return 0;
+    if (!uplink) {
+        struct peer_tx *tx = peer->tracks[mline].tx;
+        if (!tx)
+            return 0;
+        int32_t lost = tx->remote_lost - tx->lost_taken;
+        tx->lost_taken = tx->remote_lost;
+        return lost > 0 ? (uint32_t)lost : 0;
+    }
+    uint64_t sum = 0;
+    for (int i = 0; i < peer->streams_count; i++) {
+        struct peer_stream *s = &peer->streams[i];
+        if (s->mline != mline || s->rtx)
+            continue;
+        int64_t lost = tr_rtp_recv_lost(&s->recv);
+        if (lost > (int64_t)s->lost_taken)
+            sum += (uint64_t)lost - s->lost_taken;
+        s->lost_taken = lost > 0 ? (uint64_t)lost : 0;
+    }
+    return (uint32_t)sum;
+}

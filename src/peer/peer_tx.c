@@ -1,0 +1,243 @@
+/* Media out. A run of packets for one track is protected straight from the shared packets into the
+ * caller's buffer: header and extension are written there, the payload is encrypted on its way. The
+ * packets of a run come to lie one behind the other, so that the kernel can be given many as one
+ * message (UDP_SEGMENT); for that all but the last must be of one length, and RTP padding makes up
+ * the few bytes that packets of one video frame differ by.
+ *
+ * Why a retransmission is safe with GCM: with RTX it is a new packet of another SSRC. Without RTX the
+ * same packet goes out again under its old index, which needs it to be the same byte for byte; so a
+ * track without RTX has no varying header extension and no padding. */
+#include <string.h>
+
+#include "base/rng.h"
+#include "payload/vp8.h"
+#include "peer/peer_impl.h"
+#include "rtp/rtp.h"
+
+enum {
+    PAD_MAX = 24, /* bytes of padding that are still cheaper than a message of its own */
+    MESSAGE_BYTES_MAX = 60000,
+    RTX_OSN_BYTES = 2,
+};
+
+static uint32_t wanted_extensions(const struct tr_track_conf *conf)
+{
+    uint32_t want = 1u << TR_EXT_MID;
+    if (!conf->video)
+        want |= 1u << TR_EXT_AUDIO_LEVEL;
+    if (conf->out_rtx_ssrc && conf->rtx_pt)
+        want |= 1u << TR_EXT_ABS_SEND_TIME;
+    return want;
+}
+
+enum tr_err peer_tx_track(struct tr_peer *peer, int mline)
+{
+    struct peer_track *t = &peer->tracks[mline];
+    if (!t->conf.used || !t->conf.send)
+        return TR_OK;
+    if (!t->tx) {
+        t->tx = tr_arena_alloc(peer->arena, sizeof *t->tx);
+        if (!t->tx)
+            return TR_ERR_NOMEM;
+        t->tx->rtx_seq = (uint16_t)(tr_rng_u32(peer->conf.rng) & 0x7fff);
+    }
+    struct tr_ext_block_conf ext = { .map = &t->conf.ext,
+                                     .want = wanted_extensions(&t->conf),
+                                     .mid = tr_slice_str(t->conf.mid) };
+    return tr_ext_block_build(&t->tx->ext, &ext);
+}
+
+static struct peer_tx *tx_of(const struct tr_peer *peer, int mline)
+{
+    if (mline < 0 || mline >= peer->tracks_count)
+        return NULL;
+    const struct peer_track *t = &peer->tracks[mline];
+    return t->conf.used && t->conf.send ? t->tx : NULL;
+}
+
+bool tr_peer_can_send(const struct tr_peer *peer, int mline)
+{
+    return peer->up && !peer->down && peer->have_path && tx_of(peer, mline);
+}
+
+bool tr_peer_takes_nacks(const struct tr_peer *peer, int mline)
+{
+    return tx_of(peer, mline) && peer->tracks[mline].conf.fb_nack;
+}
+
+void tr_peer_set_tx_clock(struct tr_peer *peer, int mline, uint32_t rtp, tr_usec at)
+{
+    struct peer_tx *tx = tx_of(peer, mline);
+    if (!tx)
+        return;
+    tx->clock_known = true;
+    tx->clock_rtp = rtp;
+    tx->clock_at = at;
+}
+
+static bool by_rtx(const struct peer_track *t, const struct tr_tx_item *item)
+{
+    return item->resend && t->conf.rtx_pt && t->conf.out_rtx_ssrc;
+}
+
+static void write_header(struct peer_track *t, tr_usec now, const struct tr_tx_item *item,
+                         uint8_t *p)
+{
+    const struct tr_rtp_meta *m = tr_rtp_meta_const(item->pkt);
+    struct peer_tx *tx = t->tx;
+    bool rtx = by_rtx(t, item);
+    p[0] = (uint8_t)(0x80 | (tx->ext.len ? 0x10 : 0));
+    p[1] = (uint8_t)((item->marker ? 0x80 : 0) | (rtx ? t->conf.rtx_pt : t->conf.pt));
+    tr_put16(p + 2, rtx ? tx->rtx_seq++ : (uint16_t)item->ext_seq);
+    tr_put32(p + 4, item->ts);
+    tr_put32(p + 8, rtx ? t->conf.out_rtx_ssrc : t->conf.out_ssrc);
+    uint8_t *ext = p + TR_RTP_HDR_MIN;
+    memcpy(ext, tx->ext.bytes, tx->ext.len);
+    if (tx->ext.at[TR_EXT_ABS_SEND_TIME])
+        tr_ext_put_abs_send_time(ext + tx->ext.at[TR_EXT_ABS_SEND_TIME], now);
+    if (tx->ext.at[TR_EXT_AUDIO_LEVEL] && (m->flags & TR_RTP_AUDIO_LEVEL))
+        ext[tx->ext.at[TR_EXT_AUDIO_LEVEL]] = m->audio_level;
+}
+
+/* Where the payload is read from: the shared packet, or a copy behind the header where its first
+ * bytes must change (retransmission format, VP8 descriptor). */
+static struct tr_slice place_payload(const struct peer_track *t, const struct tr_tx_item *item,
+                                     uint8_t *at)
+{
+    struct tr_slice payload = tr_pkt_slice(item->pkt);
+    bool rtx = by_rtx(t, item);
+    if (!rtx && !item->rewrite)
+        return payload;
+    uint8_t *copy = at + (rtx ? RTX_OSN_BYTES : 0);
+    memcpy(copy, payload.p, payload.n);
+    struct tr_vp8 d;
+    if (item->rewrite && tr_vp8_parse(&d, payload) == TR_OK)
+        tr_vp8_rewrite(copy, &d, item->picture_id, item->tl0picidx);
+    if (!rtx)
+        return tr_slice(at, payload.n);
+    tr_put16(at, (uint16_t)item->ext_seq);
+    return tr_slice(at, payload.n + RTX_OSN_BYTES);
+}
+
+static size_t plain_size(const struct peer_track *t, const struct tr_tx_item *item)
+{
+    return TR_RTP_HDR_MIN + t->tx->ext.len + item->pkt->len + (by_rtx(t, item) ? RTX_OSN_BYTES : 0);
+}
+
+struct group { /* items first .. first + count - 1 as one message */
+    int first, count;
+    size_t segment; /* plain size of all but perhaps the last */
+};
+
+/* As many items as fit one message: all within PAD_MAX of the longest, the last may be shorter. */
+static struct group next_group(const struct peer_track *t, const struct tr_tx_item *items, int n,
+                               int first, bool pad)
+{
+    size_t longest = plain_size(t, &items[first]), shortest = longest;
+    size_t slack = pad ? PAD_MAX : 0;
+    int i = first + 1;
+    for (; i < n; i++) {
+        size_t size = plain_size(t, &items[i]);
+        size_t hi = size > longest ? size : longest, lo = size < shortest ? size : shortest;
+        if ((size_t)(i - first + 1) * (hi + TR_SRTP_OVERHEAD_MAX) > MESSAGE_BYTES_MAX)
+            break;
+        if (hi - lo > slack) {
+            if (size < longest)
+                i++; /* a short last one */
+            break;
+        }
+        longest = hi;
+        shortest = lo;
+    }
+    return (struct group){ .first = first, .count = i - first, .segment = longest };
+}
+
+/* Builds the jobs of one group at *off; returns how many bytes they take. */
+static size_t build_group(struct tr_peer *peer, struct peer_track *t, tr_usec now,
+                          const struct tr_tx_item *items, const struct group *g, uint8_t *at,
+                          size_t room, struct tr_srtp_job *jobs)
+{
+    size_t overhead = tr_srtp_overhead(peer->profile), used = 0;
+    size_t header = TR_RTP_HDR_MIN + (size_t)t->tx->ext.len;
+    for (int i = 0; i < g->count; i++) {
+        const struct tr_tx_item *item = &items[g->first + i];
+        size_t size = plain_size(t, item);
+        bool last = i == g->count - 1;
+        size_t pad = last ? 0 : g->segment - size;
+        if (used + size + pad + overhead > room)
+            return 0;
+        write_header(t, now, item, at + used);
+        jobs[i] = (struct tr_srtp_job){
+            .out = at + used,
+            .out_size = room - used,
+            .hdr_len = header,
+            .payload = place_payload(t, item, at + used + header),
+            .pad = (uint8_t)pad,
+            .index = item->resend && !by_rtx(t, item) ? (uint64_t)item->ext_seq : TR_SRTP_AUTO,
+        };
+        used += size + pad + overhead;
+    }
+    return used;
+}
+
+static void count_sent(struct tr_peer *peer, struct peer_track *t, const struct tr_tx_item *item)
+{
+    if (item->resend) {
+        t->tx->rtx_packets++;
+        peer->counters.rtx_out++;
+        return;
+    }
+    t->tx->packets++;
+    t->tx->octets += item->pkt->len;
+    peer->counters.rtp_out++;
+}
+
+/* A failed job leaves a hole that UDP_SEGMENT cannot skip: what came before it is sent as one
+ * message, what came after as the next. */
+static int emit_group(struct tr_peer *peer, struct peer_track *t, const struct tr_tx_item *items,
+                      const struct group *g, const struct tr_srtp_job *jobs, const uint8_t *base,
+                      struct tr_tx_msg *msgs)
+{
+    int made = 0;
+    struct tr_tx_msg *msg = NULL;
+    for (int i = 0; i < g->count; i++) {
+        if (jobs[i].err != TR_OK) {
+            msg = NULL;
+            continue;
+        }
+        if (!msg) {
+            msg = &msgs[made++];
+            *msg = (struct tr_tx_msg){ .off = (uint32_t)(jobs[i].out - base),
+                                       .segment = (uint16_t)jobs[i].out_len };
+        }
+        msg->len += (uint32_t)jobs[i].out_len;
+        msg->count++;
+        peer->packets_out++;
+        peer->bytes_out += jobs[i].out_len;
+        count_sent(peer, t, &items[g->first + i]);
+    }
+    return made;
+}
+
+int tr_peer_send_run(struct tr_peer *peer, tr_usec now, int mline, const struct tr_tx_item *items,
+                     int n, struct tr_buf out, struct tr_tx_msg *msgs)
+{
+    struct tr_srtp_job jobs[TR_PEER_RUN_MAX];
+    if (!tr_peer_can_send(peer, mline) || n <= 0 || n > TR_PEER_RUN_MAX)
+        return 0;
+    struct peer_track *t = &peer->tracks[mline];
+    bool pad = !t->conf.fb_nack || t->conf.out_rtx_ssrc;
+    size_t used = 0;
+    int made = 0;
+    for (int first = 0; first < n;) {
+        struct group g = next_group(t, items, n, first, pad);
+        size_t bytes = build_group(peer, t, now, items, &g, out.p + used, out.n - used, jobs);
+        if (bytes == 0)
+            break;
+        tr_srtp_protect_run(peer->out, jobs, (size_t)g.count);
+        made += emit_group(peer, t, items, &g, jobs, out.p, msgs + made);
+        used += bytes;
+        first += g.count;
+    }
+    return made;
+}
