@@ -29,7 +29,6 @@ struct tr_ice_stats {
     uint64_t rejected_closed;    /* came after FAILED */
     uint64_t rejected_response;  /* unknown transaction, wrong address, wrong integrity */
     uint64_t paths_dropped;      /* pushed out by TR_ICE_PATH_MAX */
-    uint64_t remotes_dropped;    /* peer-reflexive, but the table is full */
     uint64_t pairs_dropped;      /* pushed out by, or no room in, TR_ICE_PAIR_MAX */
     uint64_t sends_dropped;      /* the owner did not poll */
     uint64_t checks_sent;        /* retransmissions and consent checks included */

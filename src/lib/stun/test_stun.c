@@ -112,6 +112,16 @@ TEST(stun_long_term_key_sha256)
     CHECK(tr_slice_eq(tr_slice(key, n), VECTOR(want)));
 }
 
+TEST(stun_long_term_key_of_rfc) /* RFC 8489 9.2.2 */
+{
+    static const uint8_t want[] =
+        "\x84\x93\xfb\xc5\x3b\xa5\x82\xfb\x4c\x04\x4c\x45\x6b\xdc\x40\xeb";
+    uint8_t key[TR_STUN_KEY_MAX];
+    size_t n = tr_stun_long_term_key(tr_slice_str("user"), tr_slice_str("realm"),
+                                     tr_slice_str("pass"), false, key);
+    CHECK(tr_slice_eq(tr_slice(key, n), VECTOR(want)));
+}
+
 TEST(stun_every_truncation_and_flip_is_refused)
 {
     const struct tr_slice vectors[] = { VECTOR(request), VECTOR(response4), VECTOR(response6) };
