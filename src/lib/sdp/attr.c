@@ -19,7 +19,7 @@ static struct tr_sdp_transport *transport(struct tr_sdp_parse *ps)
     return ps->media ? &ps->media->transport : &ps->session;
 }
 
-static bool all_of(const char *text, const char *extra)
+bool tr_sdp_all_of(const char *text, const char *extra)
 {
     for (; *text; text++) {
         bool alnum = (*text >= '0' && *text <= '9') || (*text >= 'A' && *text <= 'Z') ||
@@ -30,7 +30,7 @@ static bool all_of(const char *text, const char *extra)
     return true;
 }
 
-static bool length_ok(const char *text, size_t min, size_t max)
+bool tr_sdp_length_ok(const char *text, size_t min, size_t max)
 {
     size_t n = strnlen(text, max + 1);
     return n >= min && n <= max;
@@ -42,7 +42,7 @@ static bool length_ok(const char *text, size_t min, size_t max)
 static enum tr_err ice_word(struct tr_sdp_parse *ps, const char *value, size_t min,
                             const char **out)
 {
-    if (!length_ok(value, min, TR_SDP_UFRAG_MAX) || !all_of(value, "+/-=#_"))
+    if (!tr_sdp_length_ok(value, min, TR_SDP_UFRAG_MAX) || !tr_sdp_all_of(value, "+/-=#_"))
         return bad(ps, "The SDP has a malformed a=ice-ufrag or a=ice-pwd");
     *out = value;
     return TR_OK;
@@ -70,51 +70,6 @@ static enum tr_err on_ice_lite(struct tr_sdp_parse *ps, char *value)
 {
     ps->sdp->ice_lite = true;
     return TR_OK;
-}
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-static enum tr_err hex_bytes(const char *text, uint8_t *out, size_t n)
-{
-    for (size_t i = 0; i < n; i++, text += 2) {
-        if (i && *text++ != ':')
-            return TR_ERR_BADMSG;
-        int high = hex_digit(text[0]);
-        int low = high < 0 ? -1 : hex_digit(text[1]);
-        if (low < 0)
-            return TR_ERR_BADMSG;
-        out[i] = (uint8_t)(high << 4 | low);
-    }
-    return *text ? TR_ERR_BADMSG : TR_OK;
-}
-
-enum tr_err tr_sdp_fingerprint_parse(struct tr_sdp_fingerprint *out, const char *text)
-{
-    static const struct {
-        const char *name;
-        enum tr_sdp_hash hash;
-        uint8_t len;
-    } hashes[] = { { "sha-256 ", TR_SDP_SHA256, 32 },
-                   { "sha-384 ", TR_SDP_SHA384, 48 },
-                   { "sha-512 ", TR_SDP_SHA512, 64 } };
-    memset(out, 0, sizeof *out);
-    for (size_t i = 0; i < TR_ARRAY_LEN(hashes); i++) {
-        if (strncasecmp(text, hashes[i].name, 8) != 0)
-            continue;
-        text += 8;
-        enum tr_err err = hex_bytes(text + strspn(text, " "), out->bytes, hashes[i].len);
-        out->hash = err ? TR_SDP_HASH_NONE : hashes[i].hash;
-        out->len = err ? 0 : hashes[i].len;
-        return err;
-    }
-    return TR_ERR_UNSUPPORTED;
 }
 
 /* A certificate may be announced under several hashes; weak ones do not count. */
@@ -198,7 +153,7 @@ static enum tr_err on_inactive(struct tr_sdp_parse *ps, char *value)
 
 static enum tr_err on_mid(struct tr_sdp_parse *ps, char *value)
 {
-    if (!length_ok(value, 1, TR_SDP_MID_MAX) || !all_of(value, "!#$%&'*+-.^_`{|}~"))
+    if (!tr_sdp_length_ok(value, 1, TR_SDP_MID_MAX) || !tr_sdp_all_of(value, "!#$%&'*+-.^_`{|}~"))
         return bad(ps, "The SDP has a malformed a=mid");
     ps->media->mid = value;
     return TR_OK;
@@ -330,7 +285,7 @@ static enum tr_err on_extmap(struct tr_sdp_parse *ps, char *value)
     if (!tr_sdp_number(id_text, UINT16_MAX, &id) || (*head && !ext_dir(head, &dir)))
         return bad(ps, "The SDP has a malformed a=extmap");
     /*= rfc8285#5
-     *# 1-14 fit the one-byte form, up to 255 the two-byte one; 15 is reserved, 4096 on provisional */
+     *# 1-14 fit the one-byte form, up to 255 the two-byte one; 15 is reserved */
     if (id == 0 || id == 15 || id > 255 || m->ext_count == TR_SDP_EXT_MAX)
         return TR_OK;
     for (unsigned i = 0; i < m->ext_count; i++)
@@ -409,80 +364,6 @@ static enum tr_err on_msid(struct tr_sdp_parse *ps, char *value)
     return TR_OK;
 }
 
-static bool rid_ok(const char *rid)
-{
-    return length_ok(rid, 1, TR_SDP_RID_LEN_MAX) && all_of(rid, "-_");
-}
-
-static enum tr_err on_rid(struct tr_sdp_parse *ps, char *value)
-{
-    struct tr_sdp_media *m = ps->media;
-    char *rid = tr_sdp_word(&value, ' ');
-    char *dir = rid ? tr_sdp_word(&value, ' ') : NULL;
-    bool send = dir && !strcmp(dir, "send");
-    if (!dir || !rid_ok(rid) || (!send && strcmp(dir, "recv") != 0))
-        return bad(ps, "The SDP has a malformed a=rid");
-    if (m->rid_count == TR_SDP_RID_MAX)
-        return tr_sdp_fail(ps, TR_ERR_LIMIT, "An m-line of the SDP has too many rids");
-    m->rids = tr_sdp_grow(ps->arena, m->rids, m->rid_count, sizeof *m->rids);
-    if (!m->rids)
-        return TR_ERR_NOMEM;
-    m->rids[m->rid_count++] =
-        (struct tr_sdp_rid){ .rid = rid, .dir = send ? TR_SDP_SEND : TR_SDP_RECV };
-    return TR_OK;
-}
-
-static enum tr_err layer_add(struct tr_sdp_parse *ps, struct tr_sdp_layer **list, uint8_t *count,
-                             char *rid, uint8_t stream)
-{
-    bool paused = *rid == '~';
-    rid += paused;
-    if (!rid_ok(rid))
-        return bad(ps, "The SDP has a malformed a=simulcast");
-    if (*count == TR_SDP_LAYER_MAX)
-        return tr_sdp_fail(ps, TR_ERR_LIMIT, "An m-line of the SDP has too many simulcast layers");
-    *list = tr_sdp_grow(ps->arena, *list, *count, sizeof **list);
-    if (!*list)
-        return TR_ERR_NOMEM;
-    (*list)[(*count)++] = (struct tr_sdp_layer){ .rid = rid, .stream = stream, .paused = paused };
-    return TR_OK;
-}
-
-/* "h;~m,q;l": streams by ';', alternatives of one by ','. */
-static enum tr_err layers(struct tr_sdp_parse *ps, struct tr_sdp_layer **list, uint8_t *count,
-                          char *text)
-{
-    uint8_t stream = 0;
-    if (!strncmp(text, "rid=", 4)) /* an early draft's spelling, still sent by old browsers */
-        text += 4;
-    for (char *alternatives; (alternatives = tr_sdp_word(&text, ';')); stream++) {
-        for (char *rid; (rid = tr_sdp_word(&alternatives, ','));) {
-            enum tr_err err = layer_add(ps, list, count, rid, stream);
-            if (err)
-                return err;
-        }
-    }
-    return TR_OK;
-}
-
-static enum tr_err on_simulcast(struct tr_sdp_parse *ps, char *value)
-{
-    struct tr_sdp_media *m = ps->media;
-    if (m->send_count || m->recv_count)
-        return TR_OK;
-    for (char *dir; (dir = tr_sdp_word(&value, ' '));) {
-        char *list = tr_sdp_word(&value, ' ');
-        bool send = !strcmp(dir, "send");
-        if (!list || (!send && strcmp(dir, "recv") != 0) || (send ? m->send_count : m->recv_count))
-            return bad(ps, "The SDP has a malformed a=simulcast");
-        enum tr_err err = send ? layers(ps, &m->send, &m->send_count, list)
-                               : layers(ps, &m->recv, &m->recv_count, list);
-        if (err)
-            return err;
-    }
-    return TR_OK;
-}
-
 static enum tr_err on_sctp_port(struct tr_sdp_parse *ps, char *value)
 {
     uint64_t port = 0;
@@ -556,7 +437,7 @@ static const struct attr {
     { "msid", on_msid, MEDIA_ONLY | VALUE },
     { "ptime", on_ptime, MEDIA_ONLY | VALUE },
     { "recvonly", on_recvonly, 0 },
-    { "rid", on_rid, MEDIA_ONLY | VALUE },
+    { "rid", tr_sdp_attr_rid, MEDIA_ONLY | VALUE },
     { "rtcp-fb", on_rtcp_fb, MEDIA_ONLY | VALUE },
     { "rtcp-mux", on_rtcp_mux, MEDIA_ONLY },
     { "rtcp-mux-only", on_rtcp_mux, MEDIA_ONLY },
@@ -567,7 +448,7 @@ static const struct attr {
     { "sendonly", on_sendonly, 0 },
     { "sendrecv", on_sendrecv, 0 },
     { "setup", on_setup, VALUE },
-    { "simulcast", on_simulcast, MEDIA_ONLY | VALUE },
+    { "simulcast", tr_sdp_attr_simulcast, MEDIA_ONLY | VALUE },
     { "ssrc", on_ssrc, MEDIA_ONLY | VALUE },
     { "ssrc-group", on_ssrc_group, MEDIA_ONLY | VALUE },
 };

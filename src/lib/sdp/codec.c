@@ -1,5 +1,5 @@
-/* What rtpmap and fmtp say about a payload type, reduced to what forwarding decides on. The fmtp text
- * itself is kept beside: it is relayed as it is. */
+/* What rtpmap and fmtp say about a payload type, reduced to what forwarding decides on. The fmtp
+ * text itself is kept beside: it is relayed as it is. */
 #include <string.h>
 
 #include "base/assert.h"

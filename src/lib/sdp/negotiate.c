@@ -13,6 +13,7 @@
 
 #include "base/arena.h"
 #include "base/assert.h"
+#include "sdp/choose.h"
 
 enum {
     FEEDBACK_ALL = TR_SDP_FB_NACK | TR_SDP_FB_PLI | TR_SDP_FB_FIR | TR_SDP_FB_REMB | TR_SDP_FB_TWCC
@@ -172,21 +173,6 @@ static void make_data(struct build *b, struct tr_sdp_media *m, const struct tr_s
     m->max_message_size = b->local->max_message_size;
 }
 
-static bool listed(const struct tr_sdp_policy *p, enum tr_sdp_kind kind, enum tr_codec codec)
-{
-    const enum tr_codec *list = kind == TR_SDP_AUDIO ? p->audio : p->video;
-    unsigned count = kind == TR_SDP_AUDIO ? p->audio_count : p->video_count;
-    for (unsigned i = 0; codec != TR_CODEC_NONE && i < count; i++)
-        if (list[i] == codec)
-            return true;
-    return false;
-}
-
-static bool is_main(const struct tr_sdp_codec *c)
-{
-    return c->codec != TR_CODEC_NONE && tr_codec_info(c->codec)->main;
-}
-
 static void add_codec(struct build *b, struct tr_sdp_media *m, const struct tr_sdp_codec *from)
 {
     if (b->nomem || tr_sdp_codec_by_pt(m, from->pt))
@@ -237,7 +223,8 @@ static bool id_taken(const struct tr_sdp *sdp, uint8_t id)
 
 /*= rfc8285#5
  *# an id keeps its meaning for the whole session
- * so in a new offer what this peer knew before goes on, whatever the other leg calls it. 0: no id. */
+ * so in a new offer what this peer knew before goes on, whatever the other leg calls it.
+ * 0: no id is free for it. */
 static uint8_t choose_id(const struct build *b, const struct tr_sdp_ext *e)
 {
     uint8_t known = id_in(b->prev, e->ext);
@@ -359,65 +346,17 @@ static void finish_rtp(struct build *b, struct tr_sdp_media *m, const struct tr_
     add_ssrcs(b, m, i);
 }
 
-/* How well an offered format fits: 0 not at all, higher is better. */
-static unsigned fitness(const struct tr_sdp_codec *c, enum tr_codec codec, const char *profile)
-{
-    unsigned score = 1;
-    char want[16];
-    if (c->codec != codec)
-        return 0;
-    /* H.264 in mode 0 holds a frame's slices in single packets only; encoders serve it badly. */
-    score += codec == TR_CODEC_H264 && c->packetization_mode == 1;
-    if (!profile)
-        return score;
-    (void)snprintf(want, sizeof want, codec == TR_CODEC_H264 ? "%06x" : "%u", c->profile);
-    if (!strcasecmp(want, profile))
-        score += 8;
-    else if (codec == TR_CODEC_H264 && !strncasecmp(want, profile, 4)) /* another level */
-        score += 4;
-    return score;
-}
-
-static const struct tr_sdp_codec *best_of(const struct tr_sdp_media *offer, enum tr_codec codec,
-                                          const char *profile)
-{
-    const struct tr_sdp_codec *best = NULL;
-    unsigned best_score = 0;
-    for (unsigned i = 0; codec != TR_CODEC_NONE && i < offer->codec_count; i++) {
-        unsigned score = fitness(&offer->codecs[i], codec, profile);
-        if (score > best_score) {
-            best = &offer->codecs[i];
-            best_score = score;
-        }
-    }
-    return best;
-}
-
-static const struct tr_sdp_codec *choose(const struct tr_sdp_policy *p,
-                                         const struct tr_sdp_media *offer)
-{
-    bool audio = offer->kind == TR_SDP_AUDIO;
-    const enum tr_codec *list = audio ? p->audio : p->video;
-    unsigned count = audio ? p->audio_count : p->video_count;
-    const char *profile = audio ? NULL : p->video_profile;
-    const struct tr_sdp_codec *c = best_of(offer, audio ? p->force_audio : p->force_video, profile);
-    for (unsigned i = 0; !c && i < count; i++)
-        if (tr_codec_info(list[i])->main)
-            c = best_of(offer, list[i], profile);
-    return c;
-}
-
 static void answer_rtp(struct build *b, struct tr_sdp_media *m, const struct tr_sdp_media *offer)
 {
-    const struct tr_sdp_codec *c = choose(b->policy, offer);
+    const struct tr_sdp_codec *c = tr_sdp_choose(b->policy, offer);
     m->codecs = c ? room(b, offer->codec_count, sizeof *m->codecs) : NULL;
     if (!m->codecs)
         return;
     add_with_rtx(b, m, offer, c);
     for (unsigned i = 0; i < offer->codec_count; i++) { /* telephone-event and the like */
         const struct tr_sdp_codec *aux = &offer->codecs[i];
-        if (!is_main(aux) && aux->codec != TR_CODEC_RTX && aux->clock == c->clock &&
-            listed(b->policy, offer->kind, aux->codec))
+        if (!tr_codec_info(aux->codec)->main && aux->codec != TR_CODEC_RTX &&
+            aux->clock == c->clock && tr_sdp_listed(b->policy, offer->kind, aux->codec))
             add_codec(b, m, aux);
     }
     m->dir = mirror(offer->dir);
@@ -452,7 +391,7 @@ static void relay_rtp(struct build *b, struct tr_sdp_media *m, const struct tr_s
 {
     m->codecs = room(b, offer->codec_count, sizeof *m->codecs);
     for (unsigned i = 0; m->codecs && i < offer->codec_count; i++)
-        if (listed(b->policy, offer->kind, offer->codecs[i].codec))
+        if (tr_sdp_listed(b->policy, offer->kind, offer->codecs[i].codec))
             add_with_rtx(b, m, offer, &offer->codecs[i]);
     m->dir = offer->dir;
     if (m->codec_count)
@@ -527,7 +466,7 @@ static void relay_answer_rtp(struct build *b, struct tr_sdp_media *m,
     for (unsigned i = 0; m->codecs && i < answer->codec_count; i++) {
         struct tr_sdp_codec c = answer->codecs[i];
         const struct tr_sdp_codec *theirs = tr_sdp_codec_by_pt(offer, c.pt);
-        if (!theirs || theirs->codec != c.codec || !listed(b->policy, offer->kind, c.codec))
+        if (!theirs || theirs->codec != c.codec || !tr_sdp_listed(b->policy, offer->kind, c.codec))
             continue;
         c.feedback = theirs->feedback;
         add_with_rtx(b, m, offer, &c);

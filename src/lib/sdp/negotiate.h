@@ -67,8 +67,8 @@ TR_MUST_USE enum tr_err tr_sdp_answer(struct tr_arena *arena, const struct tr_sd
                                       const struct tr_sdp_local *local, struct tr_sdp **out);
 
 /* Our offer to B made of A's offer: all common codecs under A's payload types, no new simulcast.
- * prev: our former description to B, offer or answer; NULL when this is the first. Extension ids and
- * the layers that B sends stay as they are there.
+ * prev: our former description to B, offer or answer; NULL when this is the first. Extension ids
+ * and the layers that B sends stay as they are there.
  * PROTO: the m-lines do not continue those of prev. */
 TR_MUST_USE enum tr_err tr_sdp_relay_offer(struct tr_arena *arena, const struct tr_sdp *offer,
                                            const struct tr_sdp *prev,

@@ -291,7 +291,7 @@ static void settle(struct tr_sdp_parse *ps)
     for (unsigned i = 0; i < sdp->media_count; i++) {
         struct tr_sdp_media *m = &sdp->media[i];
         /*= rfc8843#6
-         *# a zero port with a=bundle-only is an offer to use the bundle's transport, not a refusal */
+         *# port 0 with a=bundle-only offers the bundle's transport, it refuses nothing */
         m->rejected = m->port == 0 && !m->bundle_only;
         m->bundled = in_bundle(ps, m->mid);
         inherit(&m->transport, &ps->session);

@@ -31,8 +31,14 @@ char *tr_sdp_word(char **rest, char sep);
 /* All of text is a decimal number not above max. */
 bool tr_sdp_number(const char *text, uint64_t max, uint64_t *out);
 
+/* Letters, digits and the extra characters only. */
+bool tr_sdp_all_of(const char *text, const char *extra);
+bool tr_sdp_length_ok(const char *text, size_t min, size_t max);
+
 /* "name" or "name:value" behind a=. Unknown names are ignored. */
 TR_MUST_USE enum tr_err tr_sdp_attr(struct tr_sdp_parse *ps, char *line);
+TR_MUST_USE enum tr_err tr_sdp_attr_rid(struct tr_sdp_parse *ps, char *value);
+TR_MUST_USE enum tr_err tr_sdp_attr_simulcast(struct tr_sdp_parse *ps, char *value);
 
 /* A new codec with the defaults of its static payload type, if it has one. */
 void tr_sdp_codec_init(struct tr_sdp_codec *c, uint8_t pt);

@@ -1,6 +1,6 @@
 /* Session descriptions as plain structs, and the parser that fills them.
- * RFC 8866 (SDP), 8829 (JSEP), 8843 (BUNDLE), 8839 (ICE), 8842 (DTLS), 8858 (rtcp-mux), 8285 (extmap),
- * 4585 (rtcp-fb), 5576 (ssrc), 8851 and 8853 (rid, simulcast), 8841 (sctp).
+ * RFC 8866 (SDP), 8829 (JSEP), 8843 (BUNDLE), 8839 (ICE), 8842 (DTLS), 8858 (rtcp-mux), 8285
+ * (extmap), 4585 (rtcp-fb), 5576 (ssrc), 8851 and 8853 (rid, simulcast), 8841 (sctp).
  * Pure functions, no I/O. One transport is assumed: what is not bundled and muxed is refused.
  * Everything lives in the caller's arena and is dropped with it; strings are NUL-terminated there.
  * Work is linear in the text. Any thread, one at a time per arena. */
@@ -14,6 +14,7 @@
 #include "base/slice.h"
 #include "payload/codec.h"
 #include "rtp/ext.h"
+#include "sdp/fingerprint.h"
 
 struct tr_arena;
 
@@ -31,8 +32,7 @@ enum tr_sdp_limits {
     TR_SDP_CAND_MAX = 32, /* further ones are ignored */
     TR_SDP_MID_MAX = 32,  /* characters */
     TR_SDP_RID_LEN_MAX = 16,
-    TR_SDP_UFRAG_MAX = 256, /* RFC 8839 section 5.4, ufrag and pwd */
-    TR_SDP_HASH_MAX = 64,
+    TR_SDP_UFRAG_MAX = 256,            /* RFC 8839 section 5.4, ufrag and pwd */
     TR_SDP_ARENA_MAX = 2 * 1024 * 1024 /* an arena of this size never runs out in here */
 };
 
@@ -41,7 +41,6 @@ enum { TR_SDP_PT_NONE = 255 };
 enum tr_sdp_kind { TR_SDP_AUDIO, TR_SDP_VIDEO, TR_SDP_DATA, TR_SDP_OTHER };
 enum tr_sdp_dir { TR_SDP_INACTIVE = 0, TR_SDP_SEND = 1, TR_SDP_RECV = 2, TR_SDP_SENDRECV = 3 };
 enum tr_sdp_setup { TR_SDP_SETUP_NONE, TR_SDP_ACTPASS, TR_SDP_ACTIVE, TR_SDP_PASSIVE };
-enum tr_sdp_hash { TR_SDP_HASH_NONE, TR_SDP_SHA256, TR_SDP_SHA384, TR_SDP_SHA512 };
 enum tr_sdp_group_kind { TR_SDP_GROUP_FID, TR_SDP_GROUP_SIM, TR_SDP_GROUP_OTHER };
 
 enum tr_sdp_fb { /* bits */
@@ -50,12 +49,6 @@ enum tr_sdp_fb { /* bits */
                  TR_SDP_FB_FIR = 4,
                  TR_SDP_FB_REMB = 8,
                  TR_SDP_FB_TWCC = 16
-};
-
-struct tr_sdp_fingerprint {
-    enum tr_sdp_hash hash;
-    uint8_t len;
-    uint8_t bytes[TR_SDP_HASH_MAX];
 };
 
 struct tr_sdp_transport {
@@ -114,13 +107,12 @@ struct tr_sdp_media {
     enum tr_sdp_dir dir; /* as seen from the writer of the description */
     uint16_t port;
     bool rejected; /* port 0 without bundle-only; the rest is then mostly absent */
-    bool bundled;
-    bool bundle_only, rtcp_mux, rtcp_rsize, end_of_cands, extmap_allow_mixed;
+    bool bundled, bundle_only, rtcp_mux, rtcp_rsize, end_of_cands, extmap_allow_mixed;
     uint8_t codec_count, ext_count, ssrc_count, group_count, rid_count;
     uint8_t send_count, recv_count, cand_count;
     uint16_t ptime, maxptime; /* ms; 0 when absent */
     uint16_t sctp_port;
-    uint32_t max_message_size; /* 0 when absent; the limit of both RFC and peer is then 64 KiB */
+    uint32_t max_message_size; /* 0 when absent: RFC 8841's 64 KiB; UINT32_MAX: any */
     uint32_t bandwidth_bps;    /* b=TIAS, else b=AS; 0 when absent */
     const char *mid;           /* never NULL; "" when absent */
     const char *kind_name;     /* as on the m-line */
@@ -147,8 +139,8 @@ struct tr_sdp {
 };
 
 /* On failure *out is NULL and *reason a plain static sentence for the peer.
- * BADMSG: does not parse. LIMIT: more than a stated maximum. PROTO: parses, but cannot be used here:
- * no ufrag, fingerprint, mux, bundle, or an unsupported protocol. NOMEM. */
+ * BADMSG: does not parse. LIMIT: more than a stated maximum. PROTO: parses, but cannot be used
+ * here: no ufrag, fingerprint, mux, bundle, or an unsupported protocol. NOMEM. */
 TR_MUST_USE enum tr_err tr_sdp_parse(struct tr_arena *arena, struct tr_slice text,
                                      struct tr_sdp **out, const char **reason);
 
@@ -157,7 +149,5 @@ int tr_sdp_tag(const struct tr_sdp *sdp);
 /* NULL when absent. */
 const struct tr_sdp_codec *tr_sdp_codec_by_pt(const struct tr_sdp_media *m, uint8_t pt);
 const struct tr_sdp_codec *tr_sdp_rtx_of(const struct tr_sdp_media *m, uint8_t pt);
-/* "sha-256 AB:CD:..." as in a=fingerprint. UNSUPPORTED: an unknown or weak hash. BADMSG. */
-TR_MUST_USE enum tr_err tr_sdp_fingerprint_parse(struct tr_sdp_fingerprint *out, const char *text);
 
 #endif

@@ -300,7 +300,7 @@ TEST(sdp_every_prefix_is_safe)
     tr_free(text);
 }
 
-/* The same description after a second trip through text, field by field where media depends on it. */
+/* The same description after a second trip through text, where media depends on it. */
 TEST(sdp_round_trip)
 {
     struct tr_sdp *a = fixture("chrome-offer-simulcast.sdp"), *b;

@@ -1,0 +1,64 @@
+/* The policy's order decides between codecs; within one codec the offered format that fits best,
+ * and of equal ones the first, which the offerer likes most. */
+#include "sdp/choose.h"
+
+#include <stdio.h>
+#include <string.h>
+
+bool tr_sdp_listed(const struct tr_sdp_policy *p, enum tr_sdp_kind kind, enum tr_codec codec)
+{
+    const enum tr_codec *list = kind == TR_SDP_AUDIO ? p->audio : p->video;
+    unsigned count = kind == TR_SDP_AUDIO ? p->audio_count : p->video_count;
+    for (unsigned i = 0; codec != TR_CODEC_NONE && i < count; i++)
+        if (list[i] == codec)
+            return true;
+    return false;
+}
+
+/* How well an offered format fits: 0 not at all, higher is better. */
+static unsigned fitness(const struct tr_sdp_codec *c, enum tr_codec codec, const char *profile)
+{
+    unsigned score = 1;
+    char want[16];
+    if (c->codec != codec)
+        return 0;
+    /* H.264 in mode 0 holds a frame's slices in single packets only; encoders serve it badly. */
+    score += codec == TR_CODEC_H264 && c->packetization_mode == 1;
+    if (!profile)
+        return score;
+    (void)snprintf(want, sizeof want, codec == TR_CODEC_H264 ? "%06x" : "%u", c->profile);
+    if (!strcasecmp(want, profile))
+        score += 8;
+    else if (codec == TR_CODEC_H264 && !strncasecmp(want, profile, 4)) /* another level */
+        score += 4;
+    return score;
+}
+
+static const struct tr_sdp_codec *best_of(const struct tr_sdp_media *offer, enum tr_codec codec,
+                                          const char *profile)
+{
+    const struct tr_sdp_codec *best = NULL;
+    unsigned best_score = 0;
+    for (unsigned i = 0; codec != TR_CODEC_NONE && i < offer->codec_count; i++) {
+        unsigned score = fitness(&offer->codecs[i], codec, profile);
+        if (score > best_score) {
+            best = &offer->codecs[i];
+            best_score = score;
+        }
+    }
+    return best;
+}
+
+const struct tr_sdp_codec *tr_sdp_choose(const struct tr_sdp_policy *p,
+                                         const struct tr_sdp_media *offer)
+{
+    bool audio = offer->kind == TR_SDP_AUDIO;
+    const enum tr_codec *list = audio ? p->audio : p->video;
+    unsigned count = audio ? p->audio_count : p->video_count;
+    const char *profile = audio ? NULL : p->video_profile;
+    const struct tr_sdp_codec *c = best_of(offer, audio ? p->force_audio : p->force_video, profile);
+    for (unsigned i = 0; !c && i < count; i++)
+        if (tr_codec_info(list[i])->main)
+            c = best_of(offer, list[i], profile);
+    return c;
+}
