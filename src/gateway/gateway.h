@@ -11,6 +11,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "base/addr.h"
 #include "base/err.h"
@@ -24,14 +25,20 @@ struct tr_media_event;
 struct tr_pc;
 struct tr_pc_services;
 struct tr_rng;
+struct tr_pending;
+struct tr_session;
+struct tr_waiting;
 
 enum {
     TR_GATEWAY_JSON_DEPTH_MAX = 32,   /* nesting of a request; deeper is error 454 */
     TR_GATEWAY_TEXT_MAX = 256 * 1024, /* bytes of one request that the core looks at */
     TR_GATEWAY_TRANSACTION_MAX = 256, /* characters */
     TR_GATEWAY_PLUGINS_MAX = 32,
-    TR_GATEWAY_POLLS_MAX = 8,    /* long polls waiting on one session; more push out the oldest */
-    TR_GATEWAY_POLL_EVENTS = 100 /* maxev above this is cut */
+    TR_GATEWAY_POLLS_MAX = 8,     /* long polls waiting on one session; more push out the oldest */
+    TR_GATEWAY_POLL_EVENTS = 100, /* maxev above this is cut */
+    TR_GATEWAY_EVENT_BYTES_MAX = 1024 * 1024, /* queued for one session, beside events_max */
+    TR_GATEWAY_PENDING_MAX = 256,             /* Admin requests that wait for a media worker */
+    TR_GATEWAY_TOKENS_MAX = 65536             /* stored tokens */
 };
 #define TR_GATEWAY_POLL_US (30 * TR_SECOND)
 
@@ -88,9 +95,9 @@ struct tr_client {
     bool admin;          /* speaks the Admin API */
     bool polls;          /* HTTP: sessions made here keep their events until a long poll asks */
     /* of the core: */
-    uint32_t sessions; /* that push to this client */
-    uint32_t pending;  /* replies that are still to come */
-    uint32_t polling;  /* long polls that wait; 0 or 1 */
+    LIST_HEAD(tr_client_sessions, tr_session) sessions; /* that push to this client */
+    LIST_HEAD(tr_client_pending, tr_pending) pending;   /* replies that are still to come */
+    struct tr_waiting *waiting;                         /* a long poll that waits */
 };
 
 struct tr_request_path { /* what the URL says; ids 0 when absent */
