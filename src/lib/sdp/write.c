@@ -1,5 +1,5 @@
 /* Each function writes the lines of one concern; the writer's sticky error is looked at once, at
- * the end. Nothing is escaped: the parser let no control character in, and local strings are ours. */
+ * the end. Nothing is escaped: the parser let no control character in, local strings are ours. */
 #include "sdp/write.h"
 
 #include <string.h>
