@@ -13,10 +13,12 @@
 #include "base/err.h"
 #include "base/time.h"
 #include "media/media.h"
+#include "sdp/negotiate.h"
 #include "sdp/sdp.h"
 
 struct tr_handle;
 struct tr_pc;
+struct tr_rng;
 
 enum { TR_PC_MLINES_MAX = 32 };
 
@@ -32,7 +34,10 @@ struct tr_jsep {
 struct tr_pc_services { /* one for all handles; borrowed */
     struct tr_media *media;
     struct tr_rng *rng;
-    const char *session_name; /* s= line */
+    const char *session_name;              /* s= line */
+    struct tr_sdp_fingerprint fingerprint; /* of the server's certificate */
+    const char *const *cands;              /* our host candidates, "candidate:..." */
+    uint8_t cand_count;
 };
 
 /* --- for the API core --- */
@@ -66,18 +71,18 @@ struct tr_pc_policy {
  * reference. */
 TR_MUST_USE enum tr_err tr_pc_answer(struct tr_handle *handle, const struct tr_jsep *offer,
                                      const struct tr_pc_policy *policy, tr_usec now, json_t **jsep);
-/* Offers to `handle` what `from` offers (a relayed call); on a PeerConnection that exists it is a
- * renegotiation. */
-TR_MUST_USE enum tr_err tr_pc_offer_from(struct tr_handle *handle, const struct tr_jsep *from,
+/* Keeps a client's offer to be relayed, and answered later by tr_pc_answer_from. */
+TR_MUST_USE enum tr_err tr_pc_keep_offer(struct tr_handle *handle, const struct tr_jsep *offer);
+/* Offers to `handle` the offer that was kept on `from` (a relayed call); on a PeerConnection that exists
+ * it is a renegotiation. */
+TR_MUST_USE enum tr_err tr_pc_offer_from(struct tr_handle *handle, struct tr_handle *from,
                                          tr_usec now, json_t **jsep);
 /* Takes the client's answer to our offer. */
 TR_MUST_USE enum tr_err tr_pc_accept_answer(struct tr_handle *handle, const struct tr_jsep *answer,
                                             tr_usec now);
-/* Answers the offer that `handle` made (kept since tr_pc_keep_offer) with what `other` accepted. */
+/* Answers the offer kept on `handle` with what `other` has accepted. */
 TR_MUST_USE enum tr_err tr_pc_answer_from(struct tr_handle *handle, struct tr_handle *other,
                                           tr_usec now, json_t **jsep);
-/* Keeps a client's offer to be answered later by tr_pc_answer_from. */
-TR_MUST_USE enum tr_err tr_pc_keep_offer(struct tr_handle *handle, const struct tr_jsep *offer);
 
 int tr_pc_mline_count(const struct tr_handle *handle);
 /* Facts of a negotiated m-line, or NULL when it is out of range or rejected. */

@@ -41,7 +41,7 @@ enum tr_err peer_tx_track(struct tr_peer *peer, int mline)
             return TR_ERR_NOMEM;
         t->tx->rtx_seq = (uint16_t)(tr_rng_u32(peer->conf.rng) & 0x7fff);
     }
-    struct tr_ext_block_conf ext = { .map = &t->conf.ext,
+    struct tr_ext_block_conf ext = { .map = &t->conf.ext_send,
                                      .want = wanted_extensions(&t->conf),
                                      .mid = tr_slice_str(t->conf.mid) };
     return tr_ext_block_build(&t->tx->ext, &ext);

@@ -25,7 +25,8 @@ struct tr_track_conf {
     uint32_t clock_rate;
     uint8_t pt;
     uint8_t rtx_pt; /* 0: none */
-    struct tr_ext_map ext;
+    struct tr_ext_map ext;      /* of what the client sends */
+    struct tr_ext_map ext_send; /* of what it receives */
     bool fb_nack, fb_pli, fb_fir, fb_remb, fb_transport_cc;
     /* what the client sends */
     bool recv;
