@@ -205,6 +205,29 @@ TEST(twcc_generator_survives_jumps)
     CHECK(fb.base_seq == 100 + TR_TWCC_STALE_MAX - 1 && fb.count == 1);
 }
 
+/* Goal: late packets, each of which has old numbers reported again, do not drive up our sending. */
+TEST(twcc_late_packets_do_not_amplify)
+{
+    struct tr_twcc_recv r;
+    uint8_t buf[TR_TWCC_BYTES_MAX];
+    unsigned bytes = 0;
+    tr_twcc_recv_init(&r, 100 * TR_MSEC);
+    tr_twcc_recv_packet(&r, 0, 0);
+    tr_twcc_recv_packet(&r, 0, TR_TWCC_RING - 1);
+    for (unsigned i = 2; i < 1002; i++) { /* one second of them, backwards from the middle */
+        tr_usec now = i * TR_MSEC;
+        tr_twcc_recv_packet(&r, now, (uint16_t)(1500 - i));
+        if (now < tr_twcc_recv_next_timeout(&r))
+            continue;
+        struct tr_wr w;
+        do {
+            w = tr_wr(buf, sizeof(buf));
+            bytes += tr_twcc_recv_build(&r, &w, 1, 2) ? (unsigned)tr_wr_len(&w) : 0;
+        } while (tr_wr_len(&w) > 0);
+    }
+    CHECK(bytes < 11 * (2 * TR_TWCC_RING + 100));
+}
+
 TEST(twcc_generator_is_due_before_the_ring_overruns)
 {
     struct tr_twcc_recv r;

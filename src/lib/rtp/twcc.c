@@ -41,7 +41,7 @@ static uint32_t *slot(struct tr_twcc_recv *r, int64_t seq)
 static void begin_at(struct tr_twcc_recv *r, int64_t seq)
 {
     memset(r->arrival, 0, sizeof(r->arrival));
-    r->begin = r->end = seq;
+    r->begin = r->end = r->reported = seq;
     r->stale = 0;
 }
 
@@ -94,8 +94,10 @@ void tr_twcc_recv_packet(struct tr_twcc_recv *r, tr_usec now, uint16_t seq)
     *slot(r, full) = ticks != 0 ? ticks : 1; /* 0, after 12 days, would mean not received */
     if (r->due == TR_NEVER)
         r->due = now + r->interval;
-    if (r->end - r->begin > TR_TWCC_RING / 2)
-        r->due = now; /* before the ring overruns what was not reported */
+    /* Before the ring overruns what was not reported. A late packet does not count: else a peer
+     * could have us repeat half the ring for each packet of his. */
+    if (r->end - (r->begin > r->reported ? r->begin : r->reported) > TR_TWCC_RING / 2)
+        r->due = now;
 }
 
 tr_usec tr_twcc_recv_next_timeout(const struct tr_twcc_recv *r)
@@ -244,6 +246,8 @@ bool tr_twcc_recv_build(struct tr_twcc_recv *r, struct tr_wr *w, uint32_t sender
     put_header(r, p, bytes, sender, media, &m);
     (void)tr_wr_skip(w, bytes);
     r->begin += m.done;
+    if (r->begin > r->reported)
+        r->reported = r->begin;
     if (r->begin == r->end)
         r->due = TR_NEVER;
     return true;

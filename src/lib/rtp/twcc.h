@@ -22,6 +22,7 @@ enum tr_twcc_limits {
 struct tr_twcc_recv {
     int64_t begin;    /* first unwrapped number to report next */
     int64_t end;      /* one past the highest received */
+    int64_t reported; /* numbers before were reported at least once */
     tr_usec origin;   /* arrivals are 250 us ticks since here */
     tr_usec interval; /* between feedback packets */
     tr_usec due;      /* TR_NEVER: nothing to report */
