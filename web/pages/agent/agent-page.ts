@@ -342,7 +342,7 @@ export class AgentPage extends PageElement {
         if (this.call === call) this.local = stream;
         else closeMedia(stream);
       },
-      () => undefined, // the call goes on with what it had
+      (error: MediaError) => this.querySelector('device-settings')?.show(error),
     );
   };
 }

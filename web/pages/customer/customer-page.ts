@@ -8,6 +8,7 @@ import {
   openMedia,
   randomText,
   type MediaChoice,
+  type MediaError,
   type MediaWayOn,
 } from '@tring/client';
 import '../shared/call-stage.js';
@@ -58,7 +59,7 @@ export class CustomerPage extends PageElement {
         ${this.body()}
         <device-settings
           ?hidden=${!SETTINGS_IN.has(this.flowState.name)}
-          .inCall=${inCall}
+          .inCall=${USES_DEVICES.has(this.flowState.name)}
           @choice=${this.onChoice}
         ></device-settings>
       </main>`;
@@ -176,6 +177,8 @@ export class CustomerPage extends PageElement {
       state.call.on('state', (callState) => (this.callState = callState));
     }
     if (before === state.name) return;
+    // Who is choosing settings keeps the focus there.
+    if (before === 'media-error' && state.name === 'idle') return;
     const target = FOCUS[state.name];
     if (target) void this.focusOn(target);
   }
@@ -196,6 +199,7 @@ export class CustomerPage extends PageElement {
 
   private readonly onChoice = (event: CustomEvent<MediaChoice>): void => {
     const state = this.flowState;
+    this.flow.reset();
     if (state.name !== 'call') return;
     swapMedia(state.call, this.flow.local, event.detail).then(
       (stream) => {
@@ -203,7 +207,7 @@ export class CustomerPage extends PageElement {
         this.flow.local = stream;
         this.requestUpdate();
       },
-      () => undefined, // the call goes on with what it had
+      (error: MediaError) => this.querySelector('device-settings')?.show(error),
     );
   };
 }
@@ -217,6 +221,14 @@ const SETTINGS_IN: ReadonlySet<FlowState['name']> = new Set([
   'nobody',
   'ended',
   'error',
+]);
+
+/** A preview would get in the way of the call. */
+const USES_DEVICES: ReadonlySet<FlowState['name']> = new Set([
+  'media',
+  'connecting',
+  'ringing',
+  'call',
 ]);
 
 const FOCUS: Partial<Record<FlowState['name'], string>> = {

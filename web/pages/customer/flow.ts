@@ -82,6 +82,11 @@ export class CustomerFlow extends Emitter<{ change: FlowState }> {
     this.set({ name: 'idle' });
   }
 
+  /** Back to the beginning, e.g. because other settings were chosen after a device error. */
+  reset(): void {
+    if (this.state.name === 'media-error') this.set({ name: 'idle' });
+  }
+
   private async ringAll(run: number, line: OpenLine['line'], local: MediaStream): Promise<void> {
     const agents = shuffle(
       (await line.list()).filter((name) => name.startsWith(AGENT_PREFIX)),

@@ -42,6 +42,11 @@ export class DeviceSettings extends PageElement {
     this.querySelector('select')?.focus();
   }
 
+  /** Says why a choice could not be followed; a call goes on with what it had. */
+  show(error: MediaError): void {
+    this.error = error;
+  }
+
   /** Reads the names of the devices again: the browser tells them only after the permission. */
   refresh(): void {
     listDevices().then(
@@ -89,6 +94,13 @@ export class DeviceSettings extends PageElement {
           ${this.picker('microphone', t.settings.microphone, this.devices.microphones, microphone)}
         </div>
         ${this.inCall ? '' : this.previewPart()}
+        ${
+          this.error
+            ? html`<p class="notice bad" id="preview-error" role="alert">
+                ${mediaSentence(this.error).title}. ${mediaSentence(this.error).hint}
+              </p>`
+            : ''
+        }
       </div>
     </details>`;
   }
@@ -156,13 +168,6 @@ export class DeviceSettings extends PageElement {
       >
         ${open ? t.settings.stopPreview : t.settings.preview}
       </button>
-      ${
-        this.error
-          ? html`<p class="notice bad" id="preview-error" role="alert">
-              ${mediaSentence(this.error).title}. ${mediaSentence(this.error).hint}
-            </p>`
-          : ''
-      }
     </div>`;
   }
 
