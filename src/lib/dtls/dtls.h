@@ -21,10 +21,12 @@
 
 enum tr_dtls_limits {
     TR_DTLS_MTU = 1200,                  /* largest datagram sent */
+    TR_DTLS_DATA_MAX = 1200 - 37,        /* application data of one */
     TR_DTLS_DATAGRAM_MAX = 2048,         /* largest datagram read */
     TR_DTLS_RECORDS_MAX = 16,            /* records read of one datagram */
     TR_DTLS_HANDSHAKE_BYTES_MAX = 65536, /* read per association before it is given up */
-    TR_DTLS_OUT_BYTES_MAX = 32768,       /* datagrams waiting to be polled; newest dropped */
+    TR_DTLS_QUEUE_BYTES_MAX = 32768,     /* waiting to be polled, each way; newest dropped */
+    TR_DTLS_RESTARTS_MAX = 3,            /* a server forgives so many broken ClientHellos */
     TR_DTLS_DIGEST_MAX = 64,
     TR_DTLS_FINGERPRINT_STR_MAX = 3 * TR_DTLS_DIGEST_MAX
 };
@@ -83,12 +85,12 @@ struct tr_dtls_out { /* valid until the next call on the same association */
 
 struct tr_dtls_stats { /* records, by what became of them */
     uint64_t accepted;
-    uint64_t malformed;    /* type, version, length, fragment header */
-    uint64_t epoch;        /* of the future, or of the past after the handshake */
-    uint64_t alerts;       /* not authenticated: ignored */
-    uint64_t unexpected;   /* a type or message that this role does not take now */
-    uint64_t limited;      /* over a budget or rate */
-    uint64_t sent_dropped; /* datagrams that found the output queue full */
+    uint64_t malformed;  /* type, version, length, fragment header */
+    uint64_t epoch;      /* of the future, or of the past after the handshake */
+    uint64_t alerts;     /* not authenticated: ignored */
+    uint64_t unexpected; /* a type or message that this role does not take now */
+    uint64_t limited;    /* over a budget or rate */
+    uint64_t queue_full; /* datagrams and data that nobody polled */
     uint64_t retransmits;
 };
 
@@ -120,7 +122,8 @@ TR_MUST_USE enum tr_err tr_dtls_input(struct tr_dtls *dtls, tr_usec now, struct 
 void tr_dtls_timeout(struct tr_dtls *dtls, tr_usec now);
 tr_usec tr_dtls_next_timeout(const struct tr_dtls *dtls); /* absolute; TR_NEVER when idle */
 void tr_dtls_poll(struct tr_dtls *dtls, struct tr_dtls_out *out);
-/* One application record. AGAIN: not connected; LIMIT: too long, or the output queue is full. */
+/* One application record. AGAIN: not connected; LIMIT: empty, too long, or the queue is full;
+ * CLOSED; NOMEM; IO. */
 TR_MUST_USE enum tr_err tr_dtls_send(struct tr_dtls *dtls, struct tr_slice data);
 void tr_dtls_close(struct tr_dtls *dtls); /* close_notify, then CLOSED(LOCAL) */
 
