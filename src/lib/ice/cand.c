@@ -18,8 +18,9 @@ const char *tr_ice_cand_type_str(enum tr_ice_cand_type type)
 uint32_t tr_ice_priority(enum tr_ice_cand_type type, uint16_t local_pref, unsigned component)
 {
     /*= rfc8445#5.1.2.2
-     *# The RECOMMENDED values for type preferences are 126 for host candidates, 110 for peer-
-     *# reflexive candidates, 100 for server-reflexive candidates, and 0 for relayed candidates. */
+     *# The RECOMMENDED values for type preferences are 126 for host candidates, 110 for
+     *# peer-reflexive candidates, 100 for server-reflexive candidates, and 0 for relayed
+     *# candidates. */
     static const uint32_t preference[] = { 126, 100, 110, 0 };
     return preference[type] << 24 | (uint32_t)local_pref << 8 | (256 - component);
 }

@@ -31,7 +31,8 @@ struct tr_ice_cand {
 
 /* RFC 8445 5.1.2.1. local_pref: 65535 for the only or the best address. component 1..256. */
 uint32_t tr_ice_priority(enum tr_ice_cand_type type, uint16_t local_pref, unsigned component);
-/* RFC 8445 6.1.2.3; g: priority of the controlling agent's candidate, d: of the controlled one's. */
+/* RFC 8445 6.1.2.3; g: priority of the controlling agent's candidate, d: of the controlled one's.
+ * */
 uint64_t tr_ice_pair_priority(uint32_t g, uint32_t d);
 /* RFC 8445 5.1.1.3: equal for the same type, base address, protocol and server. Writes a decimal
  * text of at most 10 digits. server: of STUN or TURN, or NULL. */
@@ -42,9 +43,9 @@ void tr_ice_foundation(enum tr_ice_cand_type type, const struct tr_addr *base,
 struct tr_ice_cand tr_ice_cand_make(enum tr_ice_cand_type type, const struct tr_addr *addr,
                                     const struct tr_addr *rel, uint16_t local_pref);
 
-/* Takes "candidate:..." with or without "a=" before it. BADMSG: broken. UNSUPPORTED: well formed but
- * not usable here: a name instead of an address (".local" or any), another transport than UDP or TCP,
- * an unknown type. A TCP candidate parses; whoever cannot use it looks at proto. */
+/* Takes "candidate:..." with or without "a=" before it. BADMSG: broken. UNSUPPORTED: well formed
+ * but not usable here: a name instead of an address (".local" or any), another transport than UDP
+ * or TCP, an unknown type. A TCP candidate parses; whoever cannot use it looks at proto. */
 TR_MUST_USE enum tr_err tr_ice_cand_parse(struct tr_ice_cand *out, struct tr_slice line);
 /* "candidate:1 1 udp 2130706431 192.0.2.1 5000 typ host"; returns out. */
 const char *tr_ice_cand_print(const struct tr_ice_cand *cand, char out[TR_ICE_CAND_LINE_MAX]);

@@ -1,8 +1,8 @@
-/* A whole life of an agent from bytes. The first byte chooses lite or full and the role; then each step
- * is one operation byte with its arguments: time passing, API calls, raw packets, well-signed checks
- * with chosen attributes, and answers to the agent's own checks. The agent's assertions are the oracle,
- * with what is checked here: polling ends, events match (VALID before INVALID, SELECTED only on a valid
- * path), timeouts make progress. */
+/* A whole life of an agent from bytes. The first byte chooses lite or full and the role; then each
+ * step is one operation byte with its arguments: time passing, API calls, raw packets, well-signed
+ * checks with chosen attributes, and answers to the agent's own checks. The agent's assertions are
+ * the oracle, with what is checked here: polling ends, events match (VALID before INVALID, SELECTED
+ * only on a valid path), timeouts make progress. */
 #include "ice/ice.h"
 
 #include "base/arena.h"
@@ -18,7 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 #define PWD "fuzzpasswordfuzzpassword"
 #define REMOTE_PWD "remotepasswordremotepass"
 
-enum { PATHS = 64, ASKED = 8, STEPS = 400 };
+enum { PATHS = 64, ASKED = 8, STEPS = 200 };
 
 struct world {
     struct tr_ice *ice;
@@ -204,7 +204,6 @@ static void operate(struct world *w)
     case 11: (void)!tr_ice_nominate(w->ice, w->now, take_path(w)); break;
     }
     drain(w);
-    read_all(w);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
@@ -218,8 +217,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     w.ice = arena ? tr_ice_create(arena, &conf) : NULL;
     for (int i = 0; w.ice && i < STEPS && tr_rd_left(&w.in) > 0; i++)
         operate(&w);
-    if (w.ice)
-        pass_time(&w, 100 * TR_SECOND);
+    if (w.ice) {
+        read_all(&w);
+        pass_time(&w, 70 * TR_SECOND);
+    }
     tr_ice_destroy(w.ice);
     tr_arena_destroy(arena);
     return 0;

@@ -1,9 +1,9 @@
-/* The agent as a whole. Two generations of credentials can be in force: the current one, and after a
- * restart the old one until a path of the current one is selected. Each path and pair knows its
+/* The agent as a whole. Two generations of credentials can be in force: the current one, and after
+ * a restart the old one until a path of the current one is selected. Each path and pair knows its
  * generation by the index of its credentials.
  *
- * Every entry point runs between tr_ice_enter and tr_ice_leave; the latter works out the next timeout
- * and asserts the invariants, so that next_timeout is a plain read. */
+ * Every entry point runs between tr_ice_enter and tr_ice_leave; the latter works out the next
+ * timeout and asserts the invariants, so that next_timeout is a plain read. */
 #include "ice/ice.h"
 
 #include <openssl/crypto.h>
@@ -124,7 +124,8 @@ static enum tr_err set_remote(struct tr_ice *ice, const char *ufrag, const char 
     memcpy(c->pwd, pwd, strlen(pwd) + 1);
     c->set = true;
     /*= rfc8445#6.1.1
-     *# The full agent MUST take the controlling role, and the lite agent MUST take the controlled role. */
+     *# The full agent MUST take the controlling role, and the lite agent MUST take the controlled
+     *# role. */
     if (peer_lite && ice->full && ice->role == TR_ICE_CONTROLLED)
         tr_ice_full_switch_role(ice);
     if (ice->selected < 0 && !ice->failed)
@@ -198,8 +199,8 @@ enum tr_err tr_ice_restart(struct tr_ice *ice, tr_usec now, const char *ufrag, c
     tr_ice_enter(ice, now);
     turn_generation(ice);
     /*= rfc8445#9
-     *# To restart ICE, an agent MUST change both the password and the username fragment for the data
-     *# stream(s) being restarted. */
+     *# To restart ICE, an agent MUST change both the password and the username fragment for the
+     *# data stream(s) being restarted. */
     set_local_creds(ice, ufrag, pwd);
     ice->failed = ice->report_failed = false;
     ice->setup_deadline_us = TR_NEVER;

@@ -3,9 +3,10 @@
  * Drive: one of add/input/timeout/... -> poll until TR_ICE_NONE -> sleep to next_timeout.
  * One owner, one thread. Addresses come from outside; a TURN relay is just another one.
  *
- * Lite (the server) answers authenticated checks and never starts one; it is always controlled. Full
- * (test client, load generator) forms and checks pairs. Both tell the owner which 4-tuples belong to
- * this peer (VALID, INVALID), on which one to send (SELECTED), and when the peer is gone (FAILED). */
+ * Lite (the server) answers authenticated checks and never starts one; it is always controlled.
+ * Full (test client, load generator) forms and checks pairs. Both tell the owner which 4-tuples
+ * belong to this peer (VALID, INVALID), on which one to send (SELECTED), and when the peer is gone
+ * (FAILED). */
 #ifndef TR_ICE_H
 #define TR_ICE_H
 
@@ -61,12 +62,13 @@ struct tr_ice_out { /* valid until the next call on the same agent */
 struct tr_ice *tr_ice_create(struct tr_arena *arena, const struct tr_ice_conf *conf);
 void tr_ice_destroy(struct tr_ice *ice); /* NULL is fine; wipes keys, memory is the arena's */
 
-/* The peer's credentials, once for each start or restart (the same again is fine). peer_lite makes a full
- * agent controlling. INVAL: not as in RFC 8839 5.4. EXISTS: others are set; restart first. */
+/* The peer's credentials, once for each start or restart (the same again is fine). peer_lite makes
+ * a full agent controlling. INVAL: not as in RFC 8839 5.4. EXISTS: others are set, so restart. */
 TR_MUST_USE enum tr_err tr_ice_set_remote(struct tr_ice *ice, tr_usec now, const char *ufrag,
                                           const char *pwd, bool peer_lite);
-/* New local credentials (NULL, NULL: random), then set_remote and add_remote again. Local candidates
- * stay. The old path goes on flowing, and its checks are answered, until a new one is selected. */
+/* New local credentials (NULL, NULL: random), then set_remote and add_remote again. Local
+ * candidates stay. The old path goes on flowing, and its checks are answered, until a new one is
+ * selected. */
 TR_MUST_USE enum tr_err tr_ice_restart(struct tr_ice *ice, tr_usec now, const char *ufrag,
                                        const char *pwd);
 const char *tr_ice_ufrag(const struct tr_ice *ice); /* ours, of the current generation */
@@ -87,7 +89,7 @@ void tr_ice_timeout(struct tr_ice *ice, tr_usec now);
 tr_usec tr_ice_next_timeout(const struct tr_ice *ice); /* absolute; TR_NEVER when idle */
 void tr_ice_poll(struct tr_ice *ice, struct tr_ice_out *out);
 
-/* Full and controlling: move to this pair now, checking it first. NOTFOUND: no such pair. */
+/* Full and controlling (else INVAL): move to this pair, checking it first. NOTFOUND: no such pair. */
 TR_MUST_USE enum tr_err tr_ice_nominate(struct tr_ice *ice, tr_usec now, struct tr_path path);
 bool tr_ice_selected(const struct tr_ice *ice, struct tr_path *path); /* false: none */
 enum tr_ice_role tr_ice_role(const struct tr_ice *ice);

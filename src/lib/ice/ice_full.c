@@ -1,26 +1,26 @@
 /* Pairs and checks of a full agent.
  *
- * One checklist. Every Ta at most one new check starts: first those that the peer's checks triggered, in
- * their order; then the waiting pair of the highest priority; then a frozen one whose foundation has
- * nothing under way. After the selection only triggered checks go on.
+ * One checklist. Every Ta at most one new check starts: first those that the peer's checks
+ * triggered, in their order; then the waiting pair of the highest priority; then a frozen one whose
+ * foundation has nothing under way. After the selection only triggered checks go on.
  *
- * A check is sent again after RTO, doubling up to 1.6 s, seven times in all, and fails 3.2 s after the
- * last. RFC 8489 lets the doubling run up to 16 s; with checks on many pairs that only delays the
- * detection of a pair that works after the first packets were lost. For the same reason a failed pair is
- * tried again after a while as long as none is selected and setup_us is not over: candidates trickle, firewalls
- * open late, and a lite peer never triggers a second try.
+ * A check is sent again after RTO, doubling up to 1.6 s, seven times in all, and fails 3.2 s after
+ * the last. RFC 8489 lets the doubling run up to 16 s; with checks on many pairs that only delays
+ * the detection of a pair that works after the first packets were lost. For the same reason a
+ * failed pair is tried again after a while as long as none is selected and setup_us is not over:
+ * candidates trickle, firewalls open late, and a lite peer never triggers a second try.
  *
- * Controlling: regular nomination. The best pair that succeeded is nominated at once when no better one
- * is under way, or ICE_SETTLE (and a round trip) after the first success.
+ * Controlling: regular nomination. The best pair that succeeded is nominated at once when no better
+ * one is under way, or ICE_SETTLE (and a round trip) after the first success.
  *
- * Consent (RFC 7675): on the selected pair a check every 4 to 6 s, never repeated; only their answers
- * count. During a restart this goes on with the old credentials. */
+ * Consent (RFC 7675): on the selected pair a check every 4 to 6 s, never repeated; only their
+ * answers count. During a restart this goes on with the old credentials. */
 #include "ice/ice_int.h"
 
 #include "base/assert.h"
 
 #define FOR_EACH_PAIR(ice, p)                                                                      \
-    for (struct ice_pair *p = (ice)->full->pair; p < (ice)->full->pair + TR_ICE_PAIR_MAX; p++)     \
+    for (struct ice_pair *p = (ice)->full->pair; p < (ice)->full->pair + (ice)->full->top; p++)    \
         if (p->used)
 
 static bool is_active(const struct ice_pair *p)
@@ -72,10 +72,11 @@ void tr_ice_full_init(struct tr_ice *ice)
 
 static struct ice_pair *free_slot(struct tr_ice *ice)
 {
-    for (int i = 0; i < TR_ICE_PAIR_MAX; i++)
-        if (!ice->full->pair[i].used)
-            return &ice->full->pair[i];
-    return NULL;
+    struct ice_full *full = ice->full;
+    for (int i = 0; i < full->top; i++)
+        if (!full->pair[i].used)
+            return &full->pair[i];
+    return full->top < TR_ICE_PAIR_MAX ? &full->pair[full->top++] : NULL;
 }
 
 /* The worst pair that is neither proven nor under way, if it is worse than this priority. */
@@ -166,8 +167,8 @@ static void transmit(struct tr_ice *ice, struct ice_pair *p)
     struct ice_txn *t = &p->txn;
     struct ice_send s = { .kind = ICE_SEND_REQUEST, .gen = p->gen, .path = p->path };
     /*= rfc8445#7.1.1
-     *# the value MUST be set equal to the priority that would be assigned, based on the algorithm in
-     *# Section 5.1.2, to a peer-reflexive candidate */
+     *# set to the value computed by the algorithm in Section 5.1.2 for the local candidate, but
+     *# with the candidate type preference of peer-reflexive candidates */
     s.priority = tr_ice_priority(TR_ICE_PRFLX, (uint16_t)(p->local.priority >> 8), 1);
     s.use_candidate = t->what == ICE_NOMINATE;
     memcpy(s.txid, t->id, sizeof s.txid);
@@ -190,8 +191,9 @@ static void start_txn(struct tr_ice *ice, struct ice_pair *p, enum ice_what what
     cancel(p);
     p->txn = (struct ice_txn){ .live = true, .what = what, .role = ice->role };
     p->txn.sent_us = ice->now;
-    /*= rfc8445#14.3
-     *# RTO = MAX (500ms, Ta*N * (Num-Waiting + Num-In-Progress)) */
+    /* The formula of RFC 8445 14.3 less its factor N, which would be quadratic.
+     *= rfc8445#14.3
+     *# Agents MUST NOT use an RTO value smaller than 500 ms. */
     p->txn.rto_us = active * ICE_TA > ICE_RTO ? active * ICE_TA : ICE_RTO;
     tr_rng_fill(ice->rng, p->txn.id, sizeof p->txn.id);
     transmit(ice, p);
@@ -348,9 +350,9 @@ enum tr_err tr_ice_full_role_conflict(struct tr_ice *ice, const struct tr_stun *
     if (!conflict)
         return TR_OK;
     /*= rfc8445#7.3.1.1
-     *# If the agent's tiebreaker value is larger than or equal to the contents of the ICE-CONTROLLING
-     *# attribute, the agent generates a Binding error response and includes an ERROR-CODE attribute
-     *# with a value of 487 (Role Conflict) but retains its role. */
+     *# If the agent's tiebreaker value is larger than or equal to the contents of the
+     *# ICE-CONTROLLING attribute, the agent generates a Binding error response and includes an
+     *# ERROR-CODE attribute with a value of 487 (Role Conflict) but retains its role. */
     bool larger = ice->full->tie_breaker >= m->tie_breaker;
     if (controlling == larger)
         return TR_ERR_PROTO;
@@ -527,7 +529,8 @@ enum tr_err tr_ice_full_on_response(struct tr_ice *ice, const struct tr_path *pa
     ice->stats.responses_received++;
     if (!tr_path_eq(path, &p->path)) {
         /*= rfc8445#7.2.5.2.1
-         *# If the addresses are not symmetric, the agent MUST set the candidate pair state to Failed. */
+         *# If the addresses are not symmetric, the agent MUST set the candidate pair state to
+         *# Failed. */
         ice->stats.rejected_response++;
         fail_pair(ice, p);
         return TR_ERR_PROTO;
@@ -544,8 +547,8 @@ enum tr_err tr_ice_full_on_response(struct tr_ice *ice, const struct tr_path *pa
 static void plan_consent(struct tr_ice *ice)
 {
     /*= rfc7675#5.1
-     *# To prevent synchronization of consent checks, each interval MUST be randomized from between 0.8
-     *# and 1.2 times the basic period. */
+     *# To prevent synchronization of consent checks, each interval MUST be randomized from between
+     *# 0.8 and 1.2 times the basic period. */
     tr_usec spread = (tr_usec)tr_rng_below(ice->rng, (uint64_t)(ICE_CONSENT_INTERVAL * 4 / 10));
     ice->full->next_consent_us = ice->now + ICE_CONSENT_INTERVAL * 8 / 10 + spread;
 }
@@ -557,8 +560,8 @@ void tr_ice_full_on_selected(struct tr_ice *ice, const struct ice_path *path)
     if (path->gen != ice->cur)
         return;
     /*= rfc8445#8.1.2
-     *# the ICE agent MUST remove all candidate pairs for the same component from the checklist and from
-     *# the triggered-check queue */
+     *# the ICE agent MUST remove all candidate pairs for the same component from the checklist and
+     *# from the triggered-check queue */
     FOR_EACH_PAIR(ice, p)
     {
         if (p->gen != ice->cur || tr_path_eq(&p->path, &path->path))
@@ -599,8 +602,8 @@ static void consent(struct tr_ice *ice)
     if (ice->selected < 0)
         return;
     /*= rfc7675#5.1
-     *# If a valid STUN Binding response is not received after 30 seconds, the endpoint MUST cease
-     *# transmission on the 5-tuple. */
+     *# if a valid STUN binding response has not been received from the remote peer's transport
+     *# address in 30 seconds, the endpoint MUST cease transmission on that 5-tuple. */
     if (ice->now >= full->consent_us + ice->consent_us) {
         tr_ice_fail(ice);
         return;

@@ -95,6 +95,7 @@ struct ice_pair {
 
 struct ice_full {
     struct ice_pair pair[TR_ICE_PAIR_MAX];
+    int top; /* slots from here on were never used: most agents have a handful of pairs */
     uint32_t trigger_seq;
     uint64_t tie_breaker;
     tr_usec next_check_us;  /* Ta */

@@ -1,16 +1,16 @@
 /* Valid paths and the selection.
  *
- * A path is a 4-tuple from which an authenticated packet came. It lives as long as such packets keep
- * coming, each at most consent_us after the last. For a lite agent this is consent too (RFC 7675
- * lets the one who sends checks judge; an agent that sends none can only see that they stop).
- * Changes are noted in the slots and handed out by poll, so that no event can get lost for want of a
- * queue; a slot that dies stays until its INVALID was handed out.
+ * A path is a 4-tuple from which an authenticated packet came. It lives as long as such packets
+ * keep coming, each at most consent_us after the last. For a lite agent this is consent too (RFC
+ * 7675 lets the one who sends checks judge; an agent that sends none can only see that they stop).
+ * Changes are noted in the slots and handed out by poll, so that no event can get lost for want of
+ * a queue; a slot that dies stays until its INVALID was handed out.
  *
- * Nomination. Peers differ: RFC 8445 nominates one pair once; older agents put USE-CANDIDATE in every
- * check ("aggressive") and mean the pair of the highest priority; browsers move a call to another pair
- * by putting it in the checks of that pair. So a nominated path replaces the selected one when its
- * priority is no lower, or when the peer has stopped nominating the selected one: its last check came
- * without USE-CANDIDATE, or none came with it for ICE_RENOMINATE. */
+ * Nomination. Peers differ: RFC 8445 nominates one pair once; older agents put USE-CANDIDATE in
+ * every check ("aggressive") and mean the pair of the highest priority; browsers move a call to
+ * another pair by putting it in the checks of that pair. So a nominated path replaces the selected
+ * one when its priority is no lower, or when the peer has stopped nominating the selected one: its
+ * last check came without USE-CANDIDATE, or none came with it for ICE_RENOMINATE. */
 #include "ice/ice_int.h"
 
 #include "base/assert.h"

@@ -147,6 +147,9 @@ TEST(ice_lite_answers_a_check)
     }
 }
 
+/*= rfc8489#9.1.3
+ *= type=test
+ *# This response MUST use an error code of 401 (Unauthenticated). */
 TEST(ice_lite_refusals)
 {
     static const struct {

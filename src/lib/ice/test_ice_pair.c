@@ -1,6 +1,7 @@
 /* Goal: two agents find each other, keep each other, and part from each other, over bad links too.
- * Method: both in one process over a simulated network: virtual time, loss, delay with jitter (which
- * reorders), NAT mapping, blocked paths. Hundreds of seeds. Replay one: test_ice_pair <test> seed=17 */
+ * Method: both in one process over a simulated network: virtual time, loss, delay with jitter
+ * (which reorders), NAT mapping, blocked paths. Hundreds of seeds. Replay one: test_ice_pair <test>
+ * seed=17 */
 #include "ice/ice.h"
 
 #include <stdlib.h>
@@ -295,6 +296,9 @@ TEST(pair_prefers_the_best_pair)
     }
 }
 
+/*= rfc8445#7.2.5.1
+ *= type=test
+ *# the agent MUST switch to the controlling role */
 TEST(pair_role_conflict)
 {
     FOR_EACH_SEED (seed, 200) {
@@ -348,6 +352,9 @@ TEST(pair_full_peer_reflexive)
     }
 }
 
+/*= rfc8445#7.3
+ *= type=test
+ *# If this happens, the agent MUST immediately generate a response */
 TEST(pair_checks_before_the_answer)
 {
     struct net *net = two_full(5, TR_ICE_CONTROLLING, TR_ICE_CONTROLLED);
@@ -384,6 +391,10 @@ TEST(pair_wrong_password)
     net_destroy(net);
 }
 
+/*= rfc7675#5.1
+ *= type=test
+ *# if a valid STUN binding response has not been received from the remote peer's transport address
+ *# in 30 seconds, the endpoint MUST cease transmission on that 5-tuple. */
 TEST(pair_consent_survives_loss_and_ends_by_silence)
 {
     FOR_EACH_SEED (seed, 50) {

@@ -149,8 +149,8 @@ static bool on_integrity(struct tr_stun *m, size_t at, bool sha256, struct tr_sl
     if (m->has & TR_STUN_HAS_MI256 || (!sha256 && (m->has & TR_STUN_HAS_MI)))
         return true; /* not covered by the one that came before */
     /*= rfc8489#14.6
-     *# The value MUST be the full 32 bytes unless the STUN Usage explicitly specifies that truncation
-     *# is allowed. */
+     *# The value MUST be the full 32 bytes unless the STUN Usage explicitly specifies that
+     *# truncation is allowed. */
     if (value.n != (sha256 ? TR_STUN_SHA256 : TR_STUN_SHA1))
         return false;
     m->has |= sha256 ? TR_STUN_HAS_MI256 : TR_STUN_HAS_MI;
@@ -196,8 +196,9 @@ static bool parse_attrs(struct tr_stun *m, enum tr_stun_usage usage)
             ok = on_integrity(m, at, sha256, value);
         else if (!sealed)
             ok = on_trusted(m, type, value, usage);
-        /*= rfc8489#14.5
-         *# agents MUST ignore all other attributes that follow MESSAGE-INTEGRITY */
+        /*= rfc8489#9
+         *# agents MUST ignore all attributes that follow MESSAGE-INTEGRITY, with the exception of
+         *# the MESSAGE-INTEGRITY-SHA256 and FINGERPRINT attributes. */
         if (!ok)
             return false;
     }

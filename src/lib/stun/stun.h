@@ -57,7 +57,8 @@ struct tr_stun {
 
 /* Cheap look at the header for demultiplexing (RFC 7983): a STUN message by length and cookie? */
 bool tr_stun_is(struct tr_slice pkt);
-/* IGNORED: not STUN. BADMSG: broken, or its FINGERPRINT is wrong. A repeated attribute counts once. */
+/* IGNORED: not STUN. BADMSG: broken, or its FINGERPRINT is wrong. A repeated attribute counts once.
+ * */
 TR_MUST_USE enum tr_err tr_stun_parse(struct tr_stun *m, struct tr_slice pkt,
                                       enum tr_stun_usage usage);
 
@@ -68,16 +69,18 @@ bool tr_stun_find(const struct tr_stun *m, uint16_t type, struct tr_slice *value
 TR_MUST_USE enum tr_err tr_stun_read_addr(const struct tr_stun *m, struct tr_slice value,
                                           bool xored, struct tr_addr *out);
 
-/* Verifies the strongest integrity attribute that is there, in constant time. The key is the password
- * (short term) or what tr_stun_long_term_key made. NOTFOUND: there is none; AUTH: wrong. */
+/* Verifies the strongest integrity attribute that is there, in constant time. The key is the
+ * password (short term) or what tr_stun_long_term_key made. NOTFOUND: there is none; AUTH: wrong.
+ * */
 TR_MUST_USE enum tr_err tr_stun_check_integrity(const struct tr_stun *m, struct tr_slice key);
 /* Long-term keys of RFC 8489 18.5.1: MD5 or SHA-256 of username ":" realm ":" password. The strings
  * come prepared (OpaqueString). Returns the length of the key. */
 size_t tr_stun_long_term_key(struct tr_slice username, struct tr_slice realm,
                              struct tr_slice password, bool sha256, uint8_t out[TR_STUN_KEY_MAX]);
 
-/* Writing, with an empty writer: begin, attributes, then integrity (optional), then fingerprint (optional), then
- * tr_stun_end; all errors stick in the writer, so test w->bad or the empty slice once. */
+/* Writing, with an empty writer: begin, attributes, then integrity (optional), then fingerprint
+ * (optional), then tr_stun_end; all errors stick in the writer, so test w->bad or the empty slice
+ * once. */
 void tr_stun_begin(struct tr_wr *w, enum tr_stun_class cls, uint16_t method,
                    const uint8_t txid[TR_STUN_TXID]);
 void tr_stun_put(struct tr_wr *w, uint16_t type, struct tr_slice value);

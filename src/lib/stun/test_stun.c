@@ -1,6 +1,6 @@
-/* Goal: STUN messages are read, checked and written as RFC 8489 says, and no broken one is accepted.
- * Method: the vectors of RFC 5769, every truncation and every flipped bit of them, tables of broken
- * attributes, and messages written here and read back. */
+/* Goal: STUN messages are read, checked and written as RFC 8489 says, and no broken one is
+ * accepted. Method: the vectors of RFC 5769, every truncation and every flipped bit of them, tables
+ * of broken attributes, and messages written here and read back. */
 #include "stun/stun.h"
 
 #include "unit.h"
@@ -249,6 +249,10 @@ TEST(stun_bounds_the_number_of_attributes)
     }
 }
 
+/*= rfc8489#9
+ *= type=test
+ *# agents MUST ignore all attributes that follow MESSAGE-INTEGRITY, with the exception of the
+ *# MESSAGE-INTEGRITY-SHA256 and FINGERPRINT attributes. */
 TEST(stun_trusts_nothing_behind_integrity)
 {
     for (int sha256 = 0; sha256 < 2; sha256++) {
