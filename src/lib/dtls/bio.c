@@ -1,8 +1,8 @@
-/* The BIO between OpenSSL and our queues. It keeps datagram boundaries: a read gives the one record
- * of tr_dtls.incoming, a write becomes one datagram; but what is written in the same call goes into the
- * same datagram as far as it fits, because OpenSSL repeats a flight message by message, and a flight
- * in five datagrams is lost more easily than one. A write that finds no room is reported as done, as
- * a network would: retransmission makes up for it. */
+/* The BIO between OpenSSL and our queues. It keeps datagram boundaries: a read gives the one
+ * record of tr_dtls.incoming, a write becomes one datagram; but what is written in the same call
+ * goes into the same datagram as far as it fits, because OpenSSL repeats a flight message by
+ * message, and a flight in five datagrams is lost more easily than one. A write that finds no
+ * room is reported as done, as a network would: retransmission makes up for it. */
 #include "dtls/internal.h"
 
 static int bio_create(BIO *bio)

@@ -1,6 +1,6 @@
-/* The certificate and the settings that all associations share. The certificate is self-signed and
- * says nothing: what counts is its fingerprint in the SDP. The peer's is checked in OpenSSL's verify
- * callback, so that a wrong one ends the handshake before any key is made. */
+/* The certificate and the settings that all associations share. The certificate is self-signed
+ * and says nothing: what counts is its fingerprint in the SDP. The peer's is checked in
+ * OpenSSL's verify callback, so that a wrong one ends the handshake before any key is made. */
 #include <openssl/crypto.h>
 #include <openssl/ec.h>
 #include <openssl/evp.h>

@@ -1,12 +1,14 @@
 /* DTLS 1.2 endpoint for DTLS-SRTP (RFC 6347, 5763, 5764, 8827) as a state machine over OpenSSL:
- * no sockets, no clock of its own. Peers are proven by the fingerprint in their SDP, nothing else.
+ * no sockets, no clock of its own. Peers are proven by the fingerprint in their SDP, nothing
+ * else.
  * Drive: one of start/input/timeout/send/close -> poll until TR_DTLS_NONE -> sleep to next_timeout.
  *
- * Feed only datagrams whose path has passed an authenticated ICE check. Nothing a datagram contains
- * before the peer's keys are proven can end the association, except a handshake that fails.
+ * Feed only datagrams whose path has passed an authenticated ICE check: who can forge those can
+ * make a handshake fail or spend its byte budget. After the handshake nothing unauthenticated
+ * ends the association.
  *
- * A cert and a ctx are made at start and may be shared by all threads; one tr_dtls has one owner and
- * one thread. */
+ * A cert and a ctx are made at start and may be shared by all threads; one tr_dtls has one owner
+ * and one thread. */
 #ifndef TR_DTLS_H
 #define TR_DTLS_H
 
@@ -117,7 +119,8 @@ void tr_dtls_destroy(struct tr_dtls *dtls); /* says nothing to the peer; NULL is
 /* The path is usable: a client sends its ClientHello, both start the handshake timeout. Later calls
  * do nothing. */
 void tr_dtls_start(struct tr_dtls *dtls, tr_usec now);
-/* IGNORED: not DTLS, not started, or closed. BADMSG: no record of it was accepted, counted by cause. */
+/* IGNORED: not DTLS, not started, or closed. BADMSG: no record of it was accepted, counted by
+ * cause. */
 TR_MUST_USE enum tr_err tr_dtls_input(struct tr_dtls *dtls, tr_usec now, struct tr_slice datagram);
 void tr_dtls_timeout(struct tr_dtls *dtls, tr_usec now);
 tr_usec tr_dtls_next_timeout(const struct tr_dtls *dtls); /* absolute; TR_NEVER when idle */

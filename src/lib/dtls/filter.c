@@ -1,9 +1,11 @@
-/* OpenSSL's DTLS record layer is large and has a history: records of a coming epoch and fragments
- * of messages are buffered before anything is proven (CVE-2014-3506, CVE-2016-2179, CVE-2026-54874),
- * and an alert or a stray message in the clear can end a handshake. So only this comes through:
- *   - records of the current epoch; a Finished that overtakes its ChangeCipherSpec is repeated soon
- *   - handshake messages that the other role sends, with fragments inside of their message, and not
- *     more than TR_DTLS_HANDSHAKE_BYTES_MAX altogether
+/* OpenSSL's DTLS record layer is large and has a history: records of a coming epoch and
+ * fragments of messages are buffered before anything is proven (CVE-2014-3506, CVE-2016-2179,
+ * CVE-2026-54874), and an alert or a stray message in the clear can end a handshake. So only
+ * this comes through:
+ *   - records of the current epoch; a Finished that overtakes its ChangeCipherSpec is repeated
+ *     soon
+ *   - handshake messages that the other role sends, with fragments inside of their message, and
+ *     not more than TR_DTLS_HANDSHAKE_BYTES_MAX altogether
  *   - alerts and data only under the keys
  *   - after the handshake, data freely; alerts and what may be a repeated Finished at a low rate */
 #include "dtls/filter.h"

@@ -1,6 +1,7 @@
 /* Goal: bad datagrams are counted and change nothing; a handshake survives them.
- * Method: hand-made records for each rule of the filter; ClientHellos cut into fragments by hand and
- * shuffled; garbage fed into every stage of a handshake; floods against the budgets. */
+ * Method: hand-made records for each rule of the filter; ClientHellos cut into fragments by hand
+ * and shuffled; alerts and messages of the wrong role during a
+ * handshake; garbage for connected ends; floods against the budgets. */
 #include "dtls/dtls_test.h"
 #include "dtls/filter.h"
 

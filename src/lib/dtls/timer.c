@@ -1,10 +1,11 @@
-/* When to repeat a flight is decided here, by the caller's time. OpenSSL has a timer of its own that
- * reads the system's clock: it starts it with a flight, stops it when the answer is complete, and
- * repeats the flight only if it finds it expired.
+/* When to repeat a flight is decided here, by the caller's time. OpenSSL has a timer of its own
+ * that reads the system's clock: it starts it with a flight, stops it when the answer is
+ * complete, and repeats the flight only if it finds it expired.
  *
- * Up to 3.1, OpenSSL tells its read BIO about the timer by a pointer to where it keeps the expiry
- * time (BIO_CTRL_DGRAM_SET_NEXT_TIMEOUT). The callback asks for an hour, so that OpenSSL never acts
- * by itself; when our timer fires, the expiry time is set to 1970 and OpenSSL is asked to handle it.
+ * Up to 3.1, OpenSSL tells its read BIO about the timer by a pointer to where it keeps the
+ * expiry time (BIO_CTRL_DGRAM_SET_NEXT_TIMEOUT). The callback asks for an hour, so that OpenSSL
+ * never acts by itself; when our timer fires, the expiry time is set to 1970 and OpenSSL is
+ * asked to handle it.
  *
  * From 3.2 on the pointer is to a copy. There the callback asks for our own interval: with real
  * time both timers expire together, give or take a few milliseconds, but simulated time does not

@@ -239,7 +239,8 @@ static void mb_destroy(struct tr_srtp_engine *base)
     tr_free(engine);
 }
 
-/* NULL: no memory, no AES instructions (the library would emulate them), or its self-test failed. */
+/* NULL: no memory, no AES instructions (the library would emulate them), or its self-test
+ * failed. */
 static IMB_MGR *manager(bool narrow)
 {
     const uint64_t need =

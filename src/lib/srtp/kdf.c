@@ -1,6 +1,7 @@
-/* The pseudo-random function of RFC 3711 section 4.3.3: AES in counter mode under the master key,
- * starting at (master_salt XOR label) * 2^16. The AEAD profiles have a salt of 96 bits that stands
- * on the left of those 112 bits (RFC 7714 section 11). Runs four times a peer, so plainly on EVP. */
+/* The pseudo-random function of RFC 3711 section 4.3.3: AES in counter mode under the master
+ * key, starting at (master_salt XOR label) * 2^16. The AEAD profiles have a salt of 96 bits that
+ * stands on the left of those 112 bits (RFC 7714 section 11). Runs four times a peer, so plainly
+ * on EVP. */
 #include "srtp/kdf.h"
 
 #include <openssl/crypto.h>

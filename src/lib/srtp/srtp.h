@@ -80,7 +80,8 @@ const struct tr_srtp_stats *tr_srtp_stats(const struct tr_srtp *srtp);
 TR_MUST_USE enum tr_err tr_srtp_unprotect(struct tr_srtp *srtp, struct tr_slice in, size_t hdr_len,
                                           struct tr_buf dst, size_t *payload_len, uint64_t *index);
 
-/* Protects n packets of one SSRC or several, each with its own result. Returns how many succeeded. */
+/* Protects n packets of one SSRC or several, each with its own result. Returns how many
+ * succeeded. */
 size_t tr_srtp_protect_run(struct tr_srtp *srtp, struct tr_srtp_job *jobs, size_t n);
 /* The same for packets of several contexts of one engine (job.srtp): a turn's packets to all sinks.
  * AES-CM with HMAC-SHA1 costs 0.3 us a packet in batches of 16 and more, but 0.9 us alone, because

@@ -1,6 +1,7 @@
-/* SSRCs sit in an array in order of appearance. Packets come in runs of one SSRC, so most lookups
- * end at the last hit; the others scan four bytes a SSRC. Entries are never taken out: forgetting
- * one would allow its packets to be replayed (inbound) or its indices to be used again (outbound). */
+/* SSRCs sit in an array in order of appearance. Packets come in runs of one SSRC, so most
+ * lookups end at the last hit; the others scan four bytes a SSRC. Entries are never taken out:
+ * forgetting one would allow its packets to be replayed (inbound) or its indices to be used
+ * again (outbound). */
 #include "srtp/stream.h"
 
 #include "base/mem.h"
