@@ -31,8 +31,7 @@ struct tr_ice_cand {
 
 /* RFC 8445 5.1.2.1. local_pref: 65535 for the only or the best address. component 1..256. */
 uint32_t tr_ice_priority(enum tr_ice_cand_type type, uint16_t local_pref, unsigned component);
-/* RFC 8445 6.1.2.3; g: priority of the controlling agent's candidate, d: of the controlled one's.
- * */
+/* RFC 8445 6.1.2.3; g: priority of the controlling side's candidate, d: of the controlled one's. */
 uint64_t tr_ice_pair_priority(uint32_t g, uint32_t d);
 /* RFC 8445 5.1.1.3: equal for the same type, base address, protocol and server. Writes a decimal
  * text of at most 10 digits. server: of STUN or TURN, or NULL. */

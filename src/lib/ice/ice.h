@@ -89,7 +89,7 @@ void tr_ice_timeout(struct tr_ice *ice, tr_usec now);
 tr_usec tr_ice_next_timeout(const struct tr_ice *ice); /* absolute; TR_NEVER when idle */
 void tr_ice_poll(struct tr_ice *ice, struct tr_ice_out *out);
 
-/* Full and controlling (else INVAL): move to this pair, checking it first. NOTFOUND: no such pair. */
+/* Full and controlling (else INVAL): move to this pair, checking it first. NOTFOUND: no such. */
 TR_MUST_USE enum tr_err tr_ice_nominate(struct tr_ice *ice, tr_usec now, struct tr_path path);
 bool tr_ice_selected(const struct tr_ice *ice, struct tr_path *path); /* false: none */
 enum tr_ice_role tr_ice_role(const struct tr_ice *ice);

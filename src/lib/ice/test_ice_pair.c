@@ -4,9 +4,8 @@
  * seed=17 */
 #include "ice/ice.h"
 
-#include <stdlib.h>
-
 #include "base/arena.h"
+#include "base/mem.h"
 #include "base/rng.h"
 #include "ice/cand.h"
 #include "ice/stats.h"
@@ -55,7 +54,7 @@ static struct tr_addr addr(const char *text)
 
 static struct net *net_create(uint64_t seed)
 {
-    struct net *net = calloc(1, sizeof *net);
+    struct net *net = tr_alloc(sizeof *net);
     net->arena = tr_arena_create(1 << 20);
     net->rng = tr_rng_seeded(seed);
     net->delay_us = 20 * TR_MSEC;
@@ -67,7 +66,7 @@ static void net_destroy(struct net *net)
     for (int i = 0; i < PEERS; i++)
         tr_ice_destroy(net->peer[i].ice);
     tr_arena_destroy(net->arena);
-    free(net);
+    tr_free(net);
 }
 
 static struct peer *add_peer(struct net *net, int i, enum tr_ice_role role, bool lite)

@@ -57,8 +57,8 @@ struct tr_stun {
 
 /* Cheap look at the header for demultiplexing (RFC 7983): a STUN message by length and cookie? */
 bool tr_stun_is(struct tr_slice pkt);
-/* IGNORED: not STUN. BADMSG: broken, or its FINGERPRINT is wrong. A repeated attribute counts once.
- * */
+/* IGNORED: not STUN. BADMSG: broken, or a wrong FINGERPRINT. Of repeated attributes the first
+ * counts. */
 TR_MUST_USE enum tr_err tr_stun_parse(struct tr_stun *m, struct tr_slice pkt,
                                       enum tr_stun_usage usage);
 
@@ -70,8 +70,7 @@ TR_MUST_USE enum tr_err tr_stun_read_addr(const struct tr_stun *m, struct tr_sli
                                           bool xored, struct tr_addr *out);
 
 /* Verifies the strongest integrity attribute that is there, in constant time. The key is the
- * password (short term) or what tr_stun_long_term_key made. NOTFOUND: there is none; AUTH: wrong.
- * */
+ * password (short term) or what tr_stun_long_term_key made. NOTFOUND: none there; AUTH: wrong. */
 TR_MUST_USE enum tr_err tr_stun_check_integrity(const struct tr_stun *m, struct tr_slice key);
 /* Long-term keys of RFC 8489 18.5.1: MD5 or SHA-256 of username ":" realm ":" password. The strings
  * come prepared (OpaqueString). Returns the length of the key. */
