@@ -57,8 +57,7 @@ struct ice_path { /* a 4-tuple from which something authenticated came */
     uint32_t remote_priority; /* as the first check said */
     struct tr_path path;
     uint64_t priority;
-    tr_usec seen_us;
-    tr_usec nominated_us;
+    tr_usec seen_us, nominated_us;
 };
 
 enum ice_what { ICE_CHECK, ICE_NOMINATE, ICE_CONSENT };
@@ -69,8 +68,7 @@ struct ice_txn {
     enum tr_ice_role role; /* that the request claimed */
     uint8_t sends;
     uint8_t id[TR_STUN_TXID];
-    tr_usec sent_us;
-    tr_usec rto_us;
+    tr_usec sent_us, rto_us;
     tr_usec next_us; /* to send again or to give up */
 };
 
@@ -132,8 +130,7 @@ struct tr_ice {
     int8_t selected; /* index of path, or -1 */
     enum tr_ice_role role;
     struct tr_rng *rng;
-    tr_usec now;
-    tr_usec next_us;
+    tr_usec now, next_us;
     tr_usec consent_us, setup_us;
     tr_usec setup_deadline_us; /* TR_NEVER: not armed */
     struct ice_local_cred local_cred[2];
