@@ -1,0 +1,158 @@
+/* Every key of the configuration, once: what it is called, what it may be, what it means. */
+#include <stddef.h>
+#include <string.h>
+
+#include "base/addr.h"
+#include "server/config_keys.h"
+
+static bool check_ip(const char *value, const char **why)
+{
+    struct tr_addr addr;
+    *why = "is not an IP address";
+    return tr_addr_parse_ip(&addr, value, 0) == TR_OK;
+}
+
+/* "public" or "public/private" */
+static bool check_mapping(const char *value, const char **why)
+{
+    char copy[TR_ADDR_STR_MAX];
+    *why = "is not an IP address, or two with '/' between them (public/private)";
+    if (strlen(value) >= sizeof(copy))
+        return false;
+    strcpy(copy, value);
+    char *slash = strchr(copy, '/');
+    if (!slash)
+        return check_ip(copy, why);
+    *slash = 0;
+    const char *unused;
+    return check_ip(copy, &unused) && check_ip(slash + 1, &unused);
+}
+
+static bool check_base_path(const char *value, const char **why)
+{
+    *why = "is not a path such as \"/janus\" (a slash, then letters, digits, '-' or '_')";
+    size_t n = strlen(value);
+    return n > 1 && value[0] == '/' &&
+           strspn(value + 1, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") ==
+               n - 1;
+}
+
+#define KEY(section, name) #section "." #name
+#define AT(section, name) offsetof(struct tr_config, section.name)
+#define TEXT(section, name, value, check, doc)                                                     \
+    {                                                                                              \
+        KEY(section, name), TR_CONFIG_TEXT, AT(section, name), value, 0, 0, NULL, check, doc       \
+    }
+#define NUMBER(section, name, value, min, max, doc)                                                \
+    {                                                                                              \
+        KEY(section, name), TR_CONFIG_INT, AT(section, name), value, min, max, NULL, NULL, doc     \
+    }
+#define FLAG(section, name, value, doc)                                                            \
+    {                                                                                              \
+        KEY(section, name), TR_CONFIG_BOOL, AT(section, name), value, 0, 0, NULL, NULL, doc        \
+    }
+#define CHOICE(section, name, value, choices, doc)                                                 \
+    {                                                                                              \
+        KEY(section, name), TR_CONFIG_ENUM, AT(section, name), value, 0, 0, choices, NULL, doc     \
+    }
+#define LIST(section, name, value, choices, check, doc)                                            \
+    {                                                                                              \
+        KEY(section, name), TR_CONFIG_LIST, AT(section, name), value, 0, 0, choices, check, doc    \
+    }
+
+const struct tr_config_section tr_config_sections[] = {
+    { "server", "The server as a whole." },
+    { "http", "Web pages, the Janus API over HTTP and WebSocket, and the health probes." },
+    { "admin", "The Admin API (HTTP, and WebSocket sub-protocol janus-admin-protocol)." },
+    { "api", "Who may use the Janus API, and its limits." },
+    { "media", "WebRTC media: one UDP port for everything." },
+    { "recording", "Recording of calls, and the files that are made of them." },
+    { "recording.render", "The program that makes files of recordings." },
+    { "web", "The web pages." },
+    { NULL, NULL },
+};
+
+const struct tr_config_key tr_config_keys[] = {
+    TEXT(server, name, "tring", NULL, "Name told to clients (server-name in the answer to info)."),
+    TEXT(server, data_dir, "data", NULL,
+         "Folder for everything that is kept: database, recordings, the Admin secret."),
+    CHOICE(server, log_level, "info", "error|warn|info|debug", "What is written to stderr."),
+
+    TEXT(http, listen, "", check_ip, "Address to listen on; empty: all."),
+    NUMBER(http, port, "8088", 0, 65535,
+           "Web pages, /janus, and WebSocket at / and /janus; 0: off."),
+    NUMBER(http, ws_port, "8188", 0, 65535, "WebSocket alone; 0: off."),
+    TEXT(http, base_path, "/janus", check_base_path, "Where the Janus API is."),
+    TEXT(
+        http, allow_origin, "", NULL,
+        "The origin that pages of other servers may have (CORS); empty: any, without credentials."),
+    FLAG(http, enforce_cors, "false", "Refuse requests from other origins (403)."),
+    NUMBER(http, body_max, "262144", 1024, 16777216,
+           "Bytes of a request's body or WebSocket message; more is answered 413, or closes 1009."),
+    NUMBER(http, connections_max, "4096", 16, 1000000, "Connections at the same time."),
+    NUMBER(http, tls_port, "8089", 0, 65535, "As port, with TLS; used with tls_cert; 0: off."),
+    NUMBER(http, tls_ws_port, "8989", 0, 65535,
+           "As ws_port, with TLS; used with tls_cert; 0: off."),
+    TEXT(http, tls_cert, "", NULL, "PEM file of the certificate and its chain; empty: no TLS."),
+    TEXT(http, tls_key, "", NULL, "PEM file of the private key."),
+    LIST(http, trusted_proxies, "", NULL, check_ip,
+         "Addresses of proxies whose X-Forwarded-For is believed."),
+
+    TEXT(admin, listen, "127.0.0.1", check_ip, "Address to listen on."),
+    NUMBER(admin, port, "7088", 0, 65535, "Port; 0: off."),
+    TEXT(admin, base_path, "/admin", check_base_path, "Where the Admin API is."),
+    TEXT(admin, secret, "", NULL,
+         "Required in every request (admin_secret); empty: one is made at the first start and kept "
+         "in data_dir/admin.secret."),
+
+    TEXT(api, secret, "", NULL, "Required in every request (apisecret); empty: none."),
+    FLAG(api, token_auth, "false", "Require tokens that are managed by the Admin API."),
+    TEXT(api, token_auth_secret, "", NULL, "Key of signed tokens (HMAC-SHA1); empty: none."),
+    NUMBER(api, session_timeout, "60", 0, 86400,
+           "Seconds without a request after which a session ends; 0: never. Clients ask each 25."),
+    NUMBER(api, reclaim_session_timeout, "0", 0, 86400,
+           "Seconds that a session waits to be claimed when its WebSocket is lost."),
+    NUMBER(api, candidates_timeout, "45", 1, 600,
+           "Seconds that trickled candidates wait for their SDP."),
+    FLAG(api, opaqueid_in_api, "false", "Put the opaque_id of a handle into its events."),
+    FLAG(api, hide_dependencies, "false", "Do not tell versions of libraries in info."),
+    NUMBER(api, sessions_max, "65536", 1, 1000000, "Sessions at the same time."),
+    NUMBER(api, handles_per_session_max, "256", 1, 65536, "Handles of one session."),
+    NUMBER(api, events_max, "1000", 10, 100000,
+           "Events kept for a session that does not fetch them; the oldest goes first."),
+    NUMBER(api, rate_per_second, "500", 0, 1000000,
+           "Requests a second from one address (IPv6: one /64); 0: no limit."),
+    NUMBER(api, rate_burst, "2000", 1, 10000000, "Requests in a row before that limit counts."),
+
+    NUMBER(media, port, "10000", 1, 65535, "The UDP port."),
+    LIST(media, bind, "", NULL, check_ip,
+         "Addresses to bind and to offer; empty: all of this machine."),
+    LIST(
+        media, nat_1_1_mapping, "", NULL, check_mapping,
+        "Public addresses when the machine is behind a 1:1 NAT: \"public\" or \"public/private\"."),
+    FLAG(media, keep_private_host, "false", "Offer the private addresses too, behind a 1:1 NAT."),
+    NUMBER(media, workers, "0", 0, 64, "Media threads; 0: one a core."),
+    NUMBER(media, consent, "30", 5, 300, "Seconds of silence after which a connection is gone."),
+    LIST(media, srtp_profiles, "AEAD_AES_128_GCM,AEAD_AES_256_GCM,AES_CM_128_HMAC_SHA1_80",
+         "AEAD_AES_128_GCM|AEAD_AES_256_GCM|AES_CM_128_HMAC_SHA1_80", NULL,
+         "SRTP profiles, best first."),
+    NUMBER(media, packets_max, "65536", 1024, 16777216, "Packets that a worker may hold."),
+    FLAG(media, gso, "true", "Send runs of packets in one call (UDP_SEGMENT) where possible."),
+
+    FLAG(recording, calls, "true", "Record every call of the support desk."),
+    TEXT(recording, dir, "", NULL, "Folder of the recordings; empty: data_dir/recordings."),
+    NUMBER(recording, keep_originals, "24", 0, 87600,
+           "Hours that the originals are kept after their file was made and verified."),
+    NUMBER(recording, disk_min_free, "1073741824", 0, INT64_MAX,
+           "Bytes that must stay free; recordings end before."),
+    TEXT(recording, render.path, "", NULL, "The program; empty: tring-render beside tring."),
+    NUMBER(recording, render.nice, "10", 0, 19, "Its nice value."),
+    NUMBER(recording, render.threads, "0", 0, 64, "Its threads; 0: as many as it likes."),
+    NUMBER(recording, render.fps, "25", 1, 60, "Pictures a second."),
+    NUMBER(recording, render.height, "480", 120, 2160, "Height of the picture."),
+
+    TEXT(web, root, "", NULL,
+         "Folder of the web pages; empty: the one that came with the program."),
+    TEXT(web, agent_key, "", NULL, "Key that agents must give; empty: none."),
+    { NULL },
+};
