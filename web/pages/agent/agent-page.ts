@@ -11,6 +11,7 @@ import {
   type MediaWayOn,
 } from '@tring/client';
 import '../shared/call-stage.js';
+import type { ChoiceChange } from '../shared/device-settings.js';
 import '../shared/device-settings.js';
 import './call-list.js';
 import { debug } from '../shared/debug.js';
@@ -40,6 +41,7 @@ export class AgentPage extends PageElement {
   @state() private nameMissing = false;
   @state() private ringBlocked = false;
   @state() private notifications = notificationState();
+  private swapping: Promise<void> = Promise.resolve();
   private readonly ringer = new Ringer();
   private readonly desk = new AgentDesk({ open: (username) => openDeskLine(username) });
   private releaseLock: (() => void) | null = null;
@@ -334,17 +336,19 @@ export class AgentPage extends PageElement {
     this.notifications = notificationState();
   };
 
-  private readonly onChoice = (event: CustomEvent<MediaChoice>): void => {
+  private readonly onChoice = (event: CustomEvent<ChoiceChange>): void => {
+    this.swapping = this.swapping.then(() => this.swap(event.detail));
+  };
+
+  /** One change of devices after the other. */
+  private async swap({ choice, before }: ChoiceChange): Promise<void> {
     const call = this.call;
     if (!call || call.state === 'incoming') return;
-    swapMedia(call, this.local, event.detail).then(
-      (stream) => {
-        if (this.call === call) this.local = stream;
-        else closeMedia(stream);
-      },
-      (error: MediaError) => this.querySelector('device-settings')?.show(error),
-    );
-  };
+    const { stream, error } = await swapMedia(call, this.local, choice, before);
+    if (this.call !== call) return closeMedia(stream);
+    this.local = stream;
+    if (error) this.querySelector('device-settings')?.show(error);
+  }
 }
 
 async function openDeskLine(username: string): Promise<DeskLine> {

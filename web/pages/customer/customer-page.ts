@@ -8,10 +8,10 @@ import {
   openMedia,
   randomText,
   type MediaChoice,
-  type MediaError,
   type MediaWayOn,
 } from '@tring/client';
 import '../shared/call-stage.js';
+import type { ChoiceChange } from '../shared/device-settings.js';
 import '../shared/device-settings.js';
 import { debug } from '../shared/debug.js';
 import { PageElement } from '../shared/element.js';
@@ -29,6 +29,7 @@ export class CustomerPage extends PageElement {
   @state() private flowState: FlowState = { name: 'idle' };
   @state() private signallingLost = false;
   @state() private callState = '';
+  private swapping: Promise<void> = Promise.resolve();
   private readonly flow = new CustomerFlow({
     openMedia,
     openLine: () => this.openLine(),
@@ -197,19 +198,21 @@ export class CustomerPage extends PageElement {
     }
   }
 
-  private readonly onChoice = (event: CustomEvent<MediaChoice>): void => {
-    const state = this.flowState;
+  private readonly onChoice = (event: CustomEvent<ChoiceChange>): void => {
     this.flow.reset();
-    if (state.name !== 'call') return;
-    swapMedia(state.call, this.flow.local, event.detail).then(
-      (stream) => {
-        if (state.call.state === 'ended') return closeMedia(stream);
-        this.flow.local = stream;
-        this.requestUpdate();
-      },
-      (error: MediaError) => this.querySelector('device-settings')?.show(error),
-    );
+    this.swapping = this.swapping.then(() => this.swap(event.detail));
   };
+
+  /** One change of devices after the other. */
+  private async swap({ choice, before }: ChoiceChange): Promise<void> {
+    const state = this.flowState;
+    if (state.name !== 'call') return;
+    const { stream, error } = await swapMedia(state.call, this.flow.local, choice, before);
+    if (state.call.state === 'ended') return closeMedia(stream);
+    this.flow.local = stream;
+    this.requestUpdate();
+    if (error) this.querySelector('device-settings')?.show(error);
+  }
 }
 
 /** Not while somebody has to decide something else. */

@@ -1,5 +1,5 @@
 // "Camera and microphone settings": picture size, devices, and a preview with a level meter. Emits
-// `choice` with the new MediaChoice; during a call the page applies it at once.
+// `choice` when something was changed; during a call the page applies it at once.
 
 import { html, type PropertyValues, type TemplateResult } from 'lit';
 import { customElement, property, state } from 'lit/decorators.js';
@@ -21,6 +21,12 @@ import { slidersIcon } from './icons.js';
 import { watchLevel } from './level.js';
 import { mediaSentence, t } from './messages.js';
 import { loadChoice, saveChoice } from './settings.js';
+
+/** What the `choice` event tells. */
+export interface ChoiceChange {
+  choice: MediaChoice;
+  before: MediaChoice;
+}
 
 @customElement('device-settings')
 export class DeviceSettings extends PageElement {
@@ -180,11 +186,13 @@ export class DeviceSettings extends PageElement {
   }
 
   private choose(part: Partial<MediaChoice>): void {
-    this.choice = { ...this.choice, ...part };
+    const before = this.choice;
+    this.choice = { ...before, ...part };
     saveChoice(this.choice);
     this.error = null;
     if (this.preview) void this.openPreview();
-    this.dispatchEvent(new CustomEvent('choice', { detail: this.choice }));
+    const detail: ChoiceChange = { choice: this.choice, before };
+    this.dispatchEvent(new CustomEvent('choice', { detail }));
   }
 
   private async openPreview(): Promise<void> {

@@ -17,10 +17,10 @@ const VERDICTS: Record<Verdict, string> = {
 
 /** What a constraint is called by people. */
 const CONSTRAINTS: Record<string, string> = {
-  width: 'this picture size',
-  height: 'this picture size',
+  width: 'this picture size, or another tab keeps the camera at a smaller one',
+  height: 'this picture size, or another tab keeps the camera at a smaller one',
   frameRate: 'this frame rate',
-  deviceId: 'the chosen device, which is not connected any more,',
+  deviceId: 'what was chosen: that device is not connected any more',
 };
 
 export const en = {
@@ -232,7 +232,7 @@ export function mediaSentence(error: MediaError): { title: string; hint: string 
         CONSTRAINTS[error.constraint ?? ''] ?? `“${error.constraint ?? 'these settings'}”`;
       return {
         title: `Your ${devices} cannot do what the settings ask for`,
-        hint: `No device offers ${what} (${error.constraint ?? 'unnamed constraint'}). Choose other settings.`,
+        hint: `No device offers ${what}. Choose other settings. (${error.constraint ?? 'no constraint named'})`,
       };
     }
     case 'unsupported':
