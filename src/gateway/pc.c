@@ -360,11 +360,20 @@ static void fill_track(const struct tr_pc *pc, int i, struct tr_track_conf *t)
     fill_layers(p, t);
 }
 
-static void fill_remote(const struct tr_sdp *sdp, struct tr_peer_remote *out)
+/* RFC 8842 section 5.1: who answers actpass decides; we offer actpass and answer passive, unless the
+ * other side is passive itself. */
+static bool is_passive(const struct tr_sdp *local, const struct tr_sdp_transport *remote)
+{
+    enum tr_sdp_setup ours = local->media[tr_sdp_tag(local)].transport.setup;
+    return ours == TR_SDP_ACTIVE || (ours == TR_SDP_ACTPASS && remote->setup == TR_SDP_PASSIVE);
+}
+
+static void fill_remote(const struct tr_sdp *local, const struct tr_sdp *sdp, struct tr_peer_remote *out)
 {
     static const char *const hashes[] = { "", "sha-256", "sha-384", "sha-512" };
     const struct tr_sdp_transport *t = &sdp->media[tr_sdp_tag(sdp)].transport;
-    *out = (struct tr_peer_remote){ .fingerprint_len = t->fingerprint.len };
+    *out = (struct tr_peer_remote){ .fingerprint_len = t->fingerprint.len,
+                                    .passive = is_passive(local, t) };
     copy_text(out->ufrag, sizeof out->ufrag, t->ufrag);
     copy_text(out->pwd, sizeof out->pwd, t->pwd);
     copy_text(out->fingerprint_alg, sizeof out->fingerprint_alg, hashes[t->fingerprint.hash]);
@@ -379,7 +388,8 @@ static enum tr_err apply(struct tr_pc *pc)
     const struct tr_sdp *local = pc->local.sdp;
     int count = local->media_count;
     if (count > TR_PC_MLINES_MAX || count != pc->remote.sdp->media_count ||
-        tr_sdp_tag(pc->remote.sdp) < 0)
+        tr_sdp_tag(pc->remote.sdp) < 0 ||
+        tr_sdp_tag(local) < 0)
         return TR_ERR_PROTO;
     pc->mlines = count;
     for (int i = 0; i < count; i++) {
@@ -389,7 +399,7 @@ static enum tr_err apply(struct tr_pc *pc)
     enum tr_err err = tr_media_peer_tracks(pc->services->media, pc->peer, tracks, count);
     if (err != TR_OK)
         return err;
-    fill_remote(pc->remote.sdp, &remote);
+    fill_remote(local, pc->remote.sdp, &remote);
     tr_media_peer_remote(pc->services->media, pc->peer, &remote);
     return TR_OK;
 }
@@ -563,6 +573,11 @@ enum tr_err tr_pc_answer_from(struct tr_handle *handle, struct tr_handle *other,
 }
 
 /* --- what is known --- */
+
+struct tr_media *tr_pc_media(const struct tr_handle *handle)
+{
+    return pc_of(handle)->services->media;
+}
 
 int tr_pc_mline_count(const struct tr_handle *handle)
 {

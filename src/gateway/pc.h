@@ -84,6 +84,7 @@ TR_MUST_USE enum tr_err tr_pc_accept_answer(struct tr_handle *handle, const stru
 TR_MUST_USE enum tr_err tr_pc_answer_from(struct tr_handle *handle, struct tr_handle *other,
                                           tr_usec now, json_t **jsep);
 
+struct tr_media *tr_pc_media(const struct tr_handle *handle);
 int tr_pc_mline_count(const struct tr_handle *handle);
 /* Facts of a negotiated m-line, or NULL when it is out of range or rejected. */
 const struct tr_sdp_media_params *tr_pc_mline(const struct tr_handle *handle, int mline);

@@ -266,7 +266,7 @@ static void add_route(struct worker *w, const struct msg_route *m)
         route_destroy(k->route);
     k->route = r;
     if (tr_peer_takes_nacks(p->peer, k->mline))
-        (void)source_keep_ring(s); /* without memory for it there are no retransmissions */
+        (void)!source_keep_ring(s); /* without memory for it there are no retransmissions */
     if (s->facts.video)
         source_keyframe(s, -1);
 }

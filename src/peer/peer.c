@@ -1,6 +1,6 @@
 /* The connection as a whole. ICE finds the path, DTLS on that path makes the keys, and from then on
- * RTP and RTCP flow. The parts are machines of their own; this file passes datagrams down to them and
- * what they say up, in one poll:
+ * RTP and RTCP flow. The parts are machines of their own; this file passes datagrams down to them
+ * and what they say up, in one poll:
  *
  *   datagram -> demultiplex (RFC 7983) -> ice | dtls | rtcp        (RTP goes by tr_peer_rtp)
  *   poll     <- ice, then dtls, then RTCP that is due, then events for the owner
@@ -88,21 +88,38 @@ tr_id tr_peer_id(const struct tr_peer *peer)
     return peer->conf.id;
 }
 
+/* The digest's name decides how the bytes are compared: one that we do not know proves nothing. */
+static enum tr_err read_fingerprint(const struct tr_peer_remote *remote,
+                                    struct tr_dtls_fingerprint *out)
+{
+    static const struct {
+        enum tr_dtls_digest digest;
+        uint8_t len;
+    } known[] = {
+        { TR_DTLS_SHA1, 20 }, { TR_DTLS_SHA256, 32 }, { TR_DTLS_SHA384, 48 }, { TR_DTLS_SHA512, 64 }
+    };
+    for (size_t i = 0; i < TR_ARRAY_LEN(known); i++) {
+        if (strcmp(remote->fingerprint_alg, tr_dtls_digest_name(known[i].digest)) != 0)
+            continue;
+        if (remote->fingerprint_len != known[i].len)
+            return TR_ERR_INVAL;
+        *out = (struct tr_dtls_fingerprint){ .digest = known[i].digest, .len = known[i].len };
+        memcpy(out->bytes, remote->fingerprint, known[i].len);
+        return TR_OK;
+    }
+    return TR_ERR_INVAL;
+}
+
 /* DTLS runs once there are both a path and the other side's fingerprint. */
 static void start_dtls(struct tr_peer *peer, tr_usec now)
 {
     if (peer->dtls || !peer->remote_set || !peer->have_path)
         return;
+    if (peer->remote.passive)
+        peer->conf.dtls_role = TR_DTLS_CLIENT;
     struct tr_dtls_conf conf = { .ctx = peer->conf.dtls_ctx, .role = peer->conf.dtls_role };
     memcpy(conf.profiles, peer->conf.profiles, sizeof conf.profiles);
-    static const enum tr_dtls_digest digests[] = { TR_DTLS_SHA1, TR_DTLS_SHA256, TR_DTLS_SHA384,
-                                                   TR_DTLS_SHA512 };
-    for (size_t i = 0; i < TR_ARRAY_LEN(digests); i++) {
-        if (strcmp(peer->remote.fingerprint_alg, tr_dtls_digest_name(digests[i])) == 0)
-            conf.remote.digest = digests[i];
-    }
-    conf.remote.len = peer->remote.fingerprint_len;
-    memcpy(conf.remote.bytes, peer->remote.fingerprint, conf.remote.len);
+    conf.remote = peer->fingerprint;
     peer->dtls = tr_dtls_create(&conf);
     if (!peer->dtls) {
         peer_fail(peer, "DTLS error");
@@ -114,13 +131,14 @@ static void start_dtls(struct tr_peer *peer, tr_usec now)
 enum tr_err tr_peer_set_remote(struct tr_peer *peer, tr_usec now,
                                const struct tr_peer_remote *remote)
 {
-    enum tr_err err =
-        tr_ice_set_remote(peer->ice, now, remote->ufrag, remote->pwd, !peer->conf.lite);
+    struct tr_dtls_fingerprint fingerprint;
+    enum tr_err err = read_fingerprint(remote, &fingerprint);
+    if (err == TR_OK)
+        err = tr_ice_set_remote(peer->ice, now, remote->ufrag, remote->pwd, remote->lite);
     if (err != TR_OK)
         return err;
-    if (remote->fingerprint_len > TR_DTLS_DIGEST_MAX)
-        return TR_ERR_INVAL;
     peer->remote = *remote;
+    peer->fingerprint = fingerprint;
     peer->remote_set = true;
     start_dtls(peer, now);
     peer_check(peer);
@@ -142,12 +160,23 @@ enum tr_err tr_peer_add_remote(struct tr_peer *peer, tr_usec now, const struct t
     return tr_ice_add_remote(peer->ice, now, cand);
 }
 
+static bool is_usable(const struct tr_track_conf *t)
+{
+    return !t->used ||
+           (t->clock_rate > 0 && t->pt < 128 && t->rtx_pt < 128 && t->codec < TR_CODEC_COUNT &&
+            (!t->recv || t->layers_count > 0) && t->layers_count <= TR_TRACK_LAYERS);
+}
+
 enum tr_err tr_peer_set_tracks(struct tr_peer *peer, tr_usec now,
                                const struct tr_track_conf *tracks, int count)
 {
     (void)now;
     if (count < peer->tracks_count || count > TR_PEER_TRACKS_MAX)
         return TR_ERR_INVAL; /* m-lines never go away (RFC 8829 section 5.2.2) */
+    for (int i = 0; i < count; i++) {
+        if (!is_usable(&tracks[i]))
+            return TR_ERR_INVAL;
+    }
     if (count > peer->tracks_count) {
         struct peer_track *grown = tr_arena_alloc(peer->arena, (size_t)count * sizeof *grown);
         if (!grown)
@@ -231,8 +260,32 @@ static void connected(struct tr_peer *peer, tr_usec now, const struct tr_dtls_ou
         return;
     }
     peer->up = true;
-    peer->connected_us = now;
+    peer->connected_us = peer->rate_at = now;
     peer->report_due = now + PEER_REPORT_US / 10;
+}
+
+/* DTLS need not wait for the nomination: a valid path is the other side's (RFC 8445 section 12.1.1
+ * lets data go on one), and a client that starts at its first answered check is heard at once. */
+static void path_valid(struct tr_peer *peer, tr_usec now, const struct tr_path *path)
+{
+    if (peer->have_path)
+        return;
+    peer->path = *path;
+    peer->have_path = true;
+    start_dtls(peer, now);
+}
+
+static void path_invalid(struct tr_peer *peer, const struct tr_path *path)
+{
+    if (tr_path_eq(&peer->path, path))
+        peer->have_path = peer->selected = false;
+}
+
+static void path_selected(struct tr_peer *peer, tr_usec now, const struct tr_path *path)
+{
+    peer->path = *path;
+    peer->have_path = peer->selected = true;
+    start_dtls(peer, now);
 }
 
 static bool poll_ice(struct tr_peer *peer, tr_usec now, struct tr_peer_out *out)
@@ -246,16 +299,14 @@ static bool poll_ice(struct tr_peer *peer, tr_usec now, struct tr_peer_out *out)
             *out = (struct tr_peer_out){ .kind = TR_PEER_SEND, .path = ice.path, .data = ice.data };
             return true;
         case TR_ICE_VALID:
-        case TR_ICE_INVALID:
-            *out = (struct tr_peer_out){ .kind = ice.kind == TR_ICE_VALID ? TR_PEER_VALID
-                                                                          : TR_PEER_INVALID,
-                                         .path = ice.path };
+            path_valid(peer, now, &ice.path);
+            *out = (struct tr_peer_out){ .kind = TR_PEER_VALID, .path = ice.path };
             return true;
-        case TR_ICE_SELECTED:
-            peer->path = ice.path;
-            peer->have_path = true;
-            start_dtls(peer, now);
-            break;
+        case TR_ICE_INVALID:
+            path_invalid(peer, &ice.path);
+            *out = (struct tr_peer_out){ .kind = TR_PEER_INVALID, .path = ice.path };
+            return true;
+        case TR_ICE_SELECTED: path_selected(peer, now, &ice.path); break;
         case TR_ICE_FAILED: peer_fail(peer, "ICE failed"); break;
         }
     }
@@ -302,7 +353,7 @@ static bool poll_track(struct tr_peer *peer, int mline, struct tr_peer_out *out)
     return false;
 }
 
-static bool poll_stream(struct peer_stream *s, struct tr_peer_out *out)
+static bool poll_stream(struct peer_stream *s, bool video, struct tr_peer_out *out)
 {
     *out = (struct tr_peer_out){ .mline = s->mline, .layer = s->layer, .ssrc = s->ssrc };
     if (s->sr_new) {
@@ -311,10 +362,11 @@ static bool poll_stream(struct peer_stream *s, struct tr_peer_out *out)
         out->sr = &s->sr;
         return true;
     }
-    if (s->nack && tr_rtp_recv_take_keyframe_needed(&s->recv)) {
+    if (s->nack && tr_rtp_recv_take_keyframe_needed(&s->recv) && video) {
         out->kind = TR_PEER_KEYFRAME_NEEDED;
         return true;
     }
+    out->kind = TR_PEER_NONE;
     return false;
 }
 
@@ -325,7 +377,8 @@ static bool poll_events(struct tr_peer *peer, struct tr_peer_out *out)
             return true;
     }
     for (int i = 0; i < peer->streams_count; i++) {
-        if (poll_stream(&peer->streams[i], out))
+        struct peer_stream *s = &peer->streams[i];
+        if (poll_stream(s, peer->tracks[s->mline].conf.video, out))
             return true;
     }
     peer->poll_mline = 0;

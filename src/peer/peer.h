@@ -5,8 +5,8 @@
  * The packet path is apart from the rest: tr_peer_rtp opens one media packet, tr_peer_send_run
  * protects a run of them; neither allocates, and neither needs a poll of its own.
  *
- * One owner, one thread, one arena; destroy frees everything. Everything that a hostile peer can
- * cause is bounded here: streams, NACKs per turn, RTCP per turn. */
+ * One owner, one thread, one arena. All that a hostile peer can cause is bounded: streams, NACKs
+ * and RTCP per turn. */
 #ifndef TR_PEER_H
 #define TR_PEER_H
 
@@ -22,6 +22,7 @@
 #include "rtp/sr.h"
 
 struct tr_ice_cand;
+struct tr_media_counters;
 struct tr_media_peer_stats;
 struct tr_peer;
 struct tr_rng;
@@ -97,7 +98,8 @@ void tr_peer_close(struct tr_peer *peer, tr_usec now); /* close_notify, then pol
 void tr_peer_input(struct tr_peer *peer, tr_usec now, struct tr_path path,
                    struct tr_slice datagram);
 /* Opens one RTP packet into pkt: its data becomes the payload, its meta is filled (rtp_meta.h).
- * OK: *mline is the track it belongs to. Any error: dropped and counted, pkt may hold garbage. */
+ * OK: *mline is the track it belongs to; a payload of 0 bytes was padding, which only takes its
+ * place in the numbering. Any error: dropped and counted, pkt may hold garbage. */
 TR_MUST_USE enum tr_err tr_peer_rtp(struct tr_peer *peer, tr_usec now, struct tr_slice datagram,
                                     struct tr_pkt *pkt, int *mline);
 void tr_peer_timeout(struct tr_peer *peer, tr_usec now);
@@ -109,8 +111,6 @@ void tr_peer_request_keyframe(struct tr_peer *peer, int mline, int layer);
 /* REMB: what the client may send in all; 0: 10 Mbit/s. */
 void tr_peer_set_bitrate(struct tr_peer *peer, uint32_t bps);
 
-/* --- egress --- */
-
 struct tr_tx_item { /* one packet to be sent on a track */
     struct tr_pkt *pkt;
     int64_t ext_seq; /* as the client sees it, unwrapped from 0..32767 on: also the SRTP index */
@@ -119,8 +119,7 @@ struct tr_tx_item { /* one packet to be sent on a track */
     uint8_t tl0picidx;
     bool rewrite;
     bool marker;
-    bool
-        resend; /* a retransmission: by RTX, or the same packet again where RTX was not negotiated */
+    bool resend; /* by RTX; the same packet again where RTX was not negotiated */
 };
 
 struct tr_tx_msg { /* one message for the kernel: len bytes at off, cut every `segment` bytes */
@@ -133,20 +132,19 @@ struct tr_tx_msg { /* one message for the kernel: len bytes at off, cut every `s
 bool tr_peer_can_send(const struct tr_peer *peer, int mline); /* up, and the track is sent */
 /* Whether a sink can take packets that are sent again. */
 bool tr_peer_takes_nacks(const struct tr_peer *peer, int mline);
-/* Protects n <= TR_PEER_RUN_MAX items into out (room: TR_PEER_PACKET_MAX each) and says in msgs (room
- * for n) how they lie there. Returns the number of messages; packets that fail are left out. */
+/* Protects n <= TR_PEER_RUN_MAX items into out (room: TR_PEER_PACKET_MAX each) and says in msgs
+ * (room for n) how they lie there. Returns how many messages; packets that fail are left out. */
 int tr_peer_send_run(struct tr_peer *peer, tr_usec now, int mline, const struct tr_tx_item *items,
                      int n, struct tr_buf out, struct tr_tx_msg *msgs);
 /* Where to send; false: nowhere yet. */
 bool tr_peer_path(const struct tr_peer *peer, struct tr_path *path);
-/* The clock of what the client receives on mline: rtp is due at local time `at`. Reports need it. */
+/* Reports need the clock of what the client receives on mline: rtp is due at local time `at`. */
 void tr_peer_set_tx_clock(struct tr_peer *peer, int mline, uint32_t rtp, tr_usec at);
 
 /* Losses since the last call, for slow-link events. */
 uint32_t tr_peer_take_lost(struct tr_peer *peer, int mline, bool uplink);
 void tr_peer_stats(const struct tr_peer *peer, struct tr_media_peer_stats *out);
 /* Adds what was counted since the last call to the owner's sums. */
-struct tr_media_counters;
 void tr_peer_take_counters(struct tr_peer *peer, struct tr_media_counters *sums);
 
 #endif

@@ -15,14 +15,15 @@
 #include "srtp/srtp.h"
 
 enum {
-    PEER_ARENA_MAX = 1 << 20,
-    PEER_STREAMS_MAX = 64, /* received SSRCs, RTX included */
-    PEER_SSRC_SLOTS = 256, /* hash table of them, a power of two, at most a quarter full */
+    PEER_ARENA_MAX = 2 << 20, /* a NACK list for each stream fits */
+    PEER_STREAMS_MAX = 64,    /* received SSRCs, RTX included */
+    PEER_SSRC_SLOTS = 256,    /* hash table of them, a power of two, at most a quarter full */
     PEER_PLI_TRIES = 3,
     PEER_SSRC_NONE = 0xff,
 };
 
 #define PEER_REPORT_US TR_SECOND
+#define PEER_RATE_US (TR_SECOND / 2) /* bitrates are averages over at least this */
 #define PEER_REMB_DEFAULT 10000000u
 
 struct peer_stream { /* one received SSRC */
@@ -47,6 +48,11 @@ struct peer_stream { /* one received SSRC */
 
 struct peer_tx { /* what the client receives on one m-line */
     struct tr_ext_block ext;
+    uint8_t pt;
+    bool rtx;            /* retransmissions go by RTX */
+    bool pad;            /* packets may be padded */
+    int64_t next_seq;    /* one past the newest sent */
+    int64_t resend_from; /* older packets were formed otherwise: they cannot be sent again */
     uint16_t rtx_seq;
     bool clock_known;
     uint32_t clock_rtp;
@@ -82,8 +88,10 @@ struct tr_peer {
     struct tr_srtp *in, *out;
     enum tr_srtp_profile profile;
     struct tr_peer_remote remote;
+    struct tr_dtls_fingerprint fingerprint; /* of remote */
     bool remote_set;
-    bool have_path;
+    bool have_path; /* somewhere to send: a valid path, then the selected one */
+    bool selected;
     bool up, up_told;
     bool down, down_told, closing;
     const char *down_reason;
@@ -94,15 +102,19 @@ struct tr_peer {
     int tracks_count;
     struct peer_stream streams[PEER_STREAMS_MAX];
     int streams_count;
+    struct tr_nack *spare_nacks[PEER_STREAMS_MAX]; /* of streams that are gone */
+    int spare_nacks_count;
     uint8_t slots[PEER_SSRC_SLOTS]; /* index of a stream by hash of its SSRC */
 
     uint32_t rtcp_ssrc;
     struct tr_twcc_recv *twcc;
     uint32_t twcc_media_ssrc;
     tr_usec report_due;
-    uint32_t bitrate_bps; /* REMB that we send */
-    uint32_t remb_bps;    /* REMB that we got */
-    bool feedback_due;    /* PLI or NACK waits to be sent */
+    int report_stream, report_track; /* where the report goes on when one packet is not enough */
+    tr_usec rate_at;                 /* when the bitrates were last worked out */
+    uint32_t bitrate_bps;            /* REMB that we send */
+    uint32_t remb_bps;               /* REMB that we got */
+    bool feedback_due;               /* PLI or NACK waits to be sent */
 
     struct tr_media_counters counters; /* since the last take */
     uint64_t drops[TR_DROP_COUNT];     /* for the peer's own statistics */
@@ -122,6 +134,7 @@ enum tr_err peer_rx_track(struct tr_peer *peer, int mline);
 
 /* peer_tx.c */
 enum tr_err peer_tx_track(struct tr_peer *peer, int mline);
+struct peer_tx *peer_tx_of(const struct tr_peer *peer, int mline); /* NULL: not sent */
 
 /* peer_rtcp.c */
 void peer_rtcp_input(struct tr_peer *peer, tr_usec now, struct tr_slice datagram);

@@ -10,7 +10,10 @@ enum {
     RTCP_IN_MAX = 1600,
     NACKS_A_STREAM_MAX = 64,
     REPORT_JITTER_US = 200000,
-    FEEDBACK_ROOM = 80, /* left in the packet for one more message */
+    FEEDBACK_ROOM = 80,           /* left in the packet for one more message */
+    SENDER_REPORT_ROOM = 28 + 40, /* with its CNAME */
+    REMB_ROOM = 20 + 4 * TR_RTCP_SSRCS_MAX,
+    EMPTY_REPORT = 8,
 };
 
 static tr_ntp ntp_at(const struct tr_peer *peer, tr_usec now)
@@ -24,9 +27,9 @@ static tr_ntp ntp_at(const struct tr_peer *peer, tr_usec now)
 static struct peer_tx *tx_of_ssrc(struct tr_peer *peer, uint32_t ssrc)
 {
     for (int i = 0; i < peer->tracks_count; i++) {
-        struct peer_track *t = &peer->tracks[i];
-        if (t->tx && t->conf.out_ssrc == ssrc)
-            return t->tx;
+        struct peer_tx *tx = peer_tx_of(peer, i);
+        if (tx && peer->tracks[i].conf.out_ssrc == ssrc)
+            return tx;
     }
     return NULL;
 }
@@ -154,6 +157,11 @@ void peer_rtcp_input(struct tr_peer *peer, tr_usec now, struct tr_slice datagram
 
 /* --- out --- */
 
+static size_t room(const struct tr_wr *w)
+{
+    return (size_t)(w->end - w->p);
+}
+
 static void put_sender_report(struct tr_peer *peer, tr_usec now, struct peer_track *t,
                               struct tr_wr *w)
 {
@@ -171,17 +179,42 @@ static void put_sender_report(struct tr_peer *peer, tr_usec now, struct peer_tra
     tx->packets_at_report = tx->packets;
 }
 
-static unsigned collect_blocks(struct tr_peer *peer, tr_usec now, struct tr_rtcp_block *blocks)
+static uint32_t rate(uint64_t bytes, tr_usec us)
 {
-    unsigned n = 0;
-    for (int i = 0; i < peer->streams_count && n < TR_RTCP_BLOCKS_MAX; i++) {
+    return (uint32_t)(bytes * 8 * (uint64_t)TR_SECOND / (uint64_t)us);
+}
+
+static void update_bitrates(struct tr_peer *peer, tr_usec now)
+{
+    tr_usec us = now - peer->rate_at;
+    if (us < PEER_RATE_US)
+        return;
+    peer->rate_at = now;
+    for (int i = 0; i < peer->streams_count; i++) {
         struct peer_stream *s = &peer->streams[i];
-        if (!s->rtx && tr_rtp_recv_report(&s->recv, now, s->ssrc, &s->sr, &blocks[n]))
-            n++;
-        s->bitrate_bps = (uint32_t)((s->bytes - s->rate_bytes) * 8);
+        s->bitrate_bps = rate(s->bytes - s->rate_bytes, us);
         s->rate_bytes = s->bytes;
     }
-    return n;
+    for (int i = 0; i < peer->tracks_count; i++) {
+        struct peer_tx *tx = peer->tracks[i].tx;
+        if (!tx)
+            continue;
+        tx->bitrate_bps = rate(tx->octets - tx->rate_octets, us);
+        tx->rate_octets = tx->octets;
+    }
+}
+
+static void put_receiver_report(struct tr_peer *peer, tr_usec now, struct tr_wr *w)
+{
+    struct tr_rtcp_block blocks[TR_RTCP_BLOCKS_MAX];
+    unsigned n = 0;
+    for (; peer->report_stream < peer->streams_count && n < TR_RTCP_BLOCKS_MAX;
+         peer->report_stream++) {
+        struct peer_stream *s = &peer->streams[peer->report_stream];
+        if (!s->rtx && tr_rtp_recv_report(&s->recv, now, s->ssrc, &s->sr, &blocks[n]))
+            n++;
+    }
+    tr_rtcp_put_rr(w, peer->rtcp_ssrc, blocks, n);
 }
 
 static bool receives_video(const struct tr_peer *peer)
@@ -211,20 +244,21 @@ static void put_remb(struct tr_peer *peer, struct tr_wr *w)
 /* The regular report: what we send, what we receive, what may be sent to us. */
 static void put_reports(struct tr_peer *peer, tr_usec now, struct tr_wr *w)
 {
-    struct tr_rtcp_block blocks[TR_RTCP_BLOCKS_MAX];
-    unsigned n = collect_blocks(peer, now, blocks);
-    tr_rtcp_put_rr(w, peer->rtcp_ssrc, blocks, n);
-    for (int i = 0; i < peer->tracks_count; i++) {
-        struct peer_track *t = &peer->tracks[i];
-        if (!t->tx)
+    update_bitrates(peer, now);
+    put_receiver_report(peer, now, w);
+    for (; peer->report_track < peer->tracks_count; peer->report_track++) {
+        struct peer_tx *tx = peer_tx_of(peer, peer->report_track);
+        if (!tx || !tx->clock_known || tx->packets == tx->packets_at_report)
             continue;
-        t->tx->bitrate_bps = (uint32_t)((t->tx->octets - t->tx->rate_octets) * 8);
-        t->tx->rate_octets = t->tx->octets;
-        if (t->tx->clock_known && t->tx->packets > t->tx->packets_at_report)
-            put_sender_report(peer, now, t, w);
+        if (room(w) < SENDER_REPORT_ROOM)
+            return;
+        put_sender_report(peer, now, &peer->tracks[peer->report_track], w);
     }
+    if (peer->report_stream < peer->streams_count || room(w) < REMB_ROOM)
+        return; /* still due: the next packet goes on from here */
     if (receives_video(peer))
         put_remb(peer, w);
+    peer->report_stream = peer->report_track = 0;
     peer->report_due = now + PEER_REPORT_US - REPORT_JITTER_US / 2 +
                        (tr_usec)tr_rng_below(peer->conf.rng, REPORT_JITTER_US);
 }
@@ -247,7 +281,7 @@ static void put_nacks(struct tr_peer *peer, tr_usec now, struct tr_wr *w)
     for (int i = 0; i < peer->streams_count; i++) {
         struct peer_stream *s = &peer->streams[i];
         if (!s->nack || tr_rtp_recv_next_timeout(&s->recv) > now ||
-            (size_t)(w->end - w->p) < FEEDBACK_ROOM + sizeof seqs * 2)
+            room(w) < FEEDBACK_ROOM + sizeof seqs * 2)
             continue;
         unsigned n = tr_rtp_recv_nacks(&s->recv, now, peer_rtt(peer), seqs, NACKS_A_STREAM_MAX);
         if (n == 0)
@@ -265,7 +299,7 @@ static void put_keyframe_requests(struct tr_peer *peer, struct tr_wr *w)
         struct peer_stream *s = &peer->streams[i];
         if (!s->keyframe_asked)
             continue;
-        if ((size_t)(w->end - w->p) < FEEDBACK_ROOM) {
+        if (room(w) < FEEDBACK_ROOM) {
             peer->feedback_due = true;
             return;
         }
@@ -309,7 +343,8 @@ struct tr_slice peer_rtcp_output(struct tr_peer *peer, tr_usec now)
     if (peer_rtcp_next(peer) > now || !peer->have_path)
         return tr_slice(NULL, 0);
     struct tr_wr w = tr_wr(peer->rtcp_buf, sizeof peer->rtcp_buf - TR_SRTCP_OVERHEAD_MAX);
-    if (peer->report_due <= now)
+    bool report = peer->report_due <= now;
+    if (report)
         put_reports(peer, now, &w);
     else
         tr_rtcp_put_rr(&w, peer->rtcp_ssrc, NULL, 0);
@@ -320,6 +355,8 @@ struct tr_slice peer_rtcp_output(struct tr_peer *peer, tr_usec now)
     struct tr_slice plain = tr_wr_slice(&w);
     size_t n;
     struct tr_buf out = { .p = peer->rtcp_buf, .n = sizeof peer->rtcp_buf };
+    if (plain.n <= EMPTY_REPORT && !report)
+        return tr_slice(NULL, 0); /* what was due had settled itself */
     if (plain.n == 0 || tr_srtcp_protect(peer->out, plain, out, &n) != TR_OK)
         return tr_slice(NULL, 0);
     return tr_slice(peer->rtcp_buf, n);

@@ -74,42 +74,81 @@ static void link_streams(struct tr_peer *peer, int n)
     s->primary = t->streams[s->layer];
 }
 
+/* NACK lists are large and the arena takes nothing back: those of ended streams are kept. */
+static struct tr_nack *take_nack(struct tr_peer *peer)
+{
+    if (peer->spare_nacks_count > 0)
+        return peer->spare_nacks[--peer->spare_nacks_count];
+    return tr_arena_alloc(peer->arena, sizeof(struct tr_nack));
+}
+
+static void give_nack(struct tr_peer *peer, struct peer_stream *s)
+{
+    if (!s->nack)
+        return;
+    TR_ASSERT(peer->spare_nacks_count < PEER_STREAMS_MAX);
+    peer->spare_nacks[peer->spare_nacks_count++] = s->nack;
+    s->nack = NULL;
+}
+
+static bool wants_nack(const struct tr_track_conf *conf, bool rtx)
+{
+    return conf->fb_nack && !rtx;
+}
+
 static void start_stream(struct tr_peer *peer, struct peer_stream *s)
 {
     const struct tr_track_conf *conf = &peer->tracks[s->mline].conf;
-    if (!s->nack && !s->rtx && conf->fb_nack) {
-        s->nack = tr_arena_alloc(peer->arena, sizeof *s->nack);
-        if (s->nack)
-            tr_nack_init(s->nack);
-    }
-    uint32_t clock = conf->clock_rate ? conf->clock_rate : 90000;
-    tr_rtp_recv_init(&s->recv, clock, s->nack);
-    tr_sr_init(&s->sr, clock);
+    if (wants_nack(conf, s->rtx))
+        s->nack = take_nack(peer); /* NULL: memory is out, the stream goes without */
+    tr_rtp_recv_init(&s->recv, conf->clock_rate, s->nack);
+    tr_sr_init(&s->sr, conf->clock_rate);
 }
 
 int peer_stream_add(struct tr_peer *peer, uint32_t ssrc, int mline, int layer, bool rtx)
 {
     int n = stream_of_layer(peer, mline, layer, rtx);
     if (n >= 0) { /* the sender changed its SSRC: the layer begins anew, the table does not grow */
-        struct tr_nack *nack = peer->streams[n].nack;
-        peer->streams[n] = (struct peer_stream){ .nack = nack };
-        if (nack)
-            tr_nack_init(nack);
+        give_nack(peer, &peer->streams[n]);
     } else if (peer->streams_count < PEER_STREAMS_MAX) {
         n = peer->streams_count++;
     } else {
         return -1;
     }
     struct peer_stream *s = &peer->streams[n];
-    s->ssrc = ssrc;
-    s->mline = (uint8_t)mline;
-    s->layer = (uint8_t)layer;
-    s->rtx = rtx;
-    s->primary = PEER_SSRC_NONE;
+    *s = (struct peer_stream){ .ssrc = ssrc,
+                               .mline = (uint8_t)mline,
+                               .layer = (uint8_t)layer,
+                               .rtx = rtx,
+                               .primary = PEER_SSRC_NONE };
     start_stream(peer, s);
     reindex(peer);
     link_streams(peer, n);
     return n;
+}
+
+/* Whether the m-lines say that this SSRC is another stream now. */
+static bool is_moved(const struct tr_peer *peer, const struct peer_stream *s)
+{
+    for (int i = 0; i < peer->tracks_count; i++) {
+        const struct tr_track_conf *conf = &peer->tracks[i].conf;
+        for (int l = 0; conf->used && conf->recv && l < conf->layers_count; l++) {
+            bool here = i == s->mline && l == s->layer;
+            if (conf->layers[l].ssrc == s->ssrc && !(here && !s->rtx))
+                return true;
+            if (conf->layers[l].rtx_ssrc == s->ssrc && !(here && s->rtx))
+                return true;
+        }
+    }
+    return false;
+}
+
+static bool still_fits(const struct tr_peer *peer, const struct peer_stream *s)
+{
+    const struct tr_track_conf *conf = &peer->tracks[s->mline].conf;
+    return conf->used && conf->recv && s->layer < conf->layers_count &&
+           conf->clock_rate == s->recv.clock && wants_nack(conf, s->rtx) == (s->nack != NULL) &&
+           !is_moved(peer, s);
 }
 
 void peer_streams_reset(struct tr_peer *peer)
@@ -118,10 +157,13 @@ void peer_streams_reset(struct tr_peer *peer)
     for (int i = 0; i < peer->tracks_count; i++)
         memset(peer->tracks[i].streams, PEER_SSRC_NONE, sizeof peer->tracks[i].streams);
     for (int i = 0; i < peer->streams_count; i++) {
-        const struct tr_track_conf *conf = &peer->tracks[peer->streams[i].mline].conf;
-        if (conf->used && conf->recv && peer->streams[i].layer < conf->layers_count)
+        if (still_fits(peer, &peer->streams[i]))
             peer->streams[kept++] = peer->streams[i];
+        else
+            give_nack(peer, &peer->streams[i]);
     }
+    for (int i = 0; i < kept; i++)
+        peer->streams[i].primary = PEER_SSRC_NONE;
     peer->streams_count = kept;
     reindex(peer);
     for (int i = 0; i < kept; i++)
@@ -193,32 +235,40 @@ struct guess {
     bool rtx;
 };
 
+static int guess_mline(const struct tr_peer *peer, const struct tr_rtp *rtp)
+{
+    struct tr_ext_vals ext;
+    for (int i = 0; i < peer->tracks_count; i++) {
+        const struct tr_track_conf *conf = &peer->tracks[i].conf;
+        if (!conf->used || !conf->recv || !conf->ext.id[TR_EXT_MID])
+            continue;
+        /* BUNDLE: one id for all m-lines (RFC 8843 section 7.2). */
+        tr_ext_read(&ext, &conf->ext, rtp->ext_profile, rtp->ext);
+        /* One that names no m-line is nobody's packet (RFC 8843 section 9.2). */
+        if (tr_ext_has(&ext, TR_EXT_MID))
+            return mline_of_mid(peer, ext.mid);
+        break;
+    }
+    return mline_of_pt(peer, rtp->pt);
+}
+
 /* Where a packet of an unknown SSRC would belong; nothing is stored before it authenticates. */
 static bool guess_stream(const struct tr_peer *peer, const struct tr_rtp *rtp, struct guess *g)
 {
     struct tr_ext_vals ext;
-    int mline = -1;
-    for (int i = 0; i < peer->tracks_count && mline < 0; i++) {
-        const struct tr_track_conf *conf = &peer->tracks[i].conf;
-        if (!conf->used || !conf->recv || !conf->ext.id[TR_EXT_MID])
-            continue;
-        tr_ext_read(&ext, &conf->ext, rtp->ext_profile, rtp->ext);
-        if (tr_ext_has(&ext, TR_EXT_MID))
-            mline = mline_of_mid(peer, ext.mid);
-        break; /* BUNDLE: one id for all m-lines (RFC 8843 section 7.2) */
-    }
-    if (mline < 0)
-        mline = mline_of_pt(peer, rtp->pt);
+    int mline = guess_mline(peer, rtp);
     if (mline < 0)
         return false;
     const struct tr_track_conf *conf = &peer->tracks[mline].conf;
     tr_ext_read(&ext, &conf->ext, rtp->ext_profile, rtp->ext);
     *g = (struct guess){ .mline = mline, .rtx = conf->rtx_pt && rtp->pt == conf->rtx_pt };
-    if (tr_ext_has(&ext, TR_EXT_RRID))
+    if (conf->layers_count == 1)
+        g->layer = 0; /* whatever it is called */
+    else if (tr_ext_has(&ext, TR_EXT_RRID))
         g->layer = layer_of_rid(conf, ext.rrid);
     else if (tr_ext_has(&ext, TR_EXT_RID))
         g->layer = layer_of_rid(conf, ext.rid);
-    else if (conf->layers_count > 1)
+    else
         return false; /* a simulcast layer that does not say which: wait for one that does */
     return g->layer >= 0 && (g->rtx || rtp->pt == conf->pt);
 }
@@ -297,6 +347,8 @@ static enum tr_err unwrap_rtx(struct tr_peer *peer, struct peer_stream *rtx,
     if (rtx->primary == PEER_SSRC_NONE || payload->n <= 2)
         return TR_ERR_IGNORED; /* padding that probes for bandwidth, or of a stream not seen yet */
     *primary = &peer->streams[rtx->primary];
+    if (!(*primary)->recv.started)
+        return TR_ERR_IGNORED; /* its numbers cannot be unwrapped yet */
     m->ext_seq = unwrap_near((*primary)->last_seq, tr_get16(payload->p));
     m->ssrc = (*primary)->ssrc;
     m->flags |= TR_RTP_RETRANSMITTED;
@@ -326,17 +378,28 @@ static enum tr_err open_packet(struct tr_peer *peer, const struct tr_rtp *rtp,
     return TR_OK;
 }
 
-/* Which stream the packet is of: known, or announced by its extensions. -1: nobody's. */
-static int find_stream(struct tr_peer *peer, const struct tr_rtp *rtp, struct guess *g)
+/* Opens the packet and finds the stream that it is of: known, or announced by its extensions, which
+ * count only once the packet has proved itself. */
+static enum tr_err open_stream(struct tr_peer *peer, const struct tr_rtp *rtp,
+                               struct tr_slice datagram, struct tr_pkt *pkt,
+                               struct tr_slice *payload, uint64_t *index, int *stream)
 {
-    int n = peer_stream_find(peer, rtp->ssrc);
-    if (n >= 0)
-        return n;
-    if (!guess_stream(peer, rtp, g)) {
+    struct guess guess = { 0 };
+    *stream = peer_stream_find(peer, rtp->ssrc);
+    if (*stream < 0 && !guess_stream(peer, rtp, &guess)) {
         peer_drop(peer, TR_DROP_RTP_UNKNOWN_SSRC);
-        return -1;
+        return TR_ERR_NOTFOUND;
     }
-    return PEER_STREAMS_MAX;
+    enum tr_err err = open_packet(peer, rtp, datagram, pkt, payload, index);
+    if (err != TR_OK)
+        return err;
+    if (*stream < 0)
+        *stream = peer_stream_add(peer, rtp->ssrc, guess.mline, guess.layer, guess.rtx);
+    if (*stream < 0) {
+        peer_drop(peer, TR_DROP_RTP_UNKNOWN_SSRC);
+        return TR_ERR_LIMIT;
+    }
+    return TR_OK;
 }
 
 static enum tr_err account(struct tr_peer *peer, struct peer_stream *s, tr_usec now,
@@ -358,54 +421,48 @@ static enum tr_err account(struct tr_peer *peer, struct peer_stream *s, tr_usec 
     return TR_OK;
 }
 
+/* What an opened packet says, and of which stream it is in the end. */
+static enum tr_err read_packet(struct tr_peer *peer, tr_usec now, const struct tr_rtp *rtp,
+                               uint64_t index, struct tr_rtp_meta *m, struct tr_slice *payload,
+                               struct peer_stream **s)
+{
+    const struct tr_track_conf *conf = &peer->tracks[(*s)->mline].conf;
+    *m = (struct tr_rtp_meta){
+        .ext_seq = (int64_t)index,
+        .ts = rtp->ts,
+        .ssrc = rtp->ssrc,
+        .pt = conf->pt,
+        .layer = (*s)->layer,
+        .codec = (uint8_t)conf->codec,
+        .flags = rtp->marker ? TR_RTP_MARKER : 0,
+    };
+    read_extensions(peer, conf, rtp, now, m);
+    if ((*s)->rtx)
+        return unwrap_rtx(peer, *s, payload, m, s);
+    return rtp->pt == conf->pt ? TR_OK : TR_ERR_IGNORED; /* comfort noise, say: not negotiated */
+}
+
 enum tr_err tr_peer_rtp(struct tr_peer *peer, tr_usec now, struct tr_slice datagram,
                         struct tr_pkt *pkt, int *mline)
 {
     struct tr_rtp rtp;
     struct tr_slice payload;
-    struct guess guess = { 0 };
     uint64_t index;
-    if (!peer->up || tr_rtp_parse(&rtp, datagram) != TR_OK) {
+    int stream;
+    if (!peer->up || peer->down || tr_rtp_parse(&rtp, datagram) != TR_OK) {
         peer_drop(peer, TR_DROP_RTP_BAD);
         return TR_ERR_BADMSG;
     }
-    int n = find_stream(peer, &rtp, &guess);
-    if (n < 0)
-        return TR_ERR_NOTFOUND;
-    enum tr_err err = open_packet(peer, &rtp, datagram, pkt, &payload, &index);
+    enum tr_err err = open_stream(peer, &rtp, datagram, pkt, &payload, &index, &stream);
     if (err != TR_OK)
         return err;
-    if (n == PEER_STREAMS_MAX)
-        n = peer_stream_add(peer, rtp.ssrc, guess.mline, guess.layer, guess.rtx);
-    if (n < 0) {
-        peer_drop(peer, TR_DROP_RTP_UNKNOWN_SSRC);
-        return TR_ERR_LIMIT;
-    }
-    struct peer_stream *s = &peer->streams[n];
-    const struct tr_track_conf *conf = &peer->tracks[s->mline].conf;
-    struct tr_rtp_meta *m = tr_rtp_meta(pkt);
-    *m = (struct tr_rtp_meta){
-        .ext_seq = (int64_t)index,
-        .ts = rtp.ts,
-        .ssrc = rtp.ssrc,
-        .pt = conf->pt,
-        .layer = s->layer,
-        .codec = (uint8_t)conf->codec,
-        .flags = rtp.marker ? TR_RTP_MARKER : 0,
-    };
-    read_extensions(peer, conf, &rtp, now, m);
     peer->packets_in++;
     peer->bytes_in += datagram.n;
-    if (s->rtx)
-        err = unwrap_rtx(peer, s, &payload, m, &s);
-    else if (rtp.pt != conf->pt)
-        err = TR_ERR_IGNORED; /* e.g. comfort noise: not negotiated, not forwarded */
+    struct peer_stream *s = &peer->streams[stream];
+    struct tr_rtp_meta *m = tr_rtp_meta(pkt);
+    err = read_packet(peer, now, &rtp, index, m, &payload, &s);
     if (err != TR_OK)
         return err;
-    if (payload.n == 0) { /* padding alone keeps its place in the numbering, but goes no further */
-        (void)tr_rtp_recv_packet(&s->recv, now, (uint16_t)m->ext_seq, m->ts, false);
-        return TR_ERR_IGNORED;
-    }
     describe(m, payload);
     err = account(peer, s, now, m, payload.n);
     if (err != TR_OK)

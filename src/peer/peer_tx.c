@@ -20,14 +20,25 @@ enum {
     RTX_OSN_BYTES = 2,
 };
 
+static bool has_rtx(const struct tr_track_conf *conf)
+{
+    return conf->out_rtx_ssrc && conf->rtx_pt;
+}
+
 static uint32_t wanted_extensions(const struct tr_track_conf *conf)
 {
     uint32_t want = 1u << TR_EXT_MID;
     if (!conf->video)
         want |= 1u << TR_EXT_AUDIO_LEVEL;
-    if (conf->out_rtx_ssrc && conf->rtx_pt)
+    if (has_rtx(conf))
         want |= 1u << TR_EXT_ABS_SEND_TIME;
     return want;
+}
+
+static bool is_same(const struct peer_tx *a, const struct peer_tx *b)
+{
+    return a->pt == b->pt && a->rtx == b->rtx && a->pad == b->pad && a->ext.len == b->ext.len &&
+           memcmp(a->ext.bytes, b->ext.bytes, a->ext.len) == 0;
 }
 
 enum tr_err peer_tx_track(struct tr_peer *peer, int mline)
@@ -44,10 +55,19 @@ enum tr_err peer_tx_track(struct tr_peer *peer, int mline)
     struct tr_ext_block_conf ext = { .map = &t->conf.ext_send,
                                      .want = wanted_extensions(&t->conf),
                                      .mid = tr_slice_str(t->conf.mid) };
-    return tr_ext_block_build(&t->tx->ext, &ext);
+    struct peer_tx before = *t->tx;
+    enum tr_err err = tr_ext_block_build(&t->tx->ext, &ext);
+    t->tx->pt = t->conf.pt;
+    t->tx->rtx = has_rtx(&t->conf);
+    t->tx->pad = !t->conf.fb_nack || t->tx->rtx;
+    /* Under an old index only the same bytes may go out again: with others, GCM would give its key
+     * away. */
+    if (!is_same(&before, t->tx))
+        t->tx->resend_from = t->tx->next_seq;
+    return err;
 }
 
-static struct peer_tx *tx_of(const struct tr_peer *peer, int mline)
+struct peer_tx *peer_tx_of(const struct tr_peer *peer, int mline)
 {
     if (mline < 0 || mline >= peer->tracks_count)
         return NULL;
@@ -57,17 +77,17 @@ static struct peer_tx *tx_of(const struct tr_peer *peer, int mline)
 
 bool tr_peer_can_send(const struct tr_peer *peer, int mline)
 {
-    return peer->up && !peer->down && peer->have_path && tx_of(peer, mline);
+    return peer->up && !peer->down && peer->have_path && peer_tx_of(peer, mline);
 }
 
 bool tr_peer_takes_nacks(const struct tr_peer *peer, int mline)
 {
-    return tx_of(peer, mline) && peer->tracks[mline].conf.fb_nack;
+    return peer_tx_of(peer, mline) && peer->tracks[mline].conf.fb_nack;
 }
 
 void tr_peer_set_tx_clock(struct tr_peer *peer, int mline, uint32_t rtp, tr_usec at)
 {
-    struct peer_tx *tx = tx_of(peer, mline);
+    struct peer_tx *tx = peer_tx_of(peer, mline);
     if (!tx)
         return;
     tx->clock_known = true;
@@ -77,7 +97,7 @@ void tr_peer_set_tx_clock(struct tr_peer *peer, int mline, uint32_t rtp, tr_usec
 
 static bool by_rtx(const struct peer_track *t, const struct tr_tx_item *item)
 {
-    return item->resend && t->conf.rtx_pt && t->conf.out_rtx_ssrc;
+    return item->resend && t->tx->rtx;
 }
 
 static void write_header(struct peer_track *t, tr_usec now, const struct tr_tx_item *item,
@@ -124,6 +144,16 @@ static size_t plain_size(const struct peer_track *t, const struct tr_tx_item *it
     return TR_RTP_HDR_MIN + t->tx->ext.len + item->pkt->len + (by_rtx(t, item) ? RTX_OSN_BYTES : 0);
 }
 
+/* Too long for the buffer, or a packet that can no longer be formed as it was: left out. */
+static bool is_sendable(const struct peer_track *t, const struct tr_tx_item *item)
+{
+    if (plain_size(t, item) + TR_SRTP_OVERHEAD_MAX > TR_PEER_PACKET_MAX)
+        return false;
+    return !item->resend || t->tx->rtx ||
+           (t->conf.fb_nack && item->ext_seq >= t->tx->resend_from &&
+            item->ext_seq < t->tx->next_seq);
+}
+
 struct group { /* items first .. first + count - 1 as one message */
     int first, count;
     size_t segment; /* plain size of all but perhaps the last */
@@ -131,12 +161,12 @@ struct group { /* items first .. first + count - 1 as one message */
 
 /* As many items as fit one message: all within PAD_MAX of the longest, the last may be shorter. */
 static struct group next_group(const struct peer_track *t, const struct tr_tx_item *items, int n,
-                               int first, bool pad)
+                               int first)
 {
     size_t longest = plain_size(t, &items[first]), shortest = longest;
-    size_t slack = pad ? PAD_MAX : 0;
+    size_t slack = t->tx->pad ? PAD_MAX : 0;
     int i = first + 1;
-    for (; i < n; i++) {
+    for (; i < n && is_sendable(t, &items[i]); i++) {
         size_t size = plain_size(t, &items[i]);
         size_t hi = size > longest ? size : longest, lo = size < shortest ? size : shortest;
         if ((size_t)(i - first + 1) * (hi + TR_SRTP_OVERHEAD_MAX) > MESSAGE_BYTES_MAX)
@@ -187,6 +217,8 @@ static void count_sent(struct tr_peer *peer, struct peer_track *t, const struct 
         peer->counters.rtx_out++;
         return;
     }
+    if (item->ext_seq >= t->tx->next_seq)
+        t->tx->next_seq = item->ext_seq + 1;
     t->tx->packets++;
     t->tx->octets += item->pkt->len;
     peer->counters.rtp_out++;
@@ -226,11 +258,14 @@ int tr_peer_send_run(struct tr_peer *peer, tr_usec now, int mline, const struct 
     if (!tr_peer_can_send(peer, mline) || n <= 0 || n > TR_PEER_RUN_MAX)
         return 0;
     struct peer_track *t = &peer->tracks[mline];
-    bool pad = !t->conf.fb_nack || t->conf.out_rtx_ssrc;
     size_t used = 0;
     int made = 0;
     for (int first = 0; first < n;) {
-        struct group g = next_group(t, items, n, first, pad);
+        if (!is_sendable(t, &items[first])) {
+            first++;
+            continue;
+        }
+        struct group g = next_group(t, items, n, first);
         size_t bytes = build_group(peer, t, now, items, &g, out.p + used, out.n - used, jobs);
         if (bytes == 0)
             break;

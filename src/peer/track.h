@@ -24,7 +24,7 @@ struct tr_track_conf {
     enum tr_codec codec;
     uint32_t clock_rate;
     uint8_t pt;
-    uint8_t rtx_pt; /* 0: none */
+    uint8_t rtx_pt;             /* 0: none */
     struct tr_ext_map ext;      /* of what the client sends */
     struct tr_ext_map ext_send; /* of what it receives */
     bool fb_nack, fb_pli, fb_fir, fb_remb, fb_transport_cc;
@@ -45,6 +45,8 @@ struct tr_peer_remote {
     char fingerprint_alg[12]; /* "sha-256" ... */
     uint8_t fingerprint[64];
     uint8_t fingerprint_len;
+    bool lite;    /* a=ice-lite; matters to full agents only */
+    bool passive; /* the other side is the DTLS server, so we are the client */
 };
 
 #endif

@@ -62,6 +62,9 @@ TR_MUST_USE enum tr_err tr_recorder_recover(struct tr_recorder *rec, tr_usec now
 /* id: of a row in the calls table; it becomes RECORDING, or FAILED at once when the disk is full.
  * 0: refused, the row says why. */
 tr_id tr_recorder_start(struct tr_recorder *rec, const char *id, tr_usec now);
+/* The same with a row of its own, for recordings that are no call of the desk: caller is the label that
+ * the list shows. */
+tr_id tr_recorder_start_new(struct tr_recorder *rec, const char *plugin, const char *label, tr_usec now);
 /* Records what a client sends on an m-line. LIMIT, NOTFOUND, NOMEM. The same end again is fine. */
 TR_MUST_USE enum tr_err tr_recorder_track(struct tr_recorder *rec, tr_id recording,
                                           struct tr_media_end source, const struct tr_meta *meta,

@@ -110,7 +110,7 @@ const struct tr_config_key tr_config_keys[] = {
     TEXT(api, token_auth_secret, "", NULL, "Key of signed tokens (HMAC-SHA1); empty: none."),
     NUMBER(api, session_timeout, "60", 0, 86400,
            "Seconds without a request after which a session ends; 0: never. Clients ask each 25."),
-    NUMBER(api, reclaim_session_timeout, "0", 0, 86400,
+    NUMBER(api, reclaim_session_timeout, "10", 0, 86400,
            "Seconds that a session waits to be claimed when its WebSocket is lost."),
     NUMBER(api, candidates_timeout, "45", 1, 600,
            "Seconds that trickled candidates wait for their SDP."),
