@@ -21,6 +21,7 @@ static const char *const steps[] = {
     "CREATE INDEX calls_caller ON calls(caller, started_us);"
     "CREATE INDEX calls_callee ON calls(callee, started_us);"
     "CREATE INDEX calls_open ON calls(ended_us) WHERE ended_us = 0",
+    "CREATE INDEX calls_unfinished ON calls(started_us, id) WHERE ended_us = 0 OR rec IN (1, 2)",
 };
 
 #define COLUMNS                                                                                    \
@@ -167,6 +168,22 @@ enum tr_err tr_calls_list(struct tr_sql *db, const struct tr_call_filter *filter
     tr_sql_bind_int(st, 3, filter->before_us);
     tr_sql_bind_text(st, 4, filter->before_id ? filter->before_id : "");
     tr_sql_bind_int(st, 5, limit);
+    enum tr_err err;
+    struct tr_call call;
+    while ((err = tr_sql_step(st)) == TR_OK) {
+        read_row(st, &call);
+        row(user, &call);
+    }
+    return err == TR_ERR_NOTFOUND ? TR_OK : err;
+}
+
+enum tr_err tr_calls_unfinished(struct tr_sql *db, uint32_t max,
+                                void (*row)(void *user, const struct tr_call *call), void *user)
+{
+    struct tr_sql_stmt *st =
+        tr_sql_use(db, "SELECT " COLUMNS " FROM calls WHERE ended_us = 0 OR rec IN (1, 2)"
+                       " ORDER BY started_us, id LIMIT ?1");
+    tr_sql_bind_int(st, 1, max);
     enum tr_err err;
     struct tr_call call;
     while ((err = tr_sql_step(st)) == TR_OK) {

@@ -62,6 +62,11 @@ struct tr_call_filter {
 TR_MUST_USE enum tr_err tr_calls_list(struct tr_sql *db, const struct tr_call_filter *filter,
                                       void (*row)(void *user, const struct tr_call *call),
                                       void *user);
+/* Calls without an end, and those whose recording is RECORDING or PROCESSING, oldest first, at most
+ * max of them: what a start after a crash looks at. The callback must not use db. */
+TR_MUST_USE enum tr_err tr_calls_unfinished(struct tr_sql *db, uint32_t max,
+                                            void (*row)(void *user, const struct tr_call *call),
+                                            void *user);
 /* After a crash: calls without an end get ended_us = at_us and reason "server stopped". Returns in
  * *count how many. Their recordings stay RECORDING: the caller enqueues them. */
 TR_MUST_USE enum tr_err tr_calls_recover(struct tr_sql *db, int64_t at_us, uint32_t *count);

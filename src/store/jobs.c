@@ -224,6 +224,17 @@ enum tr_err tr_jobs_fail(struct tr_jobs *jobs, int64_t now, int64_t id, int64_t 
     return fenced(jobs, st, now, id, token);
 }
 
+enum tr_err tr_jobs_expire(struct tr_jobs *jobs, int64_t now, const char *kind, const char *owner)
+{
+    struct tr_sql_stmt *st =
+        tr_sql_use(jobs->db, "UPDATE jobs SET lease_until = ?1, updated = ?1"
+                             " WHERE kind = ?2 AND state = 1 AND owner <> ?3 AND lease_until > ?1");
+    tr_sql_bind_int(st, 1, now);
+    tr_sql_bind_text(st, 2, kind);
+    tr_sql_bind_text(st, 3, owner);
+    return tr_sql_run(st);
+}
+
 /* An UPDATE by an operator: NOTFOUND and PROTO are told apart afterwards. */
 static enum tr_err by_hand(struct tr_jobs *jobs, struct tr_sql_stmt *st, int64_t now, int64_t id)
 {

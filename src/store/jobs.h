@@ -71,6 +71,10 @@ TR_MUST_USE enum tr_err tr_jobs_fail(struct tr_jobs *jobs, int64_t now, int64_t 
 /* Gives it back without a penalty (the worker shuts down). */
 TR_MUST_USE enum tr_err tr_jobs_release(struct tr_jobs *jobs, int64_t now, int64_t id,
                                         int64_t token);
+/* After a restart on a single node: leases of other owners run out now, so that what a killed server
+ * left running can be claimed at once. Their tokens are fenced by the next claim. */
+TR_MUST_USE enum tr_err tr_jobs_expire(struct tr_jobs *jobs, int64_t now, const char *kind,
+                                       const char *owner);
 /* By hand: DEAD, CANCELLED or DONE -> READY with attempts 0. PROTO: it is READY or runs. */
 TR_MUST_USE enum tr_err tr_jobs_requeue(struct tr_jobs *jobs, int64_t now, int64_t id);
 TR_MUST_USE enum tr_err tr_jobs_cancel(struct tr_jobs *jobs, int64_t now, int64_t id);

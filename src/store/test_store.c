@@ -121,6 +121,18 @@ TEST(calls_go_through_their_life)
     remove_db();
 }
 
+struct unfinished {
+    int rows;
+    char first[TR_CALL_ID_MAX];
+};
+
+static void note_unfinished(void *user, const struct tr_call *call)
+{
+    struct unfinished *u = user;
+    if (u->rows++ == 0)
+        snprintf(u->first, sizeof(u->first), "%s", call->id);
+}
+
 TEST(calls_list_pages_and_recovery)
 {
     struct tr_sql *db = NULL;
@@ -153,6 +165,29 @@ TEST(calls_list_pages_and_recovery)
     CHECK(tr_calls_recover(db, 5000, &n) == TR_OK && n == 24);
     CHECK(tr_calls_recover(db, 5000, &n) == TR_OK && n == 0);
     tr_sql_close(db);
+}
+
+TEST(calls_unfinished_are_found)
+{
+    temp_db();
+    struct tr_sql *db = open_db();
+    struct unfinished u = { 0 };
+    CHECK(tr_calls_init(db) == TR_OK);
+    for (int i = 0; i < 5; i++) {
+        struct tr_call c = { .plugin = "videocall", .started_us = 100 + i };
+        snprintf(c.id, sizeof(c.id), "id%d", i);
+        CHECK(tr_calls_add(db, &c) == TR_OK);
+        CHECK(i == 0 || tr_calls_ended(db, c.id, 500, "x") == TR_OK);
+    }
+    CHECK(tr_calls_recording(db, "id2", "dir") == TR_OK);
+    CHECK(tr_calls_processing(db, "id3", 5) == TR_OK);
+    CHECK(tr_calls_ready(db, "id4", "file", 5, 5) == TR_OK);
+    CHECK(tr_calls_unfinished(db, 100, note_unfinished, &u) == TR_OK && u.rows == 3);
+    CHECK_STR(u.first, "id0");
+    u.rows = 0;
+    CHECK(tr_calls_unfinished(db, 2, note_unfinished, &u) == TR_OK && u.rows == 2);
+    tr_sql_close(db);
+    remove_db();
 }
 
 static const struct tr_jobs_conf conf = {
@@ -222,6 +257,28 @@ TEST(jobs_a_crashed_worker_is_fenced)
     CHECK(tr_jobs_get(&jb, id, &two) == TR_OK && two.state == TR_JOB_DONE);
     CHECK(tr_jobs_next_at(&jb, "render", &at) == TR_OK && at == INT64_MAX);
     tr_sql_close(b);
+    remove_db();
+}
+
+TEST(jobs_of_a_killed_server_are_claimable_at_once)
+{
+    temp_db();
+    struct tr_sql *db = open_db();
+    struct tr_jobs jobs;
+    struct tr_job job;
+    int64_t id;
+    CHECK(tr_jobs_init(&jobs, db, &conf) == TR_OK);
+    CHECK(tr_jobs_enqueue(&jobs, 100, "k1", "render", 0, "", &id) == TR_OK);
+    CHECK(tr_jobs_claim(&jobs, 100, "render", "boot-1", &job) == TR_OK);
+    CHECK(tr_jobs_expire(&jobs, 110, "render", "boot-1") == TR_OK); /* its own */
+    CHECK(tr_jobs_claim(&jobs, 110, "render", "boot-2", &job) == TR_ERR_NOTFOUND);
+    CHECK(tr_jobs_expire(&jobs, 110, "other", "boot-2") == TR_OK);
+    CHECK(tr_jobs_claim(&jobs, 110, "render", "boot-2", &job) == TR_ERR_NOTFOUND);
+    CHECK(tr_jobs_expire(&jobs, 110, "render", "boot-2") == TR_OK);
+    int64_t token = job.token;
+    CHECK(tr_jobs_claim(&jobs, 110, "render", "boot-2", &job) == TR_OK);
+    CHECK(job.id == id && job.token != token && job.attempts == 2);
+    tr_sql_close(db);
     remove_db();
 }
 
