@@ -110,6 +110,8 @@ static bool take_packet(struct route *r, struct tr_pkt *pkt, struct tr_rewritten
         tr_rewrite_skip(&r->sink->rw, origin, m);
         return false;
     }
+    if (m->temporal > r->temporal_seen)
+        r->temporal_seen = m->temporal;
     return tr_rewrite_packet(&r->sink->rw, w->now, origin, m, out) == TR_OK;
 }
 
@@ -187,10 +189,21 @@ void sink_nacks(struct sink *k, const uint16_t *seqs, int count)
 
 /* --- layers and clock --- */
 
+static void temporal_tick(struct route *r)
+{
+    tr_usec now = r->sink->peer->worker->now;
+    if (r->layer.current < 0 || now - r->temporal_since < TEMPORAL_WINDOW_US)
+        return;
+    tell_layer(r, r->layer.current, r->temporal_seen);
+    r->temporal_since = now;
+    r->temporal_seen = 0;
+}
+
 void route_layer_tick(struct route *r)
 {
     struct source *s = r->source;
     tr_usec fallback = r->conf.fallback_us ? r->conf.fallback_us : TR_LAYER_FALLBACK_US;
+    temporal_tick(r);
     bool ask = tr_layer_update(&r->layer, r->sink->peer->worker->now, s->last_us, s->facts.layers,
                                r->conf.substream_max, fallback);
     bool waits = r->layer.target >= 0 && r->layer.target != r->layer.current;

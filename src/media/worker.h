@@ -34,6 +34,7 @@ enum {
 #define KEYFRAME_EVERY_US (500 * TR_MSEC)
 #define TICK_US TR_SECOND
 #define LAYER_TICK_US (100 * TR_MSEC)
+#define TEMPORAL_WINDOW_US (TR_SECOND / 2) /* long enough to hold a frame of each temporal layer */
 
 struct worker;
 struct route;
@@ -57,6 +58,8 @@ struct route {
     struct sink *sink;
     struct tr_route_conf conf;
     struct tr_layer_choice layer;
+    int temporal_seen; /* highest temporal layer forwarded in this window */
+    tr_usec temporal_since;
     struct route *next; /* of the same source */
 };
 
