@@ -99,7 +99,7 @@ static enum tr_err open_socket(struct tr_udp *udp, struct socket *s, const struc
     s->fd = socket(is_v6(s) ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (s->fd < 0)
         return TR_ERR_IO;
-    if (setsockopt(s->fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0)
+    if (port != 0 && setsockopt(s->fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0)
         return TR_ERR_IO;
     if (is_v6(s))
         setsockopt(s->fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
@@ -110,6 +110,9 @@ static enum tr_err open_socket(struct tr_udp *udp, struct socket *s, const struc
         setsockopt(s->fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
     s->gro = setsockopt(s->fd, IPPROTO_UDP, UDP_GRO, &on, sizeof on) == 0;
     if (bind(s->fd, (struct sockaddr *)&ss, to_sockaddr(&s->local, is_v6(s), &ss)) != 0)
+        return TR_ERR_IO;
+    /* Only now: a port counts as free for SO_REUSEPORT when another program shares it likewise. */
+    if (port == 0 && setsockopt(s->fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0)
         return TR_ERR_IO;
     socklen_t len = sizeof ss;
     if (getsockname(s->fd, (struct sockaddr *)&ss, &len) != 0)
