@@ -56,7 +56,7 @@ struct control {
     int waiting_count;
 };
 
-struct ctl_peer *ctl_peer(const struct tr_media *media, tr_id id);
+struct ctl_peer *ctl_peer(const struct tr_media *media, tr_id id); /* NULL: gone, or going */
 /* LIMIT: out of memory; what the message owns is the caller's again. */
 TR_MUST_USE enum tr_err ctl_post(struct tr_media *media, int worker, const struct msg *m);
 

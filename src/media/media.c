@@ -14,7 +14,8 @@ enum { PACKETS_DEFAULT = 65536, TAPS_LIMIT = 1 << 16 };
 
 struct ctl_peer *ctl_peer(const struct tr_media *media, tr_id id)
 {
-    return tr_idtab_get(media->control->peers, id);
+    struct ctl_peer *p = tr_idtab_get(media->control->peers, id);
+    return p && !p->closing ? p : NULL;
 }
 
 enum tr_err ctl_post(struct tr_media *media, int worker, const struct msg *m)
@@ -39,6 +40,10 @@ static enum tr_err open_tables(struct tr_media *media)
                                       media->conf.wake_arg);
     media->dtls_ctx = tr_dtls_ctx_create(media->conf.cert);
     media->workers = tr_alloc((size_t)media->workers_count * sizeof *media->workers);
+    for (int i = 0; media->workers && i < media->workers_count; i++) {
+        media->workers[i].media = media; /* destroy goes over all, opened or not */
+        media->workers[i].waiter = -1;
+    }
     bool ok = c->peers && c->routes && c->taps && media->claims && media->events &&
               media->dtls_ctx && media->workers;
     return ok ? TR_OK : TR_ERR_NOMEM;
@@ -140,11 +145,13 @@ void tr_media_destroy(struct tr_media *media)
     for (int i = 0; i < workers; i++)
         worker_drain(&media->workers[i]);
     drain_events(media);
+    if (c) {
+        free_peers(media);
+        wiring_deinit(media); /* taps let go of their packets before the pools end */
+    }
     for (int i = 0; i < workers; i++)
         worker_deinit(&media->workers[i]);
     if (c) {
-        free_peers(media);
-        wiring_deinit(media);
         tr_idtab_destroy(c->peers);
         tr_idtab_destroy(c->routes);
         tr_idtab_destroy(c->taps);
@@ -321,7 +328,7 @@ static void post_close(struct tr_media *media, const struct ctl_peer *p)
 void tr_media_peer_close(struct tr_media *media, tr_id id)
 {
     struct ctl_peer *p = ctl_peer(media, id);
-    if (!p || p->closing)
+    if (!p)
         return;
     wiring_peer_gone(media, p);
     if (p->worker == NOWHERE) {
@@ -372,7 +379,7 @@ void tr_media_query(struct tr_media *media, tr_id id, uint64_t cookie)
 
 static void adopted(struct tr_media *media, tr_id id, int worker)
 {
-    struct ctl_peer *p = ctl_peer(media, id);
+    struct ctl_peer *p = tr_idtab_get(media->control->peers, id); /* one that closes, too */
     if (!p)
         return;
     p->worker = worker;

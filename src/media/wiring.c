@@ -48,10 +48,11 @@ static struct msg tap_msg(const struct ctl_route *r, const struct ctl_tap *tap, 
     return m;
 }
 
-/* The m-line must have been negotiated: its facts go with the route. */
-static const struct tr_track_conf *source_track(const struct ctl_peer *p, int mline)
+/* Where the peer lives, the m-line must have been negotiated: its facts go with the route. */
+static const struct tr_track_conf *track_of(const struct ctl_peer *p, int mline)
 {
-    return p && mline >= 0 && mline < p->tracks_count ? &p->tracks[mline] : NULL;
+    bool is = p && p->worker != NOWHERE && mline >= 0 && mline < p->tracks_count;
+    return is && p->tracks[mline].used ? &p->tracks[mline] : NULL;
 }
 
 static void wire_tap(struct tr_media *media, struct ctl_route *r, const struct ctl_peer *from)
@@ -71,15 +72,16 @@ static void wire(struct tr_media *media, struct ctl_route *r)
 {
     const struct ctl_peer *from = ctl_peer(media, r->source.peer);
     const struct ctl_peer *to = ctl_peer(media, r->sink.peer);
-    const struct tr_track_conf *track = source_track(from, r->source.mline);
-    if (r->wired || !track || from->worker == NOWHERE)
+    const struct tr_track_conf *track = track_of(from, r->source.mline);
+    const struct tr_track_conf *out = track_of(to, r->sink.mline);
+    if (r->wired || !track || !track->recv)
         return;
     if (r->tap) {
         wire_tap(media, r, from);
         return;
     }
-    if (!to || to->worker == NOWHERE)
-        return;
+    if (!out || !out->send)
+        return; /* until it is negotiated: see tr_media_peer_tracks */
     r->source_worker = from->worker;
     r->sink_worker = to->worker;
     struct msg m = route_msg(r, MSG_ROUTE_ADD);
