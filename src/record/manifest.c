@@ -28,11 +28,12 @@ static json_t *encode_track(const struct tr_manifest_track *t)
     return json_pack("{s:i s:i s:s s:s s:s s:f s:I s:I s:I s:I s:I s:I s:I s:i s:i s:s s:s}", "id",
                      t->id, "participant", t->meta.participant, "kind", kinds[t->meta.kind],
                      "codec", t->meta.codec, "sync", sync_name(t->sync_sr), "drift_ppm",
-                     round(t->drift_ppm * 10) / 10, "packets", (json_int_t)t->packets, "lost",
-                     (json_int_t)t->lost, "duplicates", (json_int_t)t->duplicates, "frames",
-                     (json_int_t)t->frames, "dropped_frames", (json_int_t)t->dropped_frames,
-                     "start_ms", (json_int_t)t->start_ms, "end_ms", (json_int_t)t->end_ms, "width",
-                     t->width, "height", t->height, "label", t->meta.label, "role", t->meta.role);
+                     round(t->drift_ppm * 10) / 10 + 0.0, /* no -0 */ "packets",
+                     (json_int_t)t->packets, "lost", (json_int_t)t->lost, "duplicates",
+                     (json_int_t)t->duplicates, "frames", (json_int_t)t->frames, "dropped_frames",
+                     (json_int_t)t->dropped_frames, "start_ms", (json_int_t)t->start_ms, "end_ms",
+                     (json_int_t)t->end_ms, "width", t->width, "height", t->height, "label",
+                     t->meta.label, "role", t->meta.role);
 }
 
 /* "sr" only when every media track with packets was placed by sender reports. */

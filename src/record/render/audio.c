@@ -22,6 +22,7 @@
 
 enum {
     WINDOW = 3 * RN_RATE,
+    MEMORY = 3 * WINDOW,
     AHEAD = RN_RATE / 50 + RN_RATE / 200, /* decoded beyond the chunk, for fades */
     FADE = RN_RATE / 200,                 /* 5 ms */
     SLACK = RN_RATE / 200,                /* what stretching may make good */
@@ -44,7 +45,7 @@ struct rn_audio {
     int64_t base; /* of the window */
     int64_t run_start;
     uint64_t errors, frames;
-    float *window;
+    float *memory, *window; /* the window slides through the memory */
     float out[PACKET_MAX];
 };
 
@@ -93,7 +94,7 @@ struct rn_audio *rn_audio_create(struct rn_track *track)
         return NULL;
     a->track = track;
     a->pos = INT64_MIN / 2; /* nothing was placed yet */
-    a->window = tr_alloc(WINDOW * sizeof(*a->window));
+    a->window = a->memory = tr_alloc(MEMORY * sizeof(*a->memory));
     a->pkt = av_packet_alloc();
     a->frame = av_frame_alloc();
     if (!a->window || !a->pkt || !a->frame || !open_decoder(a)) {
@@ -112,7 +113,7 @@ void rn_audio_destroy(struct rn_audio *a)
     av_packet_free(&a->pkt);
     av_frame_free(&a->frame);
     av_channel_layout_uninit(&a->in_layout);
-    tr_free(a->window);
+    tr_free(a->memory);
     tr_free(a);
 }
 
@@ -282,9 +283,14 @@ bool rn_audio_mix(struct rn_audio *a, float out[RN_CHUNK])
         out[i] += a->window[i];
         any |= a->window[i] != 0;
     }
-    memmove(a->window, a->window + RN_CHUNK, (WINDOW - RN_CHUNK) * sizeof(*a->window));
-    memset(a->window + WINDOW - RN_CHUNK, 0, RN_CHUNK * sizeof(*a->window));
+    a->window += RN_CHUNK;
     a->base += RN_CHUNK;
+    if (a->window + WINDOW > a->memory + MEMORY) { /* seldom, so that moving costs nothing */
+        size_t kept = (size_t)(a->memory + MEMORY - a->window);
+        memcpy(a->memory, a->window, kept * sizeof(*a->window));
+        memset(a->memory + kept, 0, (MEMORY - kept) * sizeof(*a->window));
+        a->window = a->memory;
+    }
     return any;
 }
 

@@ -114,23 +114,29 @@ static int layers_intact(const struct rn_depack *d, const struct rn_packet *p)
     return v.tl0_pic_idx == d->tl0 && (v.layer_sync || !d->upper_lost);
 }
 
-static bool decodable(const struct rn_depack *d, const struct look *l)
+/* Is no frame missing before this one? Padding that nobody recorded leaves holes in the numbers,
+ * but not in the picture ids. */
+static bool goes_on(const struct rn_depack *d, const struct look *l)
 {
-    uint32_t id;
+    uint32_t id, bits = d->picture >> 16;
+    if (l->follows)
+        return true;
+    return d->has_picture && picture_of(d->codec, l->first, &id) &&
+           id == (bits << 16 | ((d->picture + 1) & ((1u << bits) - 1)));
+}
+
+static bool decodable(struct rn_depack *d, const struct look *l)
+{
     if (!l->whole)
         return false;
     if (l->keyframe)
         return true;
+    bool next = goes_on(d, l);
+    d->upper_lost |= !next;
     int layers = layers_intact(d, l->first);
     if (layers >= 0)
         return layers == 1;
-    if (d->need_key)
-        return false;
-    if (l->follows)
-        return true;
-    uint32_t bits = d->picture >> 16;
-    return d->has_picture && picture_of(d->codec, l->first, &id) &&
-           id == (bits << 16 | ((d->picture + 1) & ((1u << bits) - 1)));
+    return !d->need_key && next;
 }
 
 static void remember(struct rn_depack *d, const struct look *l)

@@ -58,7 +58,8 @@ static enum tr_err open_video(struct rn_mux *m, const struct rn_mux_conf *conf)
     c->thread_count = conf->threads;
     AVDictionary *opt = NULL;
     av_dict_set(&opt, "deadline", "realtime", 0);
-    av_dict_set(&opt, "cpu-used", "8", 0);
+    /* Negative: this speed always. A positive one follows the machine's load. */
+    av_dict_set(&opt, "cpu-used", "-8", 0);
     av_dict_set(&opt, "lag-in-frames", "0", 0);
     av_dict_set(&opt, "auto-alt-ref", "0", 0);
     av_dict_set(&opt, "static-thresh", "100", 0);
