@@ -450,6 +450,7 @@ static void take_remote(struct tr_pc *pc, struct box *from, bool rid_lmh)
 static struct tr_sdp_policy policy_of(const struct tr_pc_policy *wish)
 {
     struct tr_sdp_policy policy = tr_sdp_policy_default();
+    policy.data = false; /* no SCTP yet: a data m-line is answered with port 0 */
     if (wish) {
         policy.force_audio = wish->audio_codec;
         policy.force_video = wish->video_codec;
@@ -512,7 +513,7 @@ enum tr_err tr_pc_offer_from(struct tr_handle *handle, struct tr_handle *from, t
 {
     struct tr_pc *pc = pc_of(handle);
     const struct tr_sdp *offer = pc_of(from)->kept.sdp;
-    struct tr_sdp_policy policy = tr_sdp_policy_default();
+    struct tr_sdp_policy policy = policy_of(NULL);
     struct box made = { 0 };
     (void)now;
     *jsep = NULL;
@@ -550,7 +551,7 @@ enum tr_err tr_pc_answer_from(struct tr_handle *handle, struct tr_handle *other,
 {
     struct tr_pc *pc = pc_of(handle);
     const struct tr_sdp *answer = pc_of(other)->remote.sdp;
-    struct tr_sdp_policy policy = tr_sdp_policy_default();
+    struct tr_sdp_policy policy = policy_of(NULL);
     struct box made = { 0 };
     (void)now;
     *jsep = NULL;

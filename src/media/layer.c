@@ -5,7 +5,7 @@ void tr_layer_init(struct tr_layer_choice *c)
     *c = (struct tr_layer_choice){ .current = -1, .target = -1 };
 }
 
-bool tr_layer_update(struct tr_layer_choice *c, tr_usec now, const tr_usec *last_us, int count,
+void tr_layer_update(struct tr_layer_choice *c, tr_usec now, const tr_usec *last_us, int count,
                      int max, tr_usec fallback_us)
 {
     int best = -1;
@@ -13,11 +13,13 @@ bool tr_layer_update(struct tr_layer_choice *c, tr_usec now, const tr_usec *last
         if (last_us[i] != 0 && now - last_us[i] <= fallback_us)
             best = i;
     }
-    if (best < 0)
-        return false; /* nothing flows: keep what there is, the source may come back */
-    bool moved = best != c->target;
-    c->target = best;
-    return moved && best != c->current;
+    if (best >= 0) /* else nothing flows: keep what there is, the source may come back */
+        c->target = best;
+}
+
+bool tr_layer_waits(const struct tr_layer_choice *c)
+{
+    return c->target >= 0 && c->target != c->current;
 }
 
 bool tr_layer_take(struct tr_layer_choice *c, int layer, bool keyframe, bool *switched)

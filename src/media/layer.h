@@ -18,10 +18,11 @@ struct tr_layer_choice {
 };
 
 void tr_layer_init(struct tr_layer_choice *c);
-/* last_us: when each of `count` layers last had a packet (0: never). Updates the target; true when a
- * key frame of the target should be asked for. */
-bool tr_layer_update(struct tr_layer_choice *c, tr_usec now, const tr_usec *last_us, int count,
+/* last_us: when each of `count` layers last had a packet (0: never). Updates the target. */
+void tr_layer_update(struct tr_layer_choice *c, tr_usec now, const tr_usec *last_us, int count,
                      int max, tr_usec fallback_us);
+/* A key frame of the target is waited for. */
+bool tr_layer_waits(const struct tr_layer_choice *c);
 /* A packet of a layer: true when it is to be forwarded; *switched when it is the first of its layer. */
 bool tr_layer_take(struct tr_layer_choice *c, int layer, bool keyframe, bool *switched);
 

@@ -115,6 +115,37 @@ static bool take_packet(struct route *r, struct tr_pkt *pkt, struct tr_rewritten
     return tr_rewrite_packet(&r->sink->rw, w->now, origin, m, out) == TR_OK;
 }
 
+static void temporal_tick(struct route *r)
+{
+    tr_usec now = r->sink->peer->worker->now;
+    if (r->layer.current < 0 || now - r->temporal_since < TEMPORAL_WINDOW_US)
+        return;
+    tell_layer(r, r->layer.current, r->temporal_seen);
+    r->temporal_since = now;
+    r->temporal_seen = 0;
+}
+
+static void choose_layer(struct route *r)
+{
+    struct source *s = r->source;
+    tr_usec fallback = r->conf.fallback_us ? r->conf.fallback_us : TR_LAYER_FALLBACK_US;
+    tr_layer_update(&r->layer, r->sink->peer->worker->now, s->last_us, s->facts.layers,
+                    r->conf.substream_max, fallback);
+}
+
+static void ask_for_layer(struct route *r)
+{
+    if (r->source->facts.video && !r->conf.paused && tr_layer_waits(&r->layer))
+        source_keyframe(r->source, r->layer.target);
+}
+
+void route_layer_tick(struct route *r)
+{
+    temporal_tick(r);
+    choose_layer(r);
+    ask_for_layer(r);
+}
+
 void route_run(struct route *r, struct tr_pkt *const *pkts, int count)
 {
     struct tr_tx_item items[TR_PEER_RUN_MAX];
@@ -123,7 +154,7 @@ void route_run(struct route *r, struct tr_pkt *const *pkts, int count)
     if (r->conf.paused || !tr_peer_can_send(r->sink->peer->peer, r->sink->mline))
         return;
     if (r->layer.target < 0 || r->source->facts.layers > 1)
-        route_layer_tick(r);
+        choose_layer(r);
     for (int i = 0; i < count; i++) {
         if (!take_packet(r, pkts[i], &to))
             continue;
@@ -135,6 +166,7 @@ void route_run(struct route *r, struct tr_pkt *const *pkts, int count)
     }
     if (n > 0)
         send_items(r->sink, items, n);
+    ask_for_layer(r); /* only now: the key frame may have been in this run */
 }
 
 /* --- retransmission --- */
@@ -188,28 +220,6 @@ void sink_nacks(struct sink *k, const uint16_t *seqs, int count)
 }
 
 /* --- layers and clock --- */
-
-static void temporal_tick(struct route *r)
-{
-    tr_usec now = r->sink->peer->worker->now;
-    if (r->layer.current < 0 || now - r->temporal_since < TEMPORAL_WINDOW_US)
-        return;
-    tell_layer(r, r->layer.current, r->temporal_seen);
-    r->temporal_since = now;
-    r->temporal_seen = 0;
-}
-
-void route_layer_tick(struct route *r)
-{
-    struct source *s = r->source;
-    tr_usec fallback = r->conf.fallback_us ? r->conf.fallback_us : TR_LAYER_FALLBACK_US;
-    temporal_tick(r);
-    bool ask = tr_layer_update(&r->layer, r->sink->peer->worker->now, s->last_us, s->facts.layers,
-                               r->conf.substream_max, fallback);
-    bool waits = r->layer.target >= 0 && r->layer.target != r->layer.current;
-    if (s->facts.video && (ask || waits))
-        source_keyframe(s, r->layer.target);
-}
 
 void route_clock(struct route *r)
 {
@@ -280,7 +290,8 @@ static void add_route(struct worker *w, const struct msg_route *m)
     k->route = r;
     if (tr_peer_takes_nacks(p->peer, k->mline))
         (void)!source_keep_ring(s); /* without memory for it there are no retransmissions */
-    if (s->facts.video)
+    /* A stream that has not begun starts with a key frame anyway. */
+    if (source_flows(s))
         source_keyframe(s, -1);
 }
 

@@ -158,6 +158,15 @@ struct tr_pkt *source_ring_get(const struct source *s, int layer, int64_t ext_se
     return pkt && tr_rtp_meta_const(pkt)->ext_seq == ext_seq ? pkt : NULL;
 }
 
+bool source_flows(const struct source *s)
+{
+    for (int i = 0; i < s->facts.layers; i++) {
+        if (s->last_us[i] != 0)
+            return true;
+    }
+    return false;
+}
+
 /* --- packets --- */
 
 void source_packet(struct source *s, struct tr_pkt *pkt)
@@ -194,21 +203,13 @@ static void share_run(struct source *s, int worker)
     }
 }
 
-static void tap_layer_tick(struct source *s, struct tap_route *t)
-{
-    bool ask = tr_layer_update(&t->layer, s->worker->now, s->last_us, s->facts.layers,
-                               TR_TRACK_LAYERS - 1, TR_LAYER_FALLBACK_US);
-    if (ask || (t->layer.target >= 0 && t->layer.target != t->layer.current))
-        source_keyframe(s, t->layer.target);
-}
-
 static void tap_run(struct source *s, struct tap_route *t)
 {
     struct tr_pkt *pkts[RUN_MAX];
     bool switched;
     int n = 0;
-    if (t->layer.target < 0 || s->facts.layers > 1)
-        tap_layer_tick(s, t);
+    tr_layer_update(&t->layer, s->worker->now, s->last_us, s->facts.layers, TR_TRACK_LAYERS - 1,
+                    TR_LAYER_FALLBACK_US);
     for (int i = 0; i < s->run_count; i++) {
         const struct tr_rtp_meta *m = tr_rtp_meta_const(s->run[i]);
         if (tr_layer_take(&t->layer, m->layer, !s->facts.video || (m->flags & TR_RTP_KEYFRAME),
@@ -217,6 +218,8 @@ static void tap_run(struct source *s, struct tap_route *t)
     }
     if (n > 0)
         t->to.packets(t->to.arg, t->track, pkts, n);
+    if (tr_layer_waits(&t->layer))
+        source_keyframe(s, t->layer.target);
 }
 
 /* The run goes out; the source leaves the list of active ones when the caller walks it. */
@@ -373,7 +376,8 @@ static void add_tap(struct worker *w, struct source *s, const struct msg *m)
     struct tap_route *t = &s->taps[s->taps_count++];
     *t = (struct tap_route){ .tap = m->u.tap.tap, .to = m->u.tap.to, .track = m->u.tap.track };
     tr_layer_init(&t->layer);
-    source_keyframe(s, -1);
+    if (source_flows(s))
+        source_keyframe(s, -1);
 }
 
 static void remove_tap(struct source *s, tr_id tap)

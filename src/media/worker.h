@@ -199,7 +199,8 @@ void source_unused(struct source *s); /* destroys a shadow that has no routes */
 /* Takes the reference. */
 void source_packet(struct source *s, struct tr_pkt *pkt);
 void source_forward(struct source *s);
-void source_keyframe(struct source *s, int layer);
+bool source_flows(const struct source *s);         /* at least one packet has come */
+void source_keyframe(struct source *s, int layer); /* -1: all layers */
 void source_clock(struct source *s, int layer, uint32_t rtp, tr_usec at);
 void source_sender_report(struct source *s, int layer, uint32_t ssrc, const struct tr_sr *sr);
 void source_tick(struct source *s);
