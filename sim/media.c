@@ -116,6 +116,12 @@ void sim_sender_init(struct sim_sender *s, const struct sim_sender_conf *conf, t
         s->conf.fps = 30;
     if (s->conf.bitrate_bps == 0)
         s->conf.bitrate_bps = 1000000;
+    if (s->conf.packet_bytes == 0)
+        s->conf.packet_bytes = PACKET_BYTES;
+    if (s->conf.keyframe_every == 0)
+        s->conf.keyframe_every = KEYFRAME_EVERY;
+    if (s->conf.audio_bytes == 0)
+        s->conf.audio_bytes = AUDIO_BYTES;
 }
 
 void sim_sender_deinit(struct sim_sender *s)
@@ -173,8 +179,10 @@ static uint32_t part_size(uint32_t share, uint32_t index)
 static void send_frame(struct sim_sender *s, tr_usec now, struct sim_payload *p, uint32_t bytes)
 {
     struct tr_tx_item items[FRAME_PACKETS_MAX];
-    uint32_t count = (bytes + PACKET_BYTES - 1) / PACKET_BYTES;
+    uint32_t most = s->conf.packet_bytes;
+    uint32_t count = (bytes + most - 1) / most;
     count = count > FRAME_PACKETS_MAX ? FRAME_PACKETS_MAX : count;
+    bytes = bytes > count * most ? count * most : bytes;
     p->count = (uint16_t)count;
     p->sent_us = now;
     p->frame = s->frame;
@@ -190,7 +198,7 @@ static void send_frame(struct sim_sender *s, tr_usec now, struct sim_payload *p,
         sim_payload_write(p, tr_pkt_data(item->pkt), item->pkt->len);
         items[made] = *item;
     }
-    tr_peer_set_tx_clock(s->conf.peer, s->conf.mline, s->ts, now);
+    tr_peer_set_tx_clock(s->conf.peer, s->conf.mline, s->ts, s->next_us); /* when it was due */
     send_run(s, now, items, (int)made);
     s->packets += made;
     s->frame++;
@@ -198,7 +206,7 @@ static void send_frame(struct sim_sender *s, tr_usec now, struct sim_payload *p,
 
 static void video_frame(struct sim_sender *s, tr_usec now)
 {
-    bool key = s->keyframe_due || s->frame % KEYFRAME_EVERY == 0;
+    bool key = s->keyframe_due || s->frame % s->conf.keyframe_every == 0;
     uint32_t bytes = s->conf.bitrate_bps / 8 / s->conf.fps;
     struct sim_payload p = { .video = true, .keyframe = key };
     p.temporal = key ? 0 : s->frame & 1;
@@ -216,7 +224,7 @@ static void video_frame(struct sim_sender *s, tr_usec now)
 static void audio_frame(struct sim_sender *s, tr_usec now)
 {
     struct sim_payload p = { .video = false };
-    send_frame(s, now, &p, AUDIO_BYTES + s->frame % 16);
+    send_frame(s, now, &p, s->conf.audio_bytes + s->frame % 16);
     s->ts += AUDIO_TICKS;
     s->next_us += AUDIO_US;
 }
@@ -229,9 +237,9 @@ void sim_sender_run(struct sim_sender *s, tr_usec now)
             return;
         }
         if (s->conf.video)
-            video_frame(s, s->next_us);
+            video_frame(s, now);
         else
-            audio_frame(s, s->next_us);
+            audio_frame(s, now);
     }
 }
 

@@ -18,8 +18,11 @@ struct sim_sender_conf {
     struct tr_peer *peer;
     int mline;
     bool video;
-    uint32_t bitrate_bps; /* video; 0: 1 Mbit/s */
-    uint32_t fps;         /* video; 0: 30 */
+    uint32_t bitrate_bps;    /* video; 0: 1 Mbit/s */
+    uint32_t fps;            /* video; 0: 30 */
+    uint32_t packet_bytes;   /* video: of a payload at most; 0: 1100 */
+    uint32_t keyframe_every; /* video: frames; 0: 300 */
+    uint32_t audio_bytes;    /* 0: 120 */
     uint32_t first_ts;
     uint16_t first_seq; /* 0..32767 */
     struct tr_pkt_pool *pool;
