@@ -1,0 +1,294 @@
+/* One epoll over all sockets, level triggered: a socket that was not read dry is reported again, so
+ * a busy one cannot starve the others. */
+#include "net/swarm.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/udp.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "base/mem.h"
+
+enum {
+    READY_MAX = 64,
+    RECV_BATCH = 16,
+    RECV_BYTES = 65536,
+    SEND_BATCH = 64,
+    DATAGRAM_MAX = 2048,
+    KERNEL_BUFFER_BYTES = 1 << 20,
+    CONTROL_BYTES = 64,
+};
+
+struct member {
+    int fd; /* -1: free */
+    void *arg;
+    struct tr_addr local;
+};
+
+struct waiting {
+    uint32_t socket;
+    struct sockaddr_storage to;
+    socklen_t to_len;
+    struct iovec iov;
+};
+
+struct tr_swarm {
+    struct member *members;
+    uint32_t max, count; /* slots ever used */
+    int epoll;
+    bool gro;
+    struct tr_swarm_counters counters;
+    uint8_t *in;  /* RECV_BATCH buffers */
+    uint8_t *out; /* SEND_BATCH datagrams */
+    struct waiting queue[SEND_BATCH];
+    int queued;
+};
+
+enum tr_err tr_swarm_open(struct tr_swarm **out, uint32_t sockets_max, bool gro)
+{
+    struct tr_swarm *s = tr_alloc(sizeof *s);
+    if (!s)
+        return TR_ERR_NOMEM;
+    s->max = sockets_max;
+    s->gro = gro;
+    s->members = tr_alloc(sockets_max * sizeof *s->members);
+    s->in = tr_alloc((size_t)RECV_BATCH * RECV_BYTES);
+    s->out = tr_alloc((size_t)SEND_BATCH * DATAGRAM_MAX);
+    s->epoll = epoll_create1(EPOLL_CLOEXEC);
+    bool memory = s->members && s->in && s->out;
+    if (!memory || s->epoll < 0) {
+        tr_swarm_close(s);
+        return memory ? TR_ERR_IO : TR_ERR_NOMEM;
+    }
+    *out = s;
+    return TR_OK;
+}
+
+void tr_swarm_close(struct tr_swarm *s)
+{
+    if (!s)
+        return;
+    for (uint32_t i = 0; i < s->count; i++)
+        tr_swarm_remove(s, i);
+    if (s->epoll >= 0)
+        close(s->epoll);
+    tr_free(s->members);
+    tr_free(s->in);
+    tr_free(s->out);
+    tr_free(s);
+}
+
+const struct tr_swarm_counters *tr_swarm_counters(const struct tr_swarm *s)
+{
+    return &s->counters;
+}
+
+/* --- sockets --- */
+
+static socklen_t to_sockaddr(const struct tr_addr *a, struct sockaddr_storage *ss)
+{
+    memset(ss, 0, sizeof *ss);
+    if (tr_addr_is_v4(a)) {
+        struct sockaddr_in *in = (struct sockaddr_in *)ss;
+        in->sin_family = AF_INET;
+        in->sin_port = htons(a->port);
+        memcpy(&in->sin_addr, a->ip + 12, 4);
+        return sizeof *in;
+    }
+    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)ss;
+    in6->sin6_family = AF_INET6;
+    in6->sin6_port = htons(a->port);
+    memcpy(&in6->sin6_addr, a->ip, 16);
+    return sizeof *in6;
+}
+
+static struct tr_addr from_sockaddr(const struct sockaddr_storage *ss)
+{
+    struct tr_addr a = { 0 };
+    if (ss->ss_family == AF_INET) {
+        const struct sockaddr_in *in = (const struct sockaddr_in *)ss;
+        const uint8_t *b = (const uint8_t *)&in->sin_addr;
+        return tr_addr_v4(b[0], b[1], b[2], b[3], ntohs(in->sin_port));
+    }
+    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)ss;
+    memcpy(a.ip, &in6->sin6_addr, 16);
+    a.port = ntohs(in6->sin6_port);
+    return a;
+}
+
+static int open_socket(const struct tr_swarm *s, const struct tr_addr *ip, struct tr_addr *local)
+{
+    int on = 1, bytes = KERNEL_BUFFER_BYTES;
+    struct sockaddr_storage ss;
+    struct tr_addr any_port = *ip;
+    any_port.port = 0;
+    socklen_t len = to_sockaddr(&any_port, &ss);
+    int fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
+    if (s->gro)
+        setsockopt(fd, IPPROTO_UDP, UDP_GRO, &on, sizeof on);
+    if (bind(fd, (struct sockaddr *)&ss, len) != 0 ||
+        getsockname(fd, (struct sockaddr *)&ss, &len) != 0) {
+        close(fd);
+        return -1;
+    }
+    *local = from_sockaddr(&ss);
+    return fd;
+}
+
+static bool find_slot(struct tr_swarm *s, uint32_t *slot)
+{
+    for (*slot = 0; *slot < s->count; (*slot)++) {
+        if (s->members[*slot].fd < 0)
+            return true;
+    }
+    if (s->count == s->max)
+        return false;
+    s->count++;
+    return true;
+}
+
+enum tr_err tr_swarm_add(struct tr_swarm *s, const struct tr_addr *ip, void *arg, uint32_t *socket,
+                         struct tr_addr *local)
+{
+    uint32_t slot;
+    if (!find_slot(s, &slot))
+        return TR_ERR_LIMIT;
+    struct member *m = &s->members[slot];
+    struct epoll_event ev = { .events = EPOLLIN, .data.u32 = slot };
+    *m = (struct member){ .fd = open_socket(s, ip, local), .arg = arg };
+    if (m->fd < 0 || epoll_ctl(s->epoll, EPOLL_CTL_ADD, m->fd, &ev) != 0) {
+        tr_swarm_remove(s, slot);
+        return TR_ERR_IO;
+    }
+    m->local = *local;
+    *socket = slot;
+    return TR_OK;
+}
+
+void tr_swarm_remove(struct tr_swarm *s, uint32_t socket)
+{
+    struct member *m = &s->members[socket];
+    tr_swarm_flush(s); /* what waits for this socket */
+    if (m->fd >= 0)
+        close(m->fd);
+    m->fd = -1;
+}
+
+/* --- in --- */
+
+static size_t gro_size(struct msghdr *hdr, size_t len)
+{
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(hdr); c; c = CMSG_NXTHDR(hdr, c)) {
+        int size;
+        if (c->cmsg_level != IPPROTO_UDP || c->cmsg_type != UDP_GRO)
+            continue;
+        memcpy(&size, CMSG_DATA(c), sizeof size);
+        return size > 0 ? (size_t)size : len;
+    }
+    return len;
+}
+
+static void deliver(struct tr_swarm *s, void *arg, const struct tr_path *path, struct tr_slice in,
+                    size_t size, tr_udp_h *handler)
+{
+    while (in.n > 0) {
+        size_t n = in.n < size ? in.n : size;
+        s->counters.datagrams_in++;
+        s->counters.bytes_in += n;
+        handler(arg, path, tr_slice(in.p, n));
+        in = tr_slice(in.p + n, in.n - n);
+    }
+}
+
+static void read_socket(struct tr_swarm *s, uint32_t socket, tr_udp_h *handler)
+{
+    const struct member m = s->members[socket]; /* the handler may add, which moves nothing */
+    struct mmsghdr msgs[RECV_BATCH];
+    struct iovec iov[RECV_BATCH];
+    struct sockaddr_storage from[RECV_BATCH];
+    _Alignas(8) uint8_t control[RECV_BATCH][CONTROL_BYTES];
+    for (int i = 0; i < RECV_BATCH; i++) {
+        iov[i] = (struct iovec){ s->in + (size_t)i * RECV_BYTES, RECV_BYTES };
+        msgs[i].msg_hdr = (struct msghdr){ .msg_name = &from[i],
+                                           .msg_namelen = sizeof from[i],
+                                           .msg_iov = &iov[i],
+                                           .msg_iovlen = 1,
+                                           .msg_control = control[i],
+                                           .msg_controllen = sizeof control[i] };
+    }
+    int n = recvmmsg(m.fd, msgs, RECV_BATCH, MSG_DONTWAIT, NULL);
+    for (int i = 0; i < n; i++) {
+        struct tr_path path = { .local = m.local, .remote = from_sockaddr(&from[i]) };
+        struct tr_slice in = tr_slice(iov[i].iov_base, msgs[i].msg_len);
+        deliver(s, m.arg, &path, in, gro_size(&msgs[i].msg_hdr, in.n), handler);
+    }
+}
+
+void tr_swarm_wait(struct tr_swarm *s, tr_usec timeout_us, tr_udp_h *handler)
+{
+    struct epoll_event ready[READY_MAX];
+    tr_usec ms = timeout_us == TR_NEVER ? -1 : (timeout_us + 999) / 1000;
+    int n = epoll_wait(s->epoll, ready, READY_MAX, ms > 60000 ? 60000 : (int)ms);
+    for (int i = 0; i < n; i++)
+        read_socket(s, ready[i].data.u32, handler);
+}
+
+/* --- out --- */
+
+void tr_swarm_send(struct tr_swarm *s, uint32_t socket, const struct tr_addr *to,
+                   struct tr_slice datagram)
+{
+    if (datagram.n > DATAGRAM_MAX || socket >= s->count)
+        return;
+    if (s->queued == SEND_BATCH)
+        tr_swarm_flush(s);
+    struct waiting *w = &s->queue[s->queued];
+    uint8_t *p = s->out + (size_t)s->queued * DATAGRAM_MAX;
+    memcpy(p, datagram.p, datagram.n);
+    w->socket = socket;
+    w->to_len = to_sockaddr(to, &w->to);
+    w->iov = (struct iovec){ p, datagram.n };
+    s->queued++;
+}
+
+static void send_run(struct tr_swarm *s, int first, int end)
+{
+    struct mmsghdr hdrs[SEND_BATCH];
+    for (int i = first; i < end; i++) {
+        struct waiting *w = &s->queue[i];
+        hdrs[i].msg_hdr = (struct msghdr){
+            .msg_name = &w->to, .msg_namelen = w->to_len, .msg_iov = &w->iov, .msg_iovlen = 1
+        };
+    }
+    int fd = s->members[s->queue[first].socket].fd;
+    while (first < end) {
+        int n = sendmmsg(fd, hdrs + first, (unsigned)(end - first), MSG_DONTWAIT);
+        for (int i = 0; i < n; i++, first++) {
+            s->counters.datagrams_out++;
+            s->counters.bytes_out += s->queue[first].iov.iov_len;
+        }
+        if (n <= 0 && errno != EINTR) { /* the first one failed: leave it out */
+            s->counters.send_dropped++;
+            first++;
+        }
+    }
+}
+
+void tr_swarm_flush(struct tr_swarm *s)
+{
+    for (int first = 0; first < s->queued;) {
+        int end = first + 1;
+        while (end < s->queued && s->queue[end].socket == s->queue[first].socket)
+            end++;
+        send_run(s, first, end);
+        first = end;
+    }
+    s->queued = 0;
+}

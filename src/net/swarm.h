@@ -1,0 +1,42 @@
+/* Many UDP sockets of one thread, one for each client, over one set of buffers: what a load generator
+ * holds. (udp.h is for few sockets with much traffic each.) A datagram is one system message, as
+ * from a browser: no UDP_SEGMENT; UDP_GRO only when asked for.
+ *
+ * Out: datagrams are copied into one queue and handed over by sendmmsg, in runs of one socket. */
+#ifndef TR_SWARM_H
+#define TR_SWARM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/err.h"
+#include "base/slice.h"
+#include "base/time.h"
+#include "net/udp.h"
+
+struct tr_swarm;
+
+struct tr_swarm_counters {
+    uint64_t datagrams_in, bytes_in;
+    uint64_t datagrams_out, bytes_out;
+    uint64_t send_dropped; /* that the kernel did not take */
+};
+
+/* IO, NOMEM. */
+TR_MUST_USE enum tr_err tr_swarm_open(struct tr_swarm **swarm, uint32_t sockets_max, bool gro);
+void tr_swarm_close(struct tr_swarm *swarm); /* its sockets too; NULL is fine */
+/* A socket at ip with a free port. *local is its address; arg goes to the handler. LIMIT, IO. */
+TR_MUST_USE enum tr_err tr_swarm_add(struct tr_swarm *swarm, const struct tr_addr *ip, void *arg,
+                                     uint32_t *socket, struct tr_addr *local);
+void tr_swarm_remove(struct tr_swarm *swarm, uint32_t socket);
+/* Waits until something can be read, timeout_us at most (0: only look), and reads it. The handler
+ * may send and add, but not remove. */
+void tr_swarm_wait(struct tr_swarm *swarm, tr_usec timeout_us, tr_udp_h *handler);
+/* Copies one datagram into the queue. */
+void tr_swarm_send(struct tr_swarm *swarm, uint32_t socket, const struct tr_addr *to,
+                   struct tr_slice datagram);
+void tr_swarm_flush(struct tr_swarm *swarm);
+const struct tr_swarm_counters *tr_swarm_counters(const struct tr_swarm *swarm);
+
+#endif
