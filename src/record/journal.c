@@ -57,6 +57,7 @@ struct tr_journal {
     uint32_t meta_count;
     struct tr_journal_stats stats;
     enum tr_err failed;
+    int code; /* errno of the failure */
     char error[ERROR_MAX];
     size_t used;
     uint8_t buf[TR_JOURNAL_BUFFER];
@@ -66,6 +67,7 @@ static enum tr_err fail(struct tr_journal *j, const char *what, int code)
 {
     if (!j->failed) {
         j->failed = TR_ERR_IO;
+        j->code = code;
         snprintf(j->error, sizeof(j->error), "%s: %s", what, strerrordesc_np(code));
     }
     return TR_ERR_IO;
@@ -280,7 +282,7 @@ enum tr_err tr_journal_open(struct tr_journal **out, const struct tr_journal_con
     }
     j->number = last_number(j->dir);
     if (open_segment(j, now, wall_us) != TR_OK) {
-        *reason = "cannot write the first segment";
+        *reason = strerrordesc_np(j->code);
         release(j);
         return TR_ERR_IO;
     }

@@ -42,9 +42,10 @@ struct tr_recorder_conf {   /* texts are copied */
     int renders_max;                /* children at once; 0: 1 */
     int nice, threads, fps, height; /* of tring-render; 0: its defaults */
     int64_t keep_originals_us;
-    int64_t disk_min_free;         /* bytes; below, no new recording starts */
+    int64_t disk_min_free;         /* bytes; below, no new recording starts; open ones go on */
     int64_t backoff_us;            /* first retry of a failed render; 0: 10 s */
     const struct tr_file_ops *ops; /* NULL: the system's */
+    int64_t (*free_bytes)(const char *dir); /* room on its file system; NULL: the system's */
 };
 
 TR_MUST_USE enum tr_err tr_recorder_create(struct tr_recorder **rec,
@@ -64,8 +65,10 @@ TR_MUST_USE enum tr_err tr_recorder_recover(struct tr_recorder *rec, tr_usec now
 tr_id tr_recorder_start(struct tr_recorder *rec, const char *id, tr_usec now);
 /* The same with a row of its own, for recordings that are no call of the desk: caller is the label that
  * the list shows. */
-tr_id tr_recorder_start_new(struct tr_recorder *rec, const char *plugin, const char *label, tr_usec now);
-/* Records what a client sends on an m-line. LIMIT, NOTFOUND, NOMEM. The same end again is fine. */
+tr_id tr_recorder_start_new(struct tr_recorder *rec, const char *plugin, const char *label,
+                            tr_usec now);
+/* Records what a client sends on an m-line. LIMIT, NOTFOUND, NOMEM. The same end again is fine; with
+ * another codec it becomes a track of its own. */
 TR_MUST_USE enum tr_err tr_recorder_track(struct tr_recorder *rec, tr_id recording,
                                           struct tr_media_end source, const struct tr_meta *meta,
                                           tr_usec now);

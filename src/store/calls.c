@@ -2,6 +2,7 @@
  * The list is paged by (started_us, id), which stays right while new calls come in. */
 #include "store/calls.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/assert.h"
@@ -31,6 +32,14 @@ static const char *const steps[] = {
 const char *tr_call_rec_str(enum tr_call_rec rec)
 {
     return (size_t)rec < TR_ARRAY_LEN(rec_names) ? rec_names[rec] : "?";
+}
+
+void tr_call_id_make(struct tr_rng *rng, char id[33])
+{
+    uint8_t bytes[16];
+    tr_rng_fill(rng, bytes, sizeof(bytes));
+    for (int i = 0; i < 16; i++)
+        snprintf(id + 2 * i, 3, "%02x", bytes[i]);
 }
 
 enum tr_err tr_calls_init(struct tr_sql *db)

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/rng.h"
 #include "store/sql.h"
 
 enum tr_call_limits { TR_CALL_ID_MAX = 40, TR_CALL_NAME_MAX = 128, TR_CALL_PATH_MAX = 1024 };
@@ -33,6 +34,8 @@ struct tr_call {
     int64_t bytes, duration_ms;     /* of the product */
 };
 
+/* A new id: 32 hexadecimal digits and a NUL. It names files as well, and nobody can guess it. */
+void tr_call_id_make(struct tr_rng *rng, char id[33]);
 /* Makes or updates the table. */
 TR_MUST_USE enum tr_err tr_calls_init(struct tr_sql *db);
 /* id, plugin, caller, callee, started_us, rec and journal are stored. EXISTS: the id is taken. */
