@@ -52,6 +52,7 @@ static struct tr_track_conf make_track(const struct sim_call_conf *conf, int sid
         .pt = video ? SIM_PT_VIDEO : SIM_PT_AUDIO,
         .rtx_pt = rtx ? SIM_PT_RTX : 0,
         .ext = extensions(video),
+        .ext_send = extensions(video),
         .fb_nack = video && !conf->no_nack,
         .fb_pli = video,
         .fb_fir = video,
@@ -113,7 +114,7 @@ static void start_media(struct sim_side *s)
                                         .arg = &s->peer };
         sim_sender_init(&s->senders[i], &conf, sim_now(s->call->sim));
     }
-    s->sending = true;
+    s->started = s->sending = true;
     sim_timer_set(s->call->sim, &s->media, sim_now(s->call->sim));
 }
 
@@ -136,9 +137,9 @@ static void on_event(void *arg, const struct tr_peer_out *out)
     struct sim_side *s = arg;
     if (out->kind == TR_PEER_UP && !s->call->conf.no_media)
         start_media(s);
-    else if (out->kind == TR_PEER_KEYFRAME && s->sending)
+    else if (out->kind == TR_PEER_KEYFRAME && s->started)
         sim_sender_keyframe(&s->senders[out->mline]);
-    else if (out->kind == TR_PEER_NACK && s->sending)
+    else if (out->kind == TR_PEER_NACK && s->started)
         sim_sender_nack(&s->senders[out->mline], sim_now(s->call->sim), out->seqs, out->seqs_count);
     else if (out->kind == TR_PEER_SR)
         s->last_sr[out->mline] = *out->sr;

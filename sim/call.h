@@ -38,7 +38,7 @@ struct sim_side {
     struct sim_sender senders[SIM_MLINES];
     struct sim_receiver receivers[SIM_MLINES];
     struct sim_timer media;
-    bool sending;
+    bool started, sending; /* a stopped sender still answers NACKs */
     struct tr_sr last_sr[SIM_MLINES];
 };
 

@@ -49,6 +49,7 @@ struct peer_stream { /* one received SSRC */
 struct peer_tx { /* what the client receives on one m-line */
     struct tr_ext_block ext;
     uint8_t pt;
+    uint32_t ssrc;
     bool rtx;            /* retransmissions go by RTX */
     bool pad;            /* packets may be padded */
     int64_t next_seq;    /* one past the newest sent */

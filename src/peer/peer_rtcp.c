@@ -331,7 +331,7 @@ static tr_usec twcc_due(const struct tr_peer *peer)
 
 tr_usec peer_rtcp_next(const struct tr_peer *peer)
 {
-    if (!peer->up)
+    if (!peer->up || !peer->have_path)
         return TR_NEVER;
     if (peer->feedback_due)
         return 0;

@@ -37,8 +37,8 @@ static uint32_t wanted_extensions(const struct tr_track_conf *conf)
 
 static bool is_same(const struct peer_tx *a, const struct peer_tx *b)
 {
-    return a->pt == b->pt && a->rtx == b->rtx && a->pad == b->pad && a->ext.len == b->ext.len &&
-           memcmp(a->ext.bytes, b->ext.bytes, a->ext.len) == 0;
+    return a->pt == b->pt && a->ssrc == b->ssrc && a->rtx == b->rtx && a->pad == b->pad &&
+           a->ext.len == b->ext.len && memcmp(a->ext.bytes, b->ext.bytes, a->ext.len) == 0;
 }
 
 enum tr_err peer_tx_track(struct tr_peer *peer, int mline)
@@ -58,6 +58,7 @@ enum tr_err peer_tx_track(struct tr_peer *peer, int mline)
     struct peer_tx before = *t->tx;
     enum tr_err err = tr_ext_block_build(&t->tx->ext, &ext);
     t->tx->pt = t->conf.pt;
+    t->tx->ssrc = t->conf.out_ssrc;
     t->tx->rtx = has_rtx(&t->conf);
     t->tx->pad = !t->conf.fb_nack || t->tx->rtx;
     /* Under an old index only the same bytes may go out again: with others, GCM would give its key
