@@ -35,15 +35,17 @@ void tr_rewrite_switch(struct tr_rewrite *rw, tr_usec now, uint32_t origin, uint
         int64_t ticks = (now - rw->last_us) * (int64_t)clock_rate / TR_SECOND;
         ts += ticks > 0 ? (uint32_t)ticks : 1;
     }
+    bool goes_on = rw->count > 0;
     close_newest(rw);
-    *open_epoch(rw) = (struct tr_rewrite_epoch){
+    struct tr_rewrite_epoch *e = open_epoch(rw);
+    *e = (struct tr_rewrite_epoch){
         .in_start = m->ext_seq,
         .in_end = INT64_MAX,
         .out_start = rw->out_next,
         .origin = origin,
         .ts_off = ts - m->ts,
-        .picture_off = rw->count > 1 ? (uint16_t)(rw->picture_last + 1 - m->picture_id) : 0,
-        .tl0_off = rw->count > 1 ? (uint8_t)(rw->tl0_last + 1 - m->tl0picidx) : 0,
+        .picture_off = goes_on ? (uint16_t)(rw->picture_last + 1 - m->picture_id) : 0,
+        .tl0_off = goes_on ? (uint8_t)(rw->tl0_last + 1 - m->tl0picidx) : 0,
     };
 }
 
@@ -97,6 +99,10 @@ void tr_rewrite_skip(struct tr_rewrite *rw, uint32_t origin, const struct tr_rtp
     int64_t out = e->out_start + (m->ext_seq - e->in_start);
     if (out < rw->out_next)
         return; /* late: its number was given to the packet after it, or is a hole already */
+    if (m->ext_seq == e->in_start) { /* the epoch has sent nothing yet: no new one is needed */
+        e->in_start++;
+        return;
+    }
     struct tr_rewrite_epoch next = *e;
     e->in_end = m->ext_seq;
     next.in_start = m->ext_seq + 1;

@@ -14,7 +14,7 @@ enum {
 
 static uint32_t origin_of(const struct source *s, int layer)
 {
-    return s->serial << 2 | (uint32_t)layer;
+    return s->serials[layer] << 2 | (uint32_t)layer;
 }
 
 static uint32_t random_ts(struct worker *w)
@@ -98,6 +98,10 @@ static bool take_packet(struct route *r, struct tr_pkt *pkt, struct tr_rewritten
     struct worker *w = r->sink->peer->worker;
     uint32_t origin = origin_of(r->source, m->layer);
     bool switched;
+    if (pkt->len == 0) { /* padding: what follows closes up over it */
+        tr_rewrite_skip(&r->sink->rw, origin, m);
+        return false;
+    }
     bool starts = !r->source->facts.video || (m->flags & TR_RTP_KEYFRAME);
     if (!tr_layer_take(&r->layer, m->layer, starts, &switched))
         return false;
@@ -190,7 +194,7 @@ static struct tr_pkt *find_sent(const struct sink *k, uint16_t seq, struct tr_re
     int64_t in_seq;
     const struct source *s = k->route ? k->route->source : NULL;
     if (!s || tr_rewrite_reverse(&k->rw, seq, &origin, &in_seq) != TR_OK ||
-        origin >> 2 != s->serial)
+        origin != origin_of(s, (int)(origin & 3)))
         return NULL;
     struct tr_pkt *pkt = source_ring_get(s, (int)(origin & 3), in_seq);
     if (!pkt || tr_rewrite_again(&k->rw, seq, tr_rtp_meta_const(pkt), to) != TR_OK)

@@ -17,6 +17,11 @@ struct source *source_find(struct worker *w, const struct source_key *key)
     return tr_map_get(w->sources, source_map_key(key));
 }
 
+static uint32_t next_serial(struct worker *w)
+{
+    return ++w->next_serial & 0x3fffffff;
+}
+
 struct source *source_create(struct worker *w, const struct source_key *key, struct wpeer *peer,
                              const struct source_facts *facts, int owner)
 {
@@ -24,7 +29,8 @@ struct source *source_create(struct worker *w, const struct source_key *key, str
     if (!s)
         return NULL;
     s->key = *key;
-    s->serial = ++w->next_serial & 0x3fffffff;
+    for (int i = 0; i < TR_TRACK_LAYERS; i++)
+        s->serials[i] = next_serial(w);
     s->worker = w;
     s->peer = peer;
     s->owner = owner;
@@ -169,12 +175,35 @@ bool source_flows(const struct source *s)
 
 /* --- packets --- */
 
+/* The client sends the layer under another SSRC: numbers and timestamps begin anew, and so does each
+ * sink, at the next key frame. */
+static void restart_layer(struct source *s, int layer)
+{
+    source_forward(s);
+    s->serials[layer] = next_serial(s->worker);
+    if (s->rings[layer])
+        expire(s->rings[layer], TR_NEVER);
+    for (struct route *r = s->routes; r; r = r->next) {
+        if (r->layer.current == layer)
+            r->layer.current = -1;
+    }
+    for (int i = 0; i < s->taps_count; i++) {
+        if (s->taps[i].layer.current == layer)
+            s->taps[i].layer.current = -1;
+    }
+}
+
 void source_packet(struct source *s, struct tr_pkt *pkt)
 {
     const struct tr_rtp_meta *m = tr_rtp_meta_const(pkt);
     struct worker *w = s->worker;
     if (s->run_count == RUN_MAX)
         source_forward(s);
+    if (s->ssrcs[m->layer] != m->ssrc) {
+        if (s->last_us[m->layer] != 0)
+            restart_layer(s, m->layer);
+        s->ssrcs[m->layer] = m->ssrc;
+    }
     if (s->run_count == 0) {
         s->next_active = w->active;
         w->active = s;
@@ -212,6 +241,8 @@ static void tap_run(struct source *s, struct tap_route *t)
                     TR_LAYER_FALLBACK_US);
     for (int i = 0; i < s->run_count; i++) {
         const struct tr_rtp_meta *m = tr_rtp_meta_const(s->run[i]);
+        if (s->run[i]->len == 0)
+            continue; /* padding */
         if (tr_layer_take(&t->layer, m->layer, !s->facts.video || (m->flags & TR_RTP_KEYFRAME),
                           &switched))
             pkts[n++] = s->run[i];

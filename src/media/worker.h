@@ -77,7 +77,8 @@ struct tap_route {
 
 struct source { /* what a client sends on one m-line, or the shadow of one that lives elsewhere */
     struct source_key key;
-    uint32_t serial; /* of this worker; makes the origin of struct tr_rewrite */
+    uint32_t serials[TR_TRACK_LAYERS]; /* of this worker; make the origins of struct tr_rewrite */
+    uint32_t ssrcs[TR_TRACK_LAYERS];
     struct worker *worker;
     struct wpeer *peer; /* NULL: a shadow */
     int owner;          /* worker of the peer */
