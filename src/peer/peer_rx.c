@@ -408,7 +408,7 @@ static enum tr_err account(struct tr_peer *peer, struct peer_stream *s, tr_usec 
     bool rtx = (m->flags & TR_RTP_RETRANSMITTED) != 0;
     enum tr_recv_kind kind = tr_rtp_recv_packet(&s->recv, now, (uint16_t)m->ext_seq, m->ts, rtx);
     if (kind == TR_RECV_DUP || kind == TR_RECV_OLD || kind == TR_RECV_SUSPECT) {
-        peer_drop(peer, TR_DROP_SRTP_REPLAY);
+        peer_drop(peer, TR_DROP_RTP_DUPLICATE);
         return TR_ERR_EXISTS;
     }
     if (m->ext_seq > s->last_seq)

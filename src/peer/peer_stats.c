@@ -18,6 +18,7 @@ const char *tr_drop_name(enum tr_drop drop)
     case TR_DROP_RTP_UNKNOWN_SSRC: return "rtp_unknown_ssrc";
     case TR_DROP_SRTP_AUTH: return "srtp_unauthenticated";
     case TR_DROP_SRTP_REPLAY: return "srtp_replayed";
+    case TR_DROP_RTP_DUPLICATE: return "rtp_duplicate";
     case TR_DROP_RTCP_BAD: return "rtcp_malformed";
     case TR_DROP_NO_BUFFER: return "no_buffer";
     case TR_DROP_MAILBOX_FULL: return "mailbox_full";
