@@ -1,10 +1,10 @@
 /* A child process that works for the server (tring-render): started with an argument list, watched
  * without blocking, and never left behind.
  *
- * The child gets a process group of its own, /dev/null as input, pipes as output, error and progress
- * (descriptor TR_CHILD_PROGRESS_FD), no other descriptor, no environment but PATH and LC_ALL (secrets
- * of the server may stand in ours), and SIGKILL when the thread that started it ends: start children
- * on a thread that lives as long as the server.
+ * The child gets a process group of its own, /dev/null as input, pipes as output, error and
+ * progress (descriptor TR_CHILD_PROGRESS_FD), no other descriptor, no environment but PATH and
+ * LC_ALL (secrets of the server may stand in ours), and SIGKILL when the thread that started it
+ * ends: start children on a thread that lives as long as the server.
  * One thread. Poll every 100 ms or so: a child that fills a pipe waits for us. */
 #ifndef TR_CHILD_H
 #define TR_CHILD_H
@@ -32,7 +32,8 @@ struct tr_child_end {
     int signal; /* then, this one */
 };
 
-/* NOTFOUND: no such program, or it may not be run. LIMIT: out of processes or descriptors. NOMEM. */
+/* NOTFOUND: no such program, or it may not be run. LIMIT: out of processes or descriptors.
+ * NOMEM. */
 TR_MUST_USE enum tr_err tr_child_start(struct tr_child **child, const struct tr_child_conf *conf);
 /* Takes what it wrote; true when it has ended, and again on every later call. */
 bool tr_child_poll(struct tr_child *child, struct tr_child_end *end);

@@ -1,13 +1,13 @@
 /* Recordings that are open.
  *
- * A recording is a tap on the media engine, an id under which the disk thread keeps its journal, and
- * the row of its call. The tap's callbacks run on media workers; they look at nothing but the disk
- * and the id, which do not change while the tap lives.
+ * A recording is a tap on the media engine, an id under which the disk thread keeps its journal,
+ * and the row of its call. The tap's callbacks run on media workers; they look at nothing but the
+ * disk and the id, which do not change while the tap lives.
  *
  * It ends in steps, each of which may take its time: the tap is closed; when the engine has let go
  * of it the disk is told to close the journal (behind all packets); when that is reported the
- * recording is freed and its render job queued. A journal that fails goes the same way at once, with
- * the row saying why, while the call goes on.
+ * recording is freed and its render job queued. A journal that fails goes the same way at once,
+ * with the row saying why, while the call goes on.
  *
  * The disk thread's reports are polled: 200 ms are soon enough for a row. */
 #include "record/recorder.h"

@@ -1,6 +1,7 @@
 /* Recordings from their start to the finished file. Control thread only; it never blocks on a disk.
  *
- *   start -> a journal is opened on the disk thread; track -> a tap on the media engine hands packets
+ *   start -> a journal is opened on the disk thread; track -> a tap on the media engine hands
+ * packets
  *   to it; stop -> the journal is closed, a render job is put in the queue, tring-render runs as a
  *   child process, its product is verified, the call's row becomes READY. Originals are kept
  *   until then and `keep_originals_us` longer.
@@ -63,12 +64,12 @@ TR_MUST_USE enum tr_err tr_recorder_recover(struct tr_recorder *rec, tr_usec now
 /* id: of a row in the calls table; it becomes RECORDING, or FAILED at once when the disk is full.
  * 0: refused, the row says why. */
 tr_id tr_recorder_start(struct tr_recorder *rec, const char *id, tr_usec now);
-/* The same with a row of its own, for recordings that are no call of the desk: caller is the label that
- * the list shows. */
+/* The same with a row of its own, for recordings that are no call of the desk: caller is the label
+ * that the list shows. */
 tr_id tr_recorder_start_new(struct tr_recorder *rec, const char *plugin, const char *label,
                             tr_usec now);
-/* Records what a client sends on an m-line. LIMIT, NOTFOUND, NOMEM. The same end again is fine; with
- * another codec it becomes a track of its own. */
+/* Records what a client sends on an m-line. LIMIT, NOTFOUND, NOMEM. The same end again is fine;
+ * with another codec it becomes a track of its own. */
 TR_MUST_USE enum tr_err tr_recorder_track(struct tr_recorder *rec, tr_id recording,
                                           struct tr_media_end source, const struct tr_meta *meta,
                                           tr_usec now);

@@ -1,7 +1,7 @@
 /* The disk thread.
  *
- * One mailbox carries everything, so that a META comes before its packets and a close after the last
- * one. A turn takes what is in it, flushes all journals every 250 ms, and syncs at most one
+ * One mailbox carries everything, so that a META comes before its packets and a close after the
+ * last one. A turn takes what is in it, flushes all journals every 250 ms, and syncs at most one
  * journal: on a slow disk syncs become rarer, and the queue is emptied between two of them.
  *
  * A journal is named by the recording's id; its slot in the table says whether that id is still

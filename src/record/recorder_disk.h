@@ -1,7 +1,7 @@
 /* The disk thread ("tring-disk") and the two ways to it: from the control thread, in order and
- * without loss; from media workers, bounded and dropping. The thread owns all journals, moves finished
- * products to their names and removes what is no longer needed. It is the only one that waits for
- * a disk. Inside of src/record.
+ * without loss; from media workers, bounded and dropping. The thread owns all journals, moves
+ * finished products to their names and removes what is no longer needed. It is the only one that
+ * waits for a disk. Inside of src/record.
  *
  * Limits: TR_RECORDER_QUEUE messages, TR_DISK_PACKETS_MAX packets held at once, so that a disk that
  * stalls cannot empty the workers' pools; what comes beyond is dropped and counted. */

@@ -1,5 +1,5 @@
-/* What the parts of the recorder share: recorder.c (recordings that are open) and recorder_recover.c
- * (what a crash left behind). Inside of src/record. */
+/* What the parts of the recorder share: recorder.c (recordings that are open) and
+ * recorder_recover.c (what a crash left behind). Inside of src/record. */
 #ifndef TR_RECORDER_INT_H
 #define TR_RECORDER_INT_H
 

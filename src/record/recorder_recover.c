@@ -1,5 +1,5 @@
-/* What a crash left behind, taken up at the start, before anything else runs. Doing it twice does no
- * harm.
+/* What a crash left behind, taken up at the start, before anything else runs. Doing it twice does
+ * no harm.
  *   - a call without an end ended at the last record of its journal
  *   - a recording that was open is complete as far as it goes: it is rendered
  *   - one that was in processing goes on

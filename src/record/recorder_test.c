@@ -145,7 +145,8 @@ void desk_stop(struct desk *d)
     d->rec = NULL;
 }
 
-/* The journals get an END all the same, which is cut off again; nothing else was told to the rows. */
+/* The journals get an END all the same, which is cut off again; nothing else was told to the
+ * rows. */
 void desk_crash(struct desk *d)
 {
     for (int i = 0; i < TAPS_MAX; i++)

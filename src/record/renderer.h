@@ -1,6 +1,6 @@
-/* From finished journals to finished files: jobs in the store's queue, tring-render as a child process
- * for each, its product verified before it gets its name and its call's row becomes READY, the
- * originals removed some time after that. Inside of src/record; control thread.
+/* From finished journals to finished files: jobs in the store's queue, tring-render as a child
+ * process for each, its product verified before it gets its name and its call's row becomes READY,
+ * the originals removed some time after that. Inside of src/record; control thread.
  *
  * A job that fails is tried again with growing pauses (store/jobs.h) and dies in the end; then the
  * row is FAILED and says why. Originals of failed recordings stay. */

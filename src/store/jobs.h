@@ -1,8 +1,8 @@
 /* Job queue in SQL: at least once, with leases and fencing. A worker claims a job for a lease,
  * beats while it works, then completes or fails it; each claim has a higher token, and only the
- * latest token may beat, complete or fail, so a worker that slept through its lease cannot overwrite
- * another's result. A lease that runs out makes the job claimable again. Several processes may
- * share the file.
+ * latest token may beat, complete or fail, so a worker that slept through its lease cannot
+ * overwrite another's result. A lease that runs out makes the job claimable again. Several
+ * processes may share the file.
  * Times are Unix microseconds and arguments; randomness (jitter) comes in. */
 #ifndef TR_STORE_JOBS_H
 #define TR_STORE_JOBS_H
@@ -71,8 +71,8 @@ TR_MUST_USE enum tr_err tr_jobs_fail(struct tr_jobs *jobs, int64_t now, int64_t 
 /* Gives it back without a penalty (the worker shuts down). */
 TR_MUST_USE enum tr_err tr_jobs_release(struct tr_jobs *jobs, int64_t now, int64_t id,
                                         int64_t token);
-/* After a restart on a single node: leases of other owners run out now, so that what a killed server
- * left running can be claimed at once. Their tokens are fenced by the next claim. */
+/* After a restart on a single node: leases of other owners run out now, so that what a killed
+ * server left running can be claimed at once. Their tokens are fenced by the next claim. */
 TR_MUST_USE enum tr_err tr_jobs_expire(struct tr_jobs *jobs, int64_t now, const char *kind,
                                        const char *owner);
 /* By hand: DEAD, CANCELLED or DONE -> READY with attempts 0. PROTO: it is READY or runs. */
