@@ -85,6 +85,9 @@ struct tr_client_ops {
     const char *package; /* "janus.transport.websockets" */
     /* A reply or event, whole and compact JSON, borrowed. Must not call back into the gateway. */
     void (*send)(struct tr_client *client, struct tr_slice json);
+    /* Whether the other side is still there, asked before events are given to a long poll, which
+     * would lose them. NULL: yes. */
+    bool (*alive)(struct tr_client *client);
 };
 
 /* One connection (WebSocket), or one request (HTTP). Embedded in the transport's own; zero it, fill

@@ -368,7 +368,8 @@ static bool is_passive(const struct tr_sdp *local, const struct tr_sdp_transport
     return ours == TR_SDP_ACTIVE || (ours == TR_SDP_ACTPASS && remote->setup == TR_SDP_PASSIVE);
 }
 
-static void fill_remote(const struct tr_sdp *local, const struct tr_sdp *sdp, struct tr_peer_remote *out)
+static void fill_remote(const struct tr_sdp *local, const struct tr_sdp *sdp,
+                        struct tr_peer_remote *out)
 {
     static const char *const hashes[] = { "", "sha-256", "sha-384", "sha-512" };
     const struct tr_sdp_transport *t = &sdp->media[tr_sdp_tag(sdp)].transport;
@@ -388,8 +389,7 @@ static enum tr_err apply(struct tr_pc *pc)
     const struct tr_sdp *local = pc->local.sdp;
     int count = local->media_count;
     if (count > TR_PC_MLINES_MAX || count != pc->remote.sdp->media_count ||
-        tr_sdp_tag(pc->remote.sdp) < 0 ||
-        tr_sdp_tag(local) < 0)
+        tr_sdp_tag(pc->remote.sdp) < 0 || tr_sdp_tag(local) < 0)
         return TR_ERR_PROTO;
     pc->mlines = count;
     for (int i = 0; i < count; i++) {

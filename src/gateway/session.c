@@ -215,6 +215,10 @@ static void serve_polls(struct tr_session *session, tr_usec now)
     while (session->event_count > 0 && (poll = TAILQ_FIRST(&session->polls))) {
         struct tr_client *client = poll->client;
         uint32_t events_max = poll->events_max;
+        if (client->ops->alive && !client->ops->alive(client)) {
+            tr_poll_end(session->gw, poll);
+            continue;
+        }
         poll_remove(session->gw, poll);
         if (now > 0)
             tr_session_touch(session, now);

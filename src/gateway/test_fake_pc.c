@@ -140,8 +140,8 @@ static void fake_send(struct tr_client *client, struct tr_slice json)
         abort(); /* what we send is JSON */
 }
 
-static const struct tr_client_ops ws_ops = { "janus.transport.websockets", fake_send };
-static const struct tr_client_ops http_ops = { "janus.transport.http", fake_send };
+static const struct tr_client_ops ws_ops = { "janus.transport.websockets", fake_send, NULL };
+static const struct tr_client_ops http_ops = { "janus.transport.http", fake_send, NULL };
 
 void fake_client_init(struct fake_client *c, bool polls, bool admin)
 {

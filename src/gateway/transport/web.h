@@ -20,6 +20,7 @@
 struct tr_gateway;
 struct tr_http;
 struct tr_media;
+struct tr_metrics; /* metrics.h */
 struct tr_routes;
 struct tr_web;
 
@@ -50,11 +51,11 @@ struct tr_web_conf {        /* texts are copied by the library or at creation; p
     /* --- hooks, on the loop's thread --- */
     void (*woken)(void *arg, tr_usec now);     /* after tr_web_wake */
     tr_usec (*timers)(void *arg, tr_usec now); /* does what is due; returns when next (absolute) */
+    void (*stopping)(void *arg, tr_usec now);  /* before the loop ends: tr_gateway_stop ... */
     const char *(*unready)(void *arg);         /* NULL: ready; else why not, for /readyz */
     void (*metrics)(void *arg, struct tr_metrics *m); /* adds lines to /metrics */
     void *arg;
 };
-struct tr_metrics; /* metrics.h */
 
 TR_MUST_USE enum tr_err tr_web_create(struct tr_web **web, const struct tr_web_conf *conf);
 void tr_web_destroy(struct tr_web *web);             /* NULL is fine */
@@ -63,12 +64,15 @@ struct tr_routes *tr_web_routes(struct tr_web *web); /* of the main port */
 int tr_web_port(const struct tr_web *web);
 int tr_web_ws_port(const struct tr_web *web);
 int tr_web_admin_port(const struct tr_web *web);
-/* Runs until tr_web_stop, then lets queued replies out for up to two seconds. */
+/* Runs until tr_web_stop, then calls `stopping` and lets queued replies out for up to two seconds. */
 void tr_web_run(struct tr_web *web);
-void tr_web_turn(struct tr_web *web); /* waits for something and handles it (tests) */
+void tr_web_turn(struct tr_web *web); /* waits for something and handles it */
+void tr_web_poll(struct tr_web *web); /* handles what is there */
 void tr_web_wake(struct tr_web *web); /* any thread, and signal handlers' threads */
 void tr_web_stop(struct tr_web *web); /* any thread */
 /* A request that is still to be answered, by its id; NULL when its connection has gone. */
 struct tr_http *tr_web_http(const struct tr_web *web, tr_id id);
+/* Tests: serves a connected socket as if it had come in on the n-th listener. Takes fd. */
+bool tr_web_adopt(struct tr_web *web, int fd, int listener);
 
 #endif
