@@ -1,5 +1,5 @@
-/* The echo test: each handle's m-lines are routed back to themselves. One kind of message, all of its
- * members optional. */
+/* The echo test: each handle's m-lines are routed back to themselves. One kind of message, all
+ * of its members optional. */
 #include "plugin/echotest.h"
 
 #include <string.h>
@@ -83,8 +83,6 @@ static enum tr_err negotiate(const struct tr_msg *msg, json_t **jsep)
     if (err == TR_OK)
         return TR_OK;
     json_decref(*jsep);
-    if (!msg->jsep->update) /* nothing came of it: the client is told to clean up */
-        tr_handle_close_pc(msg->handle, msg->now);
     return err;
 }
 
@@ -121,6 +119,8 @@ static json_t *handle_message(struct tr_plugin *plugin, const struct tr_msg *msg
     if (err != TR_OK) {
         tr_handle_error(msg->handle, msg->transaction, ECHO_INVALID_SDP,
                         "Error processing the offer: %s", tr_err_str(err));
+        if (!msg->jsep->update) /* nothing came of it: the client is told to clean up */
+            tr_handle_close_pc(msg->handle, msg->now);
         return NULL;
     }
     echo->wishes = wishes;

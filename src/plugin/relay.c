@@ -1,6 +1,6 @@
-/* Wishes are read from untrusted JSON and kept within bounds; from them and from what both sides have
- * negotiated follow the routes, m-line by m-line. Everything here may be called again at any time: what
- * is wired already is changed, not made anew. */
+/* Wishes are read from untrusted JSON and kept within bounds; from them and from what both sides
+ * have negotiated follow the routes, m-line by m-line. Everything here may be called again at
+ * any time: what is wired already is changed, not made anew. */
 #include "plugin/relay.h"
 
 #include <ctype.h>

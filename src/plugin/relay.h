@@ -1,5 +1,5 @@
-/* Media of one handle to another (or back to itself): the wishes that the 1:1 plugins take from their
- * clients, and the routes that follow from them. */
+/* Media of one handle to another (or back to itself): the wishes that the 1:1 plugins take from
+ * their clients, and the routes that follow from them. */
 #ifndef TR_RELAY_H
 #define TR_RELAY_H
 
@@ -35,13 +35,14 @@ struct tr_relay {
 };
 
 struct tr_relay_wishes tr_relay_wishes_default(void);
-/* Takes the members that are there; the caller has checked their types. A bitrate or fallback beyond
- * what makes sense counts as the most that does. INVAL with *field set when a layer is out of range. */
+/* Takes the members that are there; the caller has checked their types. A bitrate or fallback
+ * beyond what makes sense counts as the most that does. INVAL with *field set when a layer is
+ * out of range. */
 TR_MUST_USE enum tr_err tr_relay_wishes_read(struct tr_relay_wishes *wishes, const json_t *body,
                                              const char **field);
 /* Wires every m-line that `from` sends and `to` receives, or changes what is wired already.
- * sender's wishes decide what is passed on, receiver's which layers. The engine itself asks for a key
- * frame where a route starts, resumes or changes its layer. */
+ * sender's wishes decide what is passed on, receiver's which layers. The engine itself asks for
+ * a key frame where a route starts, resumes or changes its layer. */
 void tr_relay_wire(struct tr_relay *relay, struct tr_media *media, const struct tr_handle *from,
                    const struct tr_handle *to, const struct tr_relay_wishes *sender,
                    const struct tr_relay_wishes *receiver);

@@ -1,5 +1,5 @@
-/* Recording of what a handle sends: the part that the plugins' own "record" requests and the support
- * desk share. */
+/* Recording of what a handle sends: the part that the plugins' own "record" requests and the
+ * support desk share. */
 #ifndef TR_SIDE_RECORD_H
 #define TR_SIDE_RECORD_H
 
@@ -13,8 +13,8 @@
 struct tr_handle;
 struct tr_recorder;
 
-/* Adds every audio and video m-line that the client sends to a recording; those that are in it already
- * stay as they are, so it may be called after each negotiation. */
+/* Adds every audio and video m-line that the client sends to a recording; those that are in it
+ * already stay as they are, so it may be called after each negotiation. */
 void tr_record_handle(struct tr_recorder *recorder, tr_id recording, const struct tr_handle *handle,
                       uint16_t participant, const char *label, const char *role, tr_usec now);
 
@@ -26,12 +26,13 @@ struct tr_side_record { /* a recording that a client asked for; zeroed: none */
     tr_id recording;                    /* 0: not started */
 };
 
-/* Obeys "record" and "filename" of a request; recorder NULL: does nothing. A recording starts when there
- * is media to record, not before, so that idle handles cannot fill the list. */
+/* Obeys "record" and "filename" of a request; recorder NULL: does nothing. A recording starts
+ * when there is media to record, not before, so that idle handles cannot fill the list. */
 void tr_side_record_read(struct tr_side_record *side, struct tr_recorder *recorder,
                          const json_t *body, tr_usec now);
-/* After such a request and after a (re)negotiation. user: who is recorded, "" when not known; also the
- * recording's name when none was given. A recording that was refused is not tried again. */
+/* After such a request and after a (re)negotiation. user: who is recorded, "" when not known;
+ * also the recording's name when none was given. A recording that was refused is not tried
+ * again. */
 void tr_side_record_update(struct tr_side_record *side, struct tr_recorder *recorder,
                            const struct tr_handle *handle, const char *plugin, const char *user,
                            tr_usec now);

@@ -1,14 +1,14 @@
 /* Calls between two users. A user is a handle with a name; a call joins two users from "call" to
- * "hangup". Each side has a PeerConnection of its own with the server; the SDP of one side is the model
- * for the other's (pc.h: offer_from, answer_from), and the media is two relays.
+ * "hangup". Each side has a PeerConnection of its own with the server; the SDP of one side is
+ * the model for the other's (pc.h: offer_from, answer_from), and the media is two relays.
  *
  *   caller              server               callee
  *   call + offer   ->   keep_offer, offer_from   ->   incomingcall + offer
  *                       accept_answer            <-   accept + answer
  *   accepted + answer <- answer_from, wire both ways
  *
- * What one side asks for by "set": whether its media is passed on, how much it may send, and which
- * simulcast layers it wants to get. */
+ * What one side asks for by "set": whether its media is passed on, how much it may send, and
+ * which simulcast layers it wants to get. */
 #include "plugin/videocall.h"
 
 #include <string.h>
@@ -203,7 +203,8 @@ static json_t *list_users(struct tr_plugin *plugin, const struct tr_msg *msg)
     return NULL;
 }
 
-/* Map keys are short; a longer name is known by a digest of itself, behind a byte that no name has. */
+/* Map keys are short; a longer name is known by a digest of itself, behind a byte that no name
+ * has. */
 static struct tr_slice name_key(const char *name, uint8_t digest[KEY_BYTES])
 {
     size_t n = strlen(name);

@@ -23,9 +23,9 @@ struct tr_call_party {
     struct tr_handle *handle;
 };
 
-/* caller is party 0. Of a call that rings, ringing is told once, then answered when it is accepted and
- * again after each renegotiation, then ended once. The handles are usable during the call-back only,
- * and nothing of this plugin may be called from there. */
+/* caller is party 0. Of a call that rings, ringing is told once, then answered when it is
+ * accepted and again after each renegotiation, then ended once. The handles are usable during
+ * the call-back only, and nothing of this plugin may be called from there. */
 struct tr_call_observer {
     void (*ringing)(void *arg, uint64_t call, const struct tr_call_party party[2], tr_usec now);
     /* both sides are negotiated (again): their ends can be recorded */
@@ -34,8 +34,8 @@ struct tr_call_observer {
     void *arg;
 };
 
-/* observer: copied; NULL: none. recorder: for clients' own "record" requests; NULL: they are refused
- * quietly, as when recording is off. NULL when memory is out. */
+/* observer: copied; NULL: none. recorder: for clients' own "record" requests; NULL: they are
+ * refused quietly, as when recording is off. NULL when memory is out. */
 struct tr_plugin *tr_videocall_create(const struct tr_call_observer *observer,
                                       struct tr_recorder *recorder);
 
