@@ -1,8 +1,8 @@
 /* One PeerConnection of a handle: SDP on the one side, the media engine on the other.
  *
  * A description that the client has sent is parsed into the `jsep` box and judged; when it takes
- * effect the box becomes `remote`. What we have written is `local`. Both together say what was agreed
- * (sdp/negotiate.h), and that goes to the media engine whole, each time it changes. */
+ * effect the box becomes `remote`. What we have written is `local`. Both together say what was
+ * agreed (sdp/negotiate.h), and that goes to the media engine whole, each time it changes. */
 #include "gateway/pc.h"
 
 #include <stdio.h>
@@ -310,7 +310,8 @@ static const struct tr_sdp_ssrc_group *sim_group(const struct tr_sdp_media_param
     return NULL;
 }
 
-/* Layers go from the lowest to the best: RIDs are listed best first, SSRCs of a group lowest first. */
+/* Layers go from the lowest to the best: RIDs are listed best first, SSRCs of a group lowest
+ * first. */
 static void fill_layers(const struct tr_sdp_media_params *p, struct tr_track_conf *t)
 {
     const struct tr_sdp_ssrc_group *sim = sim_group(p);
@@ -360,8 +361,8 @@ static void fill_track(const struct tr_pc *pc, int i, struct tr_track_conf *t)
     fill_layers(p, t);
 }
 
-/* RFC 8842 section 5.1: who answers actpass decides; we offer actpass and answer passive, unless the
- * other side is passive itself. */
+/* RFC 8842 section 5.1: who answers actpass decides; we offer actpass and answer passive, unless
+ * the other side is passive itself. */
 static bool is_passive(const struct tr_sdp *local, const struct tr_sdp_transport *remote)
 {
     enum tr_sdp_setup ours = local->media[tr_sdp_tag(local)].transport.setup;

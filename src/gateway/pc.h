@@ -2,8 +2,8 @@
  * which the media workers know its ends. Written between the API core (gateway.h), the SDP library
  * and media/media.h; plugins use the part under "for plugins".
  *
- * One PeerConnection a handle, one transport (BUNDLE + rtcp-mux). Ends are named by the index of the
- * m-line in the SDP. */
+ * One PeerConnection a handle, one transport (BUNDLE + rtcp-mux). Ends are named by the index of
+ * the m-line in the SDP. */
 #ifndef TR_PC_H
 #define TR_PC_H
 
@@ -44,12 +44,13 @@ struct tr_pc_services { /* one for all handles; borrowed */
 
 struct tr_pc *tr_pc_create(struct tr_handle *handle, const struct tr_pc_services *services);
 void tr_pc_destroy(struct tr_pc *pc, tr_usec now); /* closes what is open; NULL is fine */
-/* Parses and judges a client's jsep. *error is a Janus code (464, 465, 469 ...) with reason when the
- * result is not TR_OK. The parsed jsep lives until the next call on the same pc. */
+/* Parses and judges a client's jsep. *error is a Janus code (464, 465, 469 ...) with reason when
+ * the result is not TR_OK. The parsed jsep lives until the next call on the same pc. */
 TR_MUST_USE enum tr_err tr_pc_parse_jsep(struct tr_pc *pc, const json_t *jsep, struct tr_jsep *out,
                                          int *error, const char **reason);
 /* One candidate object {sdpMid|sdpMLineIndex, candidate} or {completed:true}; null ends trickling.
- * Errors as of section 1.5: *error is the Janus code. Candidates before the SDP are kept (bounded). */
+ * Errors as of section 1.5: *error is the Janus code. Candidates before the SDP are kept
+ * (bounded). */
 TR_MUST_USE enum tr_err tr_pc_trickle(struct tr_pc *pc, const json_t *candidate, tr_usec now,
                                       int *error, const char **reason);
 bool tr_pc_exists(const struct tr_pc *pc); /* a PeerConnection is up or being made */
@@ -67,14 +68,14 @@ struct tr_pc_policy {
     const char *video_profile; /* fmtp profile text or NULL */
 };
 
-/* Answers an offer (first or renegotiation) from the server's own abilities. *jsep: {type, sdp}, new
- * reference. */
+/* Answers an offer (first or renegotiation) from the server's own abilities. *jsep: {type, sdp},
+ * new reference. */
 TR_MUST_USE enum tr_err tr_pc_answer(struct tr_handle *handle, const struct tr_jsep *offer,
                                      const struct tr_pc_policy *policy, tr_usec now, json_t **jsep);
 /* Keeps a client's offer to be relayed, and answered later by tr_pc_answer_from. */
 TR_MUST_USE enum tr_err tr_pc_keep_offer(struct tr_handle *handle, const struct tr_jsep *offer);
-/* Offers to `handle` the offer that was kept on `from` (a relayed call); on a PeerConnection that exists
- * it is a renegotiation. */
+/* Offers to `handle` the offer that was kept on `from` (a relayed call); on a PeerConnection that
+ * exists it is a renegotiation. */
 TR_MUST_USE enum tr_err tr_pc_offer_from(struct tr_handle *handle, struct tr_handle *from,
                                          tr_usec now, json_t **jsep);
 /* Takes the client's answer to our offer. */

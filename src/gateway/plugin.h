@@ -19,8 +19,8 @@ struct tr_handle;
 struct tr_jsep; /* pc.h */
 struct tr_plugin;
 
-/* One message of a client on a handle; valid only during the call. To answer later, keep the handle's
- * id and a copy of the transaction. */
+/* One message of a client on a handle; valid only during the call. To answer later, keep the
+ * handle's id and a copy of the transaction. */
 struct tr_msg {
     struct tr_gateway *gw;
     struct tr_handle *handle;
@@ -102,8 +102,8 @@ void *tr_handle_user(const struct tr_handle *handle);
 void tr_handle_set_user(struct tr_handle *handle, void *user);
 
 /* Pushes an "event". transaction: of the request that it answers, or NULL for a push. data: a new
- * reference, taken; its plugin tag key ("echotest":"event") is added when missing. jsep: {type, sdp}
- * object (new reference, taken) or NULL. */
+ * reference, taken; its plugin tag key ("echotest":"event") is added when missing. jsep: {type,
+ * sdp} object (new reference, taken) or NULL. */
 void tr_handle_event(struct tr_handle *handle, const char *transaction, json_t *data, json_t *jsep);
 /* The plugin error event: {"<tag>":"event","error_code":code,"error":text}. */
 void tr_handle_error(struct tr_handle *handle, const char *transaction, int code, const char *fmt,

@@ -1,8 +1,9 @@
-/* The control thread's picture of the engine: which worker has which peer, what is wired. Inside of
- * src/media only. media.c: life, peers, events; wiring.c: routes and taps.
+/* The control thread's picture of the engine: which worker has which peer, what is wired. Inside
+ * of src/media only. media.c: life, peers, events; wiring.c: routes and taps.
  *
- * Control is the only one that orders things. What is asked for before a peer lives somewhere waits
- * here, and is sent when its worker reports EVENT_ADOPTED; messages to one worker keep their order. */
+ * Control is the only one that orders things. What is asked for before a peer lives somewhere
+ * waits here, and is sent when its worker reports EVENT_ADOPTED; messages to one worker keep their
+ * order. */
 #ifndef TR_CONTROL_H
 #define TR_CONTROL_H
 

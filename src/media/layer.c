@@ -1,3 +1,4 @@
+/* Choosing a layer is looking which ones flow; taking it waits for its key frame. */
 #include "media/layer.h"
 
 void tr_layer_init(struct tr_layer_choice *c)

@@ -23,7 +23,8 @@ void tr_layer_update(struct tr_layer_choice *c, tr_usec now, const tr_usec *last
                      int max, tr_usec fallback_us);
 /* A key frame of the target is waited for. */
 bool tr_layer_waits(const struct tr_layer_choice *c);
-/* A packet of a layer: true when it is to be forwarded; *switched when it is the first of its layer. */
+/* A packet of a layer: true when it is to be forwarded; *switched when it is the first of its
+ * layer. */
 bool tr_layer_take(struct tr_layer_choice *c, int layer, bool keyframe, bool *switched);
 
 #endif

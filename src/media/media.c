@@ -1,4 +1,5 @@
-/* The engine's front: life, peers, events. See control.h for how control and workers share the work. */
+/* The engine's front: life, peers, events. See control.h for how control and workers share the
+ * work. */
 #include "media/media.h"
 
 #include <string.h>

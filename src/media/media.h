@@ -116,7 +116,7 @@ void tr_media_tap_close(struct tr_media *media, tr_id tap);
 enum tr_media_event_kind {
     TR_MEDIA_NONE,
     TR_MEDIA_PEER_UP,   /* DTLS done: media can flow */
-    TR_MEDIA_PEER_DOWN, /* gone: reason is a Janus hang-up reason ("ICE failed", "DTLS alert" ...) */
+    TR_MEDIA_PEER_DOWN, /* gone; reason as Janus tells it ("ICE failed", "DTLS alert" ...) */
     TR_MEDIA_RECEIVING, /* media of a source started or stopped to come (silence of a second) */
     TR_MEDIA_SLOW_LINK, /* loss above the threshold within a second */
     TR_MEDIA_LAYER,     /* the layer that a route forwards has changed */

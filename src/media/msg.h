@@ -1,5 +1,5 @@
-/* What control and the workers tell each other. Small messages of one size go through mailboxes; what
- * is larger is allocated by the sender and freed by the receiver. Inside of src/media only. */
+/* What control and the workers tell each other. Small messages of one size go through mailboxes;
+ * what is larger is allocated by the sender and freed by the receiver. Inside of src/media only. */
 #ifndef TR_MEDIA_MSG_H
 #define TR_MEDIA_MSG_H
 

@@ -1,9 +1,10 @@
 /* One continuous RTP stream out of several: when the source or the simulcast layer behind a sink
- * changes, or packets are left out on purpose, sequence numbers, timestamps and VP8 picture ids go on
- * as if nothing had happened. A pure machine: no I/O, no clock.
+ * changes, or packets are left out on purpose, sequence numbers, timestamps and VP8 picture ids go
+ * on as if nothing had happened. A pure machine: no I/O, no clock.
  *
- * History is a list of epochs. Within an epoch the way from incoming to outgoing numbers is constant,
- * so late packets and NACKs find their way through the same list, and nothing is kept per packet. */
+ * History is a list of epochs. Within an epoch the way from incoming to outgoing numbers is
+ * constant, so late packets and NACKs find their way through the same list, and nothing is kept
+ * per packet. */
 #ifndef TR_REWRITE_H
 #define TR_REWRITE_H
 
@@ -54,7 +55,8 @@ void tr_rewrite_switch(struct tr_rewrite *rw, tr_usec now, uint32_t origin, uint
 /* NOTFOUND: no epoch knows the packet (too old, or of another origin). */
 TR_MUST_USE enum tr_err tr_rewrite_packet(struct tr_rewrite *rw, tr_usec now, uint32_t origin,
                                           const struct tr_rtp_meta *m, struct tr_rewritten *out);
-/* The packet is left out on purpose: what follows closes up. Newest packets only; others are ignored. */
+/* The packet is left out on purpose: what follows closes up. Newest packets only; others are
+ * ignored. */
 void tr_rewrite_skip(struct tr_rewrite *rw, uint32_t origin, const struct tr_rtp_meta *m);
 /* What the client calls seq: origin and number on our side. NOTFOUND as above. */
 TR_MUST_USE enum tr_err tr_rewrite_reverse(const struct tr_rewrite *rw, uint16_t seq,

@@ -1,6 +1,6 @@
-/* What comes in. A source gathers the packets of a turn into a run; at the end of the turn the run goes
- * once to each route here, once to each other worker that has routes for it, and to its taps. It keeps
- * the packets of the last second for retransmissions where somebody can ask for them. */
+/* What comes in. A source gathers the packets of a turn into a run; at the end of the turn the run
+ * goes once to each route here, once to each other worker that has routes for it, and to its taps.
+ * It keeps the packets of the last second for retransmissions where somebody can ask for them. */
 #include <string.h>
 
 #include "base/assert.h"
@@ -175,8 +175,8 @@ bool source_flows(const struct source *s)
 
 /* --- packets --- */
 
-/* The client sends the layer under another SSRC: numbers and timestamps begin anew, and so does each
- * sink, at the next key frame. */
+/* The client sends the layer under another SSRC: numbers and timestamps begin anew, and so does
+ * each sink, at the next key frame. */
 static void restart_layer(struct source *s, int layer)
 {
     source_forward(s);

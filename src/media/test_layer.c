@@ -1,5 +1,5 @@
-/* Goal: a viewer gets the best layer that flows, at or below what it asked for, and changes layers at
- * key frames only. Method: tables, then random layers against the rules, over many seeds. */
+/* Goal: a viewer gets the best layer that flows, at or below what it asked for, and changes layers
+ * at key frames only. Method: tables, then random layers against the rules, over many seeds. */
 #include "media/layer.h"
 
 #include "base/rng.h"

@@ -1,8 +1,7 @@
-/* Goal: whatever sources do (switch, lose, reorder, get layers taken out), a client sees one stream:
- * numbers that close up, each used once, time and picture ids that go on; and its NACKs find what was
- * sent, or nothing.
- * Method: tables, then random sources against a model that remembers everything, over many seeds.
- * Replay one: test_rewrite seed=17 */
+/* Goal: whatever sources do (switch, lose, reorder, get layers taken out), a client sees one
+ * stream: numbers that close up, each used once, time and picture ids that go on; and its NACKs
+ * find what was sent, or nothing. Method: tables, then random sources against a model that
+ * remembers everything, over many seeds. Replay one: test_rewrite seed=17 */
 #include "media/rewrite.h"
 
 #include <stdlib.h>

@@ -1,5 +1,6 @@
-/* Routes and taps as control sees them. A route is wired when both of its ends live on a worker: the
- * sink's worker gets the route, and the source's worker, where it is another, is told to share. */
+/* Routes and taps as control sees them. A route is wired when both of its ends live on a worker:
+ * the sink's worker gets the route, and the source's worker, where it is another, is told to
+ * share. */
 #include "base/mem.h"
 #include "media/control.h"
 

@@ -1,6 +1,5 @@
 /* A media worker: one thread, one set of sockets, its own peers, sources and routes. Inside of
- * src/media only. Files: worker.c (loop, datagrams, messages), worker_peer.c (peers), source.c (what
- * comes in), route.c (what goes out).
+ * src/media only. worker.c: loop, datagrams, messages; worker_peer.c: peers; graph.h: the rest.
  *
  * A turn: take messages, read datagrams until dry or the budget is spent, run timers; then forward
  * the runs that came together, once for each sink; then let the peers speak; then send. */
@@ -12,96 +11,14 @@
 #include "base/heap.h"
 #include "base/map.h"
 #include "base/rng.h"
-#include "media/layer.h"
-#include "media/msg.h"
-#include "media/rewrite.h"
+#include "media/graph.h"
 #include "net/claim.h"
 #include "net/mailbox.h"
 #include "net/thread.h"
 #include "net/udp.h"
 #include "srtp/srtp.h"
 
-enum {
-    RUN_MAX = 64,     /* packets of one source in a turn; more starts the forwarding early */
-    RING_SLOTS = 512, /* packets of one layer kept for retransmission, a power of two */
-    RESENDS_MAX =
-        64, /* retransmissions remembered per sink, so that one is not sent twice a round trip */
-    TAPS_MAX = 4, /* per source */
-    PUBLISHED = (sizeof(struct tr_media_counters) + 7) / 8,
-};
-
-#define RING_US TR_SECOND /* packets are kept this long */
-#define KEYFRAME_EVERY_US (500 * TR_MSEC)
-#define TICK_US TR_SECOND
-#define LAYER_TICK_US (100 * TR_MSEC)
-#define TEMPORAL_WINDOW_US (TR_SECOND / 2) /* long enough to hold a frame of each temporal layer */
-
-struct worker;
-struct route;
-
-struct sink { /* what a client receives on one m-line */
-    struct wpeer *peer;
-    int mline;
-    struct route *route; /* NULL: nothing is routed here now */
-    struct tr_rewrite rw;
-    struct {
-        uint16_t seq;
-        tr_usec at;
-    } resends[RESENDS_MAX];
-    uint32_t resends_next;
-    int told_substream, told_temporal;
-};
-
-struct route {
-    tr_id id;
-    struct source *source;
-    struct sink *sink;
-    struct tr_route_conf conf;
-    struct tr_layer_choice layer;
-    int temporal_seen; /* highest temporal layer forwarded in this window */
-    tr_usec temporal_since;
-    struct route *next; /* of the same source */
-};
-
-struct ring {
-    struct tr_pkt *slots[RING_SLOTS];
-    int64_t oldest, newest; /* oldest > newest: empty */
-};
-
-struct tap_route {
-    tr_id tap;
-    struct tr_tap to;
-    uint16_t track;
-    struct tr_layer_choice layer; /* of simulcast a tap gets one layer, the best that flows */
-};
-
-struct source { /* what a client sends on one m-line, or the shadow of one that lives elsewhere */
-    struct source_key key;
-    uint32_t serials[TR_TRACK_LAYERS]; /* of this worker; make the origins of struct tr_rewrite */
-    uint32_t ssrcs[TR_TRACK_LAYERS];
-    struct worker *worker;
-    struct wpeer *peer; /* NULL: a shadow */
-    int owner;          /* worker of the peer */
-    struct source_facts facts;
-    struct route *routes;
-    struct tap_route taps[TAPS_MAX];
-    int taps_count;
-    uint16_t shares[TR_MEDIA_WORKERS_MAX]; /* routes on other workers */
-    int shares_count;
-    struct tr_pkt *run[RUN_MAX];
-    int run_count;
-    struct source *next_active;
-    struct ring *rings[TR_TRACK_LAYERS]; /* made when a sink that can ask is routed */
-    tr_usec last_us[TR_TRACK_LAYERS];
-    tr_usec keyframe_asked_us[TR_TRACK_LAYERS];
-    bool keyframe_pending[TR_TRACK_LAYERS];
-    bool receiving[TR_TRACK_LAYERS]; /* as last told */
-    struct {
-        bool known;
-        uint32_t rtp;
-        tr_usec at;
-    } clock[TR_TRACK_LAYERS];
-};
+enum { PUBLISHED = (sizeof(struct tr_media_counters) + 7) / 8 };
 
 struct wpeer {
     tr_id id;
@@ -190,33 +107,5 @@ void wpeer_touch(struct wpeer *p); /* it may have something to say at the end of
 void wpeer_speak(struct wpeer *p); /* poll until it has nothing more to say */
 void wpeer_tick(struct wpeer *p);
 void wpeer_message(struct worker *w, const struct msg *m);
-
-/* source.c */
-struct source *source_find(struct worker *w, const struct source_key *key);
-struct source *source_create(struct worker *w, const struct source_key *key, struct wpeer *peer,
-                             const struct source_facts *facts, int owner);
-void source_destroy(struct source *s);
-void source_unused(struct source *s); /* destroys a shadow that has no routes */
-/* Takes the reference. */
-void source_packet(struct source *s, struct tr_pkt *pkt);
-void source_forward(struct source *s);
-bool source_flows(const struct source *s);         /* at least one packet has come */
-void source_keyframe(struct source *s, int layer); /* -1: all layers */
-void source_clock(struct source *s, int layer, uint32_t rtp, tr_usec at);
-void source_sender_report(struct source *s, int layer, uint32_t ssrc, const struct tr_sr *sr);
-void source_tick(struct source *s);
-void source_layer_tick(struct source *s);
-TR_MUST_USE enum tr_err source_keep_ring(struct source *s);
-struct tr_pkt *source_ring_get(const struct source *s, int layer, int64_t ext_seq); /* borrowed */
-void source_message(struct worker *w, const struct msg *m);
-
-/* route.c */
-void route_message(struct worker *w, const struct msg *m);
-void route_destroy(struct route *r);
-void route_run(struct route *r, struct tr_pkt *const *pkts, int count);
-void route_layer_tick(struct route *r);
-void route_clock(struct route *r); /* the source's clock or the rewriting has changed */
-void sink_nacks(struct sink *k, const uint16_t *seqs, int count);
-struct sink *sink_of(struct wpeer *p, int mline); /* makes it when needed; NULL: out of memory */
 
 #endif

@@ -1,7 +1,8 @@
 /* Who owns a peer. Control registers each ICE ufrag; the media worker that sees the first
- * authenticated check for it takes the peer over and owns it from then on; other workers learn where
- * to pass datagrams of that ufrag. This table and the packet pool are the only memory that workers
- * share, and this the only lock: it is taken for checks from addresses that are not known yet. */
+ * authenticated check for it takes the peer over and owns it from then on; other workers learn
+ * where to pass datagrams of that ufrag. This table and the packet pool are the only memory that
+ * workers share, and this the only lock: it is taken for checks from addresses that are not known
+ * yet. */
 #ifndef TR_CLAIM_H
 #define TR_CLAIM_H
 

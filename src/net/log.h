@@ -24,7 +24,8 @@ const char *tr_log_level_name(enum tr_log_level level);
 void tr_log_set_sink(void (*sink)(void *arg, const char *line, size_t n), void *arg);
 
 /* area: "gateway", "media" ...; static text. The message is written as it is formatted (escaped):
- * put variable facts into key=value form, e.g. tr_log(TR_LOG_INFO, "gateway", "session made id=%" PRIu64, id). */
+ * put variable facts into key=value form, e.g. tr_log(TR_LOG_INFO, "gateway", "session made id=%"
+ * PRIu64, id). */
 void tr_log(enum tr_log_level level, const char *area, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 /* The line without time, escaped; for tests and for other outputs. */

@@ -1,6 +1,6 @@
-/* A ring of slots, each with a turn counter (after Vyukov's bounded queue): a writer claims a slot by
- * moving `tail`, fills it, and publishes it by setting the slot's turn; the reader waits for the
- * turn. So a slow writer delays the messages behind its own, and nothing else.
+/* A ring of slots, each with a turn counter (after Vyukov's bounded queue): a writer claims a slot
+ * by moving `tail`, fills it, and publishes it by setting the slot's turn; the reader waits for
+ * the turn. So a slow writer delays the messages behind its own, and nothing else.
  *
  * Sleeping: the reader sets `asleep`, then looks at the ring once more; a writer publishes, then
  * looks at `asleep`. All four accesses are sequentially consistent, so one sees the other. (Fences

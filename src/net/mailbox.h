@@ -1,9 +1,9 @@
 /* Mailbox: a bounded queue of fixed-size messages from any thread to one, with a wake-up.
  *
- * The reader takes messages until there are none, says that it goes to sleep (tr_mailbox_sleep), and
- * waits on tr_mailbox_fd among its other descriptors. A writer makes a system call only when the
- * reader sleeps. Drop policy: a full mailbox refuses (AGAIN); what may be lost is counted by the
- * writer, what may not goes through an outbox, which keeps it until there is room. */
+ * The reader takes messages until there are none, says that it goes to sleep (tr_mailbox_sleep),
+ * and waits on tr_mailbox_fd among its other descriptors. A writer makes a system call only when
+ * the reader sleeps. Drop policy: a full mailbox refuses (AGAIN); what may be lost is counted by
+ * the writer, what may not goes through an outbox, which keeps it until there is room. */
 #ifndef TR_MAILBOX_H
 #define TR_MAILBOX_H
 
@@ -15,8 +15,8 @@
 
 struct tr_mailbox;
 
-/* slots: a power of two. wake: called by a writer instead of writing to the descriptor, for a reader
- * that sleeps in a loop of its own; may be NULL. NULL when memory or descriptors are out. */
+/* slots: a power of two. wake: called by a writer instead of writing to the descriptor, for a
+ * reader that sleeps in a loop of its own; may be NULL. NULL when memory or descriptors are out. */
 struct tr_mailbox *tr_mailbox_create(uint32_t slots, size_t message_bytes, void (*wake)(void *arg),
                                      void *arg);
 void tr_mailbox_destroy(struct tr_mailbox *box); /* NULL is fine; drain first what owns memory */

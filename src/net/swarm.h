@@ -1,6 +1,6 @@
-/* Many UDP sockets of one thread, one for each client, over one set of buffers: what a load generator
- * holds. (udp.h is for few sockets with much traffic each.) A datagram is one system message, as
- * from a browser: no UDP_SEGMENT; UDP_GRO only when asked for.
+/* Many UDP sockets of one thread, one for each client, over one set of buffers: what a load
+ * generator holds. (udp.h is for few sockets with much traffic each.) A datagram is one system
+ * message, as from a browser: no UDP_SEGMENT; UDP_GRO only when asked for.
  *
  * Out: datagrams are copied into one queue and handed over by sendmmsg, in runs of one socket. */
 #ifndef TR_SWARM_H

@@ -1,3 +1,4 @@
+/* A thin layer over pthreads: a name, and signals blocked. */
 #include "net/thread.h"
 
 #include <sched.h>

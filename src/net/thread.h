@@ -1,5 +1,5 @@
-/* Threads and the one lock. Only net/ and base/ know that threads exist; the rest is single threaded
- * code that owns what it touches. */
+/* Threads and the one lock. Only net/ and base/ know that threads exist; the rest is single
+ * threaded code that owns what it touches. */
 #ifndef TR_THREAD_H
 #define TR_THREAD_H
 

@@ -1,7 +1,8 @@
-/* Sockets are non-blocking. A datagram that the kernel does not take at once is dropped and counted:
- * media that waits is worse than media that is lost, and a queue of our own would only hide it.
+/* Sockets are non-blocking. A datagram that the kernel does not take at once is dropped and
+ * counted: media that waits is worse than media that is lost, and a queue of our own would only
+ * hide it.
  *
- * Addresses stay in the kernel's form next to each queued message; the conversion is a few stores. */
+ * Addresses stay in the kernel's form next to each queued message; converting is a few stores. */
 #include "net/udp.h"
 
 #include <errno.h>
@@ -161,7 +162,7 @@ enum tr_err tr_udp_open(struct tr_udp **out, const struct tr_addr *bind_to, int 
     udp->in = tr_alloc((size_t)RECV_BATCH * RECV_BYTES);
     udp->out = tr_alloc(SEND_BYTES);
     enum tr_err err = udp->in && udp->out ? TR_ERR_IO : TR_ERR_NOMEM;
-    /* A free port of the first address may be taken on another: look for one that is free on all. */
+    /* A free port of one address may be taken on another: look for one that is free on all. */
     for (int i = 0; err == TR_ERR_IO && i < (port ? 1 : PORT_TRIES); i++) {
         close_sockets(udp);
         err = open_sockets(udp, bind_to, count, port);

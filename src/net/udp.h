@@ -1,9 +1,10 @@
-/* UDP in batches. A port is a set of sockets, one a bound address, that one worker reads and writes;
- * other workers open the same port and the kernel spreads the clients over them (SO_REUSEPORT).
+/* UDP in batches. A port is a set of sockets, one a bound address, that one worker reads and
+ * writes; other workers open the same port and the kernel spreads the clients over them
+ * (SO_REUSEPORT).
  *
- * In: recvmmsg with UDP_GRO: one call fills many buffers, each may hold many datagrams of one sender.
- * Out: messages are queued in one buffer and handed over by sendmmsg at flush, each may be cut into
- * many datagrams by the kernel (UDP_SEGMENT). One thread. */
+ * In: recvmmsg with UDP_GRO: one call fills many buffers, each may hold many datagrams of one
+ * sender. Out: messages are queued in one buffer and handed over by sendmmsg at flush, each may be
+ * cut into many datagrams by the kernel (UDP_SEGMENT). One thread. */
 #ifndef TR_UDP_H
 #define TR_UDP_H
 

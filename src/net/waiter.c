@@ -1,5 +1,5 @@
-/* epoll_pwait2 has microseconds but is young (Linux 5.11); where it is missing, milliseconds, rounded
- * up so that a deadline is never busy-waited for. */
+/* epoll_pwait2 has microseconds but is young (Linux 5.11); where it is missing, milliseconds,
+ * rounded up so that a deadline is never busy-waited for. */
 #include "net/waiter.h"
 
 #include <errno.h>

@@ -1,0 +1,121 @@
+/* The graph on one worker: sources, the routes from them, and the sinks that these end in. Inside
+ * of src/media only. source.c: what comes in; route.c: what goes out. Everything here belongs to
+ * one worker and its thread; what lives on another is named by a key, and has a shadow here. */
+#ifndef TR_GRAPH_H
+#define TR_GRAPH_H
+
+#include "media/layer.h"
+#include "media/msg.h"
+#include "media/rewrite.h"
+#include "rtp/sr.h"
+
+enum {
+    RUN_MAX = 64,     /* packets of one source in a turn; more starts the forwarding early */
+    RING_SLOTS = 512, /* packets of one layer kept for retransmission, a power of two */
+    RESENDS_MAX = 64, /* retransmissions that a sink remembers, so as not to repeat them at once */
+    TAPS_MAX = 4,     /* per source */
+};
+
+#define RING_US TR_SECOND /* packets are kept this long */
+#define KEYFRAME_EVERY_US (500 * TR_MSEC)
+#define TICK_US TR_SECOND
+#define LAYER_TICK_US (100 * TR_MSEC)
+#define TEMPORAL_WINDOW_US (TR_SECOND / 2) /* long enough to hold a frame of each temporal layer */
+
+struct route;
+struct worker;
+struct wpeer;
+
+struct sink { /* what a client receives on one m-line */
+    struct wpeer *peer;
+    int mline;
+    struct route *route; /* NULL: nothing is routed here now */
+    struct tr_rewrite rw;
+    struct {
+        uint16_t seq;
+        tr_usec at;
+    } resends[RESENDS_MAX];
+    uint32_t resends_next;
+    int told_substream, told_temporal;
+};
+
+struct route {
+    tr_id id;
+    struct source *source;
+    struct sink *sink;
+    struct tr_route_conf conf;
+    struct tr_layer_choice layer;
+    int temporal_seen; /* highest temporal layer forwarded in this window */
+    tr_usec temporal_since;
+    struct route *next; /* of the same source */
+};
+
+struct ring {
+    struct tr_pkt *slots[RING_SLOTS];
+    int64_t oldest, newest; /* oldest > newest: empty */
+};
+
+struct tap_route {
+    tr_id tap;
+    struct tr_tap to;
+    uint16_t track;
+    struct tr_layer_choice layer; /* of simulcast a tap gets one layer, the best that flows */
+};
+
+struct source { /* what a client sends on one m-line, or the shadow of one that lives elsewhere */
+    struct source_key key;
+    uint32_t serials[TR_TRACK_LAYERS]; /* of this worker; make the origins of struct tr_rewrite */
+    uint32_t ssrcs[TR_TRACK_LAYERS];
+    struct worker *worker;
+    struct wpeer *peer; /* NULL: a shadow */
+    int owner;          /* worker of the peer */
+    struct source_facts facts;
+    struct route *routes;
+    struct tap_route taps[TAPS_MAX];
+    int taps_count;
+    uint16_t shares[TR_MEDIA_WORKERS_MAX]; /* routes on other workers */
+    int shares_count;
+    struct tr_pkt *run[RUN_MAX];
+    int run_count;
+    struct source *next_active;
+    struct ring *rings[TR_TRACK_LAYERS]; /* made when a sink that can ask is routed */
+    tr_usec last_us[TR_TRACK_LAYERS];
+    tr_usec keyframe_asked_us[TR_TRACK_LAYERS];
+    bool keyframe_pending[TR_TRACK_LAYERS];
+    bool receiving[TR_TRACK_LAYERS]; /* as last told */
+    struct {
+        bool known;
+        uint32_t rtp;
+        tr_usec at;
+    } clock[TR_TRACK_LAYERS];
+};
+
+/* source.c */
+struct source *source_find(struct worker *w, const struct source_key *key);
+struct source *source_create(struct worker *w, const struct source_key *key, struct wpeer *peer,
+                             const struct source_facts *facts, int owner);
+void source_destroy(struct source *s);
+void source_unused(struct source *s); /* destroys a shadow that has no routes */
+/* Takes the reference. */
+void source_packet(struct source *s, struct tr_pkt *pkt);
+void source_forward(struct source *s);
+bool source_flows(const struct source *s);         /* at least one packet has come */
+void source_keyframe(struct source *s, int layer); /* -1: all layers */
+void source_clock(struct source *s, int layer, uint32_t rtp, tr_usec at);
+void source_sender_report(struct source *s, int layer, uint32_t ssrc, const struct tr_sr *sr);
+void source_tick(struct source *s);
+void source_layer_tick(struct source *s);
+TR_MUST_USE enum tr_err source_keep_ring(struct source *s);
+struct tr_pkt *source_ring_get(const struct source *s, int layer, int64_t ext_seq); /* borrowed */
+void source_message(struct worker *w, const struct msg *m);
+
+/* route.c */
+void route_message(struct worker *w, const struct msg *m);
+void route_destroy(struct route *r);
+void route_run(struct route *r, struct tr_pkt *const *pkts, int count);
+void route_layer_tick(struct route *r);
+void route_clock(struct route *r); /* the source's clock or the rewriting has changed */
+void sink_nacks(struct sink *k, const uint16_t *seqs, int count);
+struct sink *sink_of(struct wpeer *p, int mline); /* makes it when needed; NULL: out of memory */
+
+#endif

@@ -1,0 +1,509 @@
+/* Wiring. The control thread's loop belongs to the web listeners (libwebsockets); everything else
+ * is a state machine that hangs on two of its hooks: `woken` when a media worker has news,
+ * `timers` for whatever is due.
+ *
+ * End: no new sessions, PeerConnections close, recordings get their END, then the parts go in
+ * reverse order of their making. */
+#include "server/server.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "base/mem.h"
+#include "contact/contact.h"
+#include "dtls/dtls.h"
+#include "gateway/gateway.h"
+#include "gateway/pc.h"
+#include "gateway/plugin.h"
+#include "gateway/transport/metrics.h"
+#include "gateway/transport/routes.h"
+#include "gateway/transport/web.h"
+#include "ice/cand.h"
+#include "media/media.h"
+#include "net/clock.h"
+#include "net/ifaddr.h"
+#include "net/log.h"
+#include "net/random.h"
+#include "plugin/echotest.h"
+#include "plugin/videocall.h"
+#include "record/recorder.h"
+#include "server/config.h"
+#include "server/version.h"
+#include "store/calls.h"
+#include "store/sql.h"
+
+enum {
+    PATH_MAX_BYTES = 1024,
+    WHY_MAX = 512,
+    CANDS_MAX = TR_MEDIA_ADDRS_MAX * 2,
+    STOP_MS_MAX = 5000
+};
+
+struct tr_server {
+    const struct tr_config *config; /* borrowed */
+    struct tr_rng rng;
+    struct tr_dtls_cert *cert;
+    struct tr_media *media;
+    struct tr_sql *db;
+    struct tr_recorder *recorder;
+    struct tr_gateway *gw;
+    struct tr_contact *contact;
+    struct tr_web *web;
+    struct tr_pc_services pc;
+    char cand_text[CANDS_MAX][TR_ICE_CAND_LINE_MAX];
+    const char *cands[CANDS_MAX];
+    char *admin_secret;
+    int64_t wall_offset_us; /* Unix microseconds minus monotonic, at the start */
+    char render_path[PATH_MAX_BYTES];
+    char web_root[PATH_MAX_BYTES];
+    char recordings[PATH_MAX_BYTES];
+};
+
+static char why_text[WHY_MAX];
+
+static enum tr_err fail(const char **why, enum tr_err err, const char *what, const char *detail)
+{
+    snprintf(why_text, sizeof why_text, "%s%s%s", what, detail[0] ? ": " : "", detail);
+    *why = why_text;
+    return err;
+}
+
+/* --- addresses --- */
+
+static int bind_addresses(const struct tr_config *config, struct tr_addr *out)
+{
+    int n = 0;
+    for (int i = 0; i < config->media.bind.count && n < TR_MEDIA_ADDRS_MAX; i++) {
+        if (tr_addr_parse_ip(&out[n], config->media.bind.items[i], 0) == TR_OK)
+            n++;
+    }
+    if (n == 0)
+        n = tr_ifaddr_list(out, TR_MEDIA_ADDRS_MAX, false);
+    if (n == 0) /* a machine without a network: calls on it still work */
+        n = tr_ifaddr_list(out, TR_MEDIA_ADDRS_MAX, true);
+    return n;
+}
+
+static void add_cand(struct tr_server *s, const struct tr_addr *ip, uint16_t preference)
+{
+    if (s->pc.cand_count == CANDS_MAX)
+        return;
+    struct tr_addr addr = *ip;
+    addr.port = tr_media_port(s->media);
+    struct tr_ice_cand cand = tr_ice_cand_make(TR_ICE_HOST, &addr, NULL, preference);
+    char *text = s->cand_text[s->pc.cand_count];
+    tr_ice_cand_print(&cand, text);
+    s->cands[s->pc.cand_count++] = text;
+}
+
+/* "public" or "public/private": whether it stands for this address. */
+static bool mapped(const char *mapping, const struct tr_addr *private_ip, struct tr_addr *public_ip)
+{
+    char copy[TR_ADDR_STR_MAX];
+    struct tr_addr for_ip;
+    snprintf(copy, sizeof copy, "%s", mapping);
+    char *slash = strchr(copy, '/');
+    if (slash)
+        *slash = '\0';
+    if (tr_addr_parse_ip(public_ip, copy, 0) != TR_OK)
+        return false;
+    if (slash)
+        return tr_addr_parse_ip(&for_ip, slash + 1, 0) == TR_OK &&
+               tr_addr_ip_eq(&for_ip, private_ip);
+    return tr_addr_is_v4(public_ip) == tr_addr_is_v4(private_ip);
+}
+
+static void make_cands(struct tr_server *s, const struct tr_addr *bind_to, int count)
+{
+    const struct tr_config_list *mappings = &s->config->media.nat_1_1_mapping;
+    for (int i = 0; i < count; i++) {
+        uint16_t preference = (uint16_t)(65535 - i * 256);
+        struct tr_addr public_ip;
+        bool found = false;
+        for (int k = 0; k < mappings->count && !found; k++)
+            found = mapped(mappings->items[k], &bind_to[i], &public_ip);
+        if (found)
+            add_cand(s, &public_ip, preference);
+        if (!found || s->config->media.keep_private_host)
+            add_cand(s, &bind_to[i], (uint16_t)(preference - 1));
+    }
+    s->pc.cands = s->cands;
+}
+
+/* --- media --- */
+
+static void wake(void *arg)
+{
+    struct tr_server *s = arg;
+    struct tr_web *web = __atomic_load_n(&s->web, __ATOMIC_ACQUIRE);
+    if (web)
+        tr_web_wake(web);
+}
+
+static void read_profiles(const struct tr_config *config, enum tr_srtp_profile *out)
+{
+    static const struct {
+        const char *name;
+        enum tr_srtp_profile profile;
+    } names[] = { { "AEAD_AES_128_GCM", TR_SRTP_AEAD_AES_128_GCM },
+                  { "AEAD_AES_256_GCM", TR_SRTP_AEAD_AES_256_GCM },
+                  { "AES_CM_128_HMAC_SHA1_80", TR_SRTP_AES128_CM_SHA1_80 } };
+    int n = 0;
+    for (int i = 0; i < config->media.srtp_profiles.count && n < TR_SRTP_PROFILES; i++) {
+        for (size_t k = 0; k < TR_ARRAY_LEN(names); k++) {
+            if (strcmp(config->media.srtp_profiles.items[i], names[k].name) == 0)
+                out[n++] = names[k].profile;
+        }
+    }
+}
+
+static enum tr_err open_media(struct tr_server *s, const char **why)
+{
+    struct tr_media_conf conf = {
+        .workers = (int)s->config->media.workers,
+        .port = (uint16_t)s->config->media.port,
+        .consent_us = s->config->media.consent * TR_SECOND,
+        .packets_max = (uint32_t)s->config->media.packets_max,
+        .gso = s->config->media.gso,
+        .wake = wake,
+        .wake_arg = s,
+    };
+    s->cert = tr_dtls_cert_create(tr_clock_unix_us() / TR_SECOND);
+    if (!s->cert)
+        return fail(why, TR_ERR_NOMEM, "the DTLS certificate cannot be made", "");
+    conf.cert = s->cert;
+    read_profiles(s->config, conf.profiles);
+    conf.bind_count = bind_addresses(s->config, conf.bind);
+    if (conf.bind_count == 0)
+        return fail(why, TR_ERR_IO, "no network address was found for media", "see media.bind");
+    enum tr_err err = tr_media_create(&s->media, &conf);
+    if (err != TR_OK) {
+        char what[96];
+        snprintf(what, sizeof what, "UDP port %d (media.port) cannot be opened", conf.port);
+        return fail(why, err, what, err == TR_ERR_IO ? strerrordesc_np(errno) : tr_err_str(err));
+    }
+    make_cands(s, conf.bind, conf.bind_count);
+    return TR_OK;
+}
+
+/* --- files --- */
+
+static enum tr_err make_dir(const char *path, const char **why)
+{
+    if (mkdir(path, 0750) == 0 || errno == EEXIST)
+        return TR_OK;
+    char what[PATH_MAX_BYTES + 64];
+    snprintf(what, sizeof what, "the folder %s cannot be made", path);
+    return fail(why, TR_ERR_IO, what, strerrordesc_np(errno));
+}
+
+/* The first of the places that exists; else the last one. */
+static void find_file(char out[PATH_MAX_BYTES], const char *configured, const char *exe_dir,
+                      const char *const *places)
+{
+    if (configured[0]) {
+        snprintf(out, PATH_MAX_BYTES, "%s", configured);
+        return;
+    }
+    for (; *places; places++) {
+        snprintf(out, PATH_MAX_BYTES, "%s/%s", exe_dir, *places);
+        if (access(out, R_OK) == 0)
+            return;
+    }
+}
+
+static enum tr_err open_store(struct tr_server *s, const char *exe_dir, const char **why)
+{
+    static const char *const renders[] = { "tring-render", "../record/render/tring-render", NULL };
+    static const char *const roots[] = { "../share/tring/web", "../../../../web/dist", NULL };
+    const struct tr_config *c = s->config;
+    char path[PATH_MAX_BYTES];
+    find_file(s->render_path, c->recording.render.path, exe_dir, renders);
+    find_file(s->web_root, c->web.root, exe_dir, roots);
+    if (c->recording.dir[0])
+        snprintf(s->recordings, sizeof s->recordings, "%s", c->recording.dir);
+    else
+        snprintf(s->recordings, sizeof s->recordings, "%.900s/recordings", c->server.data_dir);
+    enum tr_err err = make_dir(c->server.data_dir, why);
+    if (err == TR_OK)
+        err = make_dir(s->recordings, why);
+    if (err != TR_OK)
+        return err;
+    snprintf(path, sizeof path, "%.900s/tring.db", c->server.data_dir);
+    err = tr_sql_open(&s->db, path);
+    if (err == TR_OK)
+        err = tr_calls_init(s->db);
+    if (err != TR_OK)
+        return fail(why, err, "the database cannot be opened", path);
+    return TR_OK;
+}
+
+static enum tr_err open_recorder(struct tr_server *s, const char **why)
+{
+    const struct tr_config *c = s->config;
+    struct tr_recorder_conf conf = {
+        .media = s->media,
+        .db = s->db,
+        .rng = &s->rng,
+        .unix_us = tr_clock_unix_us,
+        .dir = s->recordings,
+        .render_path = s->render_path,
+        .nice = (int)c->recording.render.nice,
+        .threads = (int)c->recording.render.threads,
+        .fps = (int)c->recording.render.fps,
+        .height = (int)c->recording.render.height,
+        .keep_originals_us = c->recording.keep_originals * 3600 * TR_SECOND,
+        .disk_min_free = c->recording.disk_min_free,
+    };
+    enum tr_err err = tr_recorder_create(&s->recorder, &conf);
+    if (err == TR_OK)
+        err = tr_recorder_recover(s->recorder, tr_clock_now());
+    return err == TR_OK ? TR_OK : fail(why, err, "the recorder cannot be started", tr_err_str(err));
+}
+
+/* --- API --- */
+
+static int64_t unix_at(void *arg, tr_usec now)
+{
+    return now + ((const struct tr_server *)arg)->wall_offset_us;
+}
+
+static enum tr_err open_gateway(struct tr_server *s, const char **why)
+{
+    const struct tr_config *c = s->config;
+    s->pc.media = s->media;
+    s->pc.rng = &s->rng;
+    s->pc.session_name = "Tring";
+    const struct tr_dtls_fingerprint *fp = tr_dtls_cert_fingerprint(s->cert);
+    s->pc.fingerprint =
+        (struct tr_sdp_fingerprint){ .hash = TR_SDP_SHA256, .len = (uint8_t)fp->len };
+    memcpy(s->pc.fingerprint.bytes, fp->bytes, fp->len);
+    if (!c->admin.secret[0] && tr_gateway_secret_file(c->server.data_dir, "admin.secret", &s->rng,
+                                                      &s->admin_secret) != TR_OK)
+        return fail(why, TR_ERR_IO, "the Admin secret cannot be kept in", c->server.data_dir);
+    struct tr_gateway_conf conf = {
+        .server_name = c->server.name,
+        .version = TRING_VERSION,
+        .api_secret = c->api.secret,
+        .admin_secret = c->admin.secret[0] ? c->admin.secret : s->admin_secret,
+        .token_auth = c->api.token_auth,
+        .token_auth_secret = c->api.token_auth_secret,
+        .session_timeout = c->api.session_timeout * TR_SECOND,
+        .reclaim_session_timeout = c->api.reclaim_session_timeout * TR_SECOND,
+        .candidates_timeout = c->api.candidates_timeout * TR_SECOND,
+        .opaqueid_in_api = c->api.opaqueid_in_api,
+        .hide_dependencies = c->api.hide_dependencies,
+        .sessions_max = (uint32_t)c->api.sessions_max,
+        .handles_per_session_max = (uint32_t)c->api.handles_per_session_max,
+        .events_max = (uint32_t)c->api.events_max,
+        .rate_per_s = (uint32_t)c->api.rate_per_second,
+        .rate_burst = (uint32_t)c->api.rate_burst,
+        .public_ip = c->media.nat_1_1_mapping.count > 0 ? c->media.nat_1_1_mapping.items[0] : NULL,
+    };
+    struct tr_gateway_services services = {
+        .rng = &s->rng, .pc = &s->pc, .unix_us = unix_at, .arg = s
+    };
+    enum tr_err err = tr_gateway_create(&s->gw, &conf, &services);
+    return err == TR_OK ? TR_OK : fail(why, err, "the API cannot be started", tr_err_str(err));
+}
+
+static enum tr_err add_plugin(struct tr_server *s, struct tr_plugin *plugin, const char **why)
+{
+    enum tr_err err = plugin ? tr_gateway_add_plugin(s->gw, plugin) : TR_ERR_NOMEM;
+    return err == TR_OK ? TR_OK : fail(why, err, "a plugin cannot be started", tr_err_str(err));
+}
+
+/* --- the loop --- */
+
+static void media_events(struct tr_server *s, tr_usec now)
+{
+    struct tr_media_event ev;
+    for (tr_media_poll(s->media, &ev); ev.kind != TR_MEDIA_NONE; tr_media_poll(s->media, &ev))
+        tr_gateway_media_event(s->gw, now, &ev);
+}
+
+static void woken(void *arg, tr_usec now)
+{
+    media_events(arg, now);
+}
+
+static tr_usec timers(void *arg, tr_usec now)
+{
+    struct tr_server *s = arg;
+    if (tr_gateway_next_timeout(s->gw) <= now)
+        tr_gateway_timeout(s->gw, now);
+    if (tr_recorder_next_timeout(s->recorder) <= now)
+        tr_recorder_timeout(s->recorder, now);
+    return tr_usec_min(tr_gateway_next_timeout(s->gw), tr_recorder_next_timeout(s->recorder));
+}
+
+static void metrics(void *arg, struct tr_metrics *m)
+{
+    struct tr_server *s = arg;
+    struct tr_recorder_counters c;
+    tr_recorder_counters(s->recorder, &c);
+    tr_metrics_one(m, "tring_recordings_open", "gauge", "Recordings that are being written.",
+                   c.open);
+    tr_metrics_one(m, "tring_renders_running", "gauge", "Recordings that are being processed.",
+                   c.rendering);
+    tr_metrics_one(m, "tring_recordings_started_total", "counter", "Recordings started.",
+                   (double)c.started);
+    tr_metrics_one(m, "tring_recordings_failed_total", "counter", "Recordings that failed.",
+                   (double)c.failed);
+    tr_metrics_one(m, "tring_renders_total", "counter", "Recordings processed.",
+                   (double)c.rendered);
+    tr_metrics_one(m, "tring_render_failures_total", "counter",
+                   "Attempts at processing that failed.", (double)c.render_failures);
+    tr_metrics_one(m, "tring_recorded_packets_total", "counter", "Packets written to journals.",
+                   (double)c.packets);
+    tr_metrics_one(m, "tring_recorded_packets_dropped_total", "counter",
+                   "Packets that the disk was too slow or too full for.",
+                   (double)c.packets_dropped);
+    tr_metrics_one(m, "tring_recorded_bytes_total", "counter", "Bytes written to journals.",
+                   (double)c.bytes);
+}
+
+static const char *text_or_null(const char *text)
+{
+    return text[0] ? text : NULL;
+}
+
+static enum tr_err open_web(struct tr_server *s, const char **why)
+{
+    const struct tr_config *c = s->config;
+    struct tr_web_conf conf = {
+        .gw = s->gw,
+        .media = s->media,
+        .clock = tr_clock_now,
+        .listen = text_or_null(c->http.listen),
+        .port = (int)c->http.port,
+        .ws_port = (int)c->http.ws_port,
+        .tls_port = (int)c->http.tls_port,
+        .tls_ws_port = (int)c->http.tls_ws_port,
+        .tls_cert = text_or_null(c->http.tls_cert),
+        .tls_key = text_or_null(c->http.tls_key),
+        .admin_listen = c->admin.listen,
+        .admin_port = (int)c->admin.port,
+        .base_path = c->http.base_path,
+        .admin_path = c->admin.base_path,
+        .allow_origin = c->http.allow_origin,
+        .enforce_cors = c->http.enforce_cors,
+        .body_max = (uint32_t)c->http.body_max,
+        .ws_message_max = (uint32_t)c->http.body_max,
+        .connections_max = (uint32_t)c->http.connections_max,
+        .root = s->web_root,
+        .woken = woken,
+        .timers = timers,
+        .metrics = metrics,
+        .arg = s,
+    };
+    for (int i = 0; i < c->http.trusted_proxies.count && i < TR_WEB_PROXIES_MAX; i++) {
+        if (tr_addr_parse_ip(&conf.proxies[conf.proxy_count], c->http.trusted_proxies.items[i],
+                             0) == TR_OK)
+            conf.proxy_count++;
+    }
+    struct tr_web *web = NULL;
+    enum tr_err err = tr_web_create(&web, &conf);
+    __atomic_store_n(&s->web, web, __ATOMIC_RELEASE);
+    if (err == TR_OK)
+        return TR_OK;
+    char what[96];
+    snprintf(what, sizeof what, "ports %d, %d or %d cannot be opened", conf.port, conf.ws_port,
+             conf.admin_port);
+    return fail(why, err, what, "another program may use them");
+}
+
+static enum tr_err open_contact(struct tr_server *s, const char **why)
+{
+    struct tr_contact_conf conf = {
+        .gw = s->gw,
+        .db = s->db,
+        .recorder = s->recorder,
+        .rng = &s->rng,
+        .routes = tr_web_routes(s->web),
+        .unix_us = tr_clock_unix_us,
+        .record_calls = s->config->recording.calls,
+        .agent_key = s->config->web.agent_key,
+        .version = TRING_VERSION,
+    };
+    enum tr_err err = tr_contact_create(&s->contact, &conf);
+    return err == TR_OK ? TR_OK : fail(why, err, "the call log cannot be started", tr_err_str(err));
+}
+
+enum tr_err tr_server_create(struct tr_server **out, const struct tr_config *config,
+                             const char *exe_dir, const char **why)
+{
+    struct tr_server *s = tr_alloc(sizeof *s);
+    if (!s)
+        return fail(why, TR_ERR_NOMEM, "out of memory", "");
+    s->config = config;
+    s->rng = tr_random_system();
+    s->wall_offset_us = tr_clock_unix_us() - tr_clock_now();
+    enum tr_err err = open_media(s, why);
+    if (err == TR_OK)
+        err = open_store(s, exe_dir, why);
+    if (err == TR_OK)
+        err = open_recorder(s, why);
+    if (err == TR_OK)
+        err = open_gateway(s, why);
+    if (err == TR_OK)
+        err = open_web(s, why);
+    if (err == TR_OK)
+        err = open_contact(s, why);
+    if (err == TR_OK)
+        err = add_plugin(s, tr_echotest_create(s->recorder), why);
+    if (err == TR_OK)
+        err = add_plugin(s, tr_videocall_create(tr_contact_observer(s->contact), s->recorder), why);
+    if (err != TR_OK) {
+        tr_server_destroy(s);
+        return err;
+    }
+    *out = s;
+    return TR_OK;
+}
+
+int tr_server_port(const struct tr_server *s)
+{
+    return tr_web_port(s->web);
+}
+
+void tr_server_run(struct tr_server *s)
+{
+    tr_web_run(s->web);
+    tr_usec now = tr_clock_now();
+    tr_gateway_stop(s->gw, now);
+    tr_recorder_stop_all(s->recorder, now);
+    for (int ms = 0; ms < STOP_MS_MAX && !tr_recorder_idle(s->recorder); ms++) {
+        media_events(s, tr_clock_now());
+        tr_recorder_timeout(s->recorder, tr_clock_now());
+        tr_clock_sleep(TR_MSEC);
+    }
+}
+
+void tr_server_stop(struct tr_server *s)
+{
+    tr_web_stop(s->web);
+}
+
+void tr_server_destroy(struct tr_server *s)
+{
+    if (!s)
+        return;
+    struct tr_web *web = s->web;
+    tr_gateway_destroy(s->gw, tr_clock_now());
+    tr_contact_destroy(s->contact);
+    __atomic_store_n(&s->web, NULL, __ATOMIC_RELEASE);
+    /* The media workers may wake the loop until they are gone; the recorder's taps are theirs. */
+    tr_media_destroy(s->media);
+    tr_web_destroy(web);
+    tr_recorder_destroy(s->recorder);
+    tr_sql_close(s->db);
+    tr_dtls_cert_destroy(s->cert);
+    tr_free(s->admin_secret);
+    tr_free(s);
+}
