@@ -1,0 +1,34 @@
+// Debian's Chromium with a fake camera (a pacman) and a fake microphone (a beep a second).
+
+import { chromium } from 'playwright-core';
+
+const ARGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  '--allow-loopback-in-peer-connection', // a machine that has no other network
+  '--use-fake-device-for-media-stream',
+];
+const FAKE_CONSENT = '--use-fake-ui-for-media-stream';
+
+/** `consent: false`: nobody answers the question for the camera with yes. */
+export function launchChromium({ consent = true, args = [] } = {}) {
+  return chromium.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: [...ARGS, ...(consent ? [FAKE_CONSENT] : []), ...args],
+  });
+}
+
+/** Tells console errors, exceptions, crashes, and requests that failed. */
+export function watchPage(page, tell) {
+  page.on('console', (message) => {
+    if (message.type() !== 'error') return;
+    tell(`${message.location().url} ${message.text()}`);
+  });
+  page.on('pageerror', (error) => tell(`${page.url()} ${error.stack ?? error}`));
+  page.on('crash', () => tell(`${page.url()} crashed`));
+}

@@ -1,0 +1,29 @@
+// Debian's Firefox ESR with a fake camera and microphone, driven over WebDriver BiDi.
+
+import { launch } from 'puppeteer-core';
+
+const PREFERENCES = {
+  'media.navigator.streams.fake': true,
+  'media.navigator.permission.disabled': true,
+  'media.peerconnection.ice.loopback': true, // a machine that has no other network
+  'media.gmp-manager.url': '',
+  'media.gmp-provider.enabled': false,
+  'network.captive-portal-service.enabled': false,
+  'network.connectivity-service.enabled': false,
+};
+
+export function launchFirefox() {
+  return launch({
+    browser: 'firefox',
+    executablePath: process.env.FIREFOX ?? '/usr/bin/firefox-esr',
+    headless: true,
+    extraPrefsFirefox: PREFERENCES,
+  });
+}
+
+export function watchFirefoxPage(page, tell) {
+  page.on('console', (message) => {
+    if (message.type() === 'error') tell(`${page.url()} ${message.text()}`);
+  });
+  page.on('pageerror', (error) => tell(`${page.url()} ${error.stack ?? error}`));
+}

@@ -1,0 +1,11 @@
+// Runs the browser tests. Usage: node run.mjs [PART OF A NAME]
+// TRING_BIN, CHROMIUM, FIREFOX and JANUS_DEMOS name other programs and folders than the usual ones.
+
+import { runAll } from './lib/harness.mjs';
+import './tests/calls.mjs';
+import './tests/recording.mjs';
+import './tests/firefox.mjs';
+import './tests/robustness.mjs';
+import './tests/demos.mjs';
+
+process.exitCode = (await runAll(process.argv[2])) ? 0 : 1;
