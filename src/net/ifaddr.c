@@ -1,4 +1,4 @@
-/* getifaddrs lists each address of each interface; link-local ones reach nobody and are left out. */
+/* getifaddrs lists every address; link-local ones reach nobody and are left out. */
 #include "net/ifaddr.h"
 
 #include <ifaddrs.h>
