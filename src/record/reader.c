@@ -157,8 +157,10 @@ enum tr_err tr_reader_open(struct tr_reader **out, const char *const *paths, uin
     enum tr_err err = TR_OK;
     for (uint32_t i = 0; i < count && !err; i++) {
         struct stat st;
-        if (strlen(paths[i]) >= TR_JOURNAL_PATH_MAX || stat(paths[i], &st) != 0)
-            err = TR_ERR_IO;
+        if (strlen(paths[i]) >= TR_JOURNAL_PATH_MAX)
+            err = TR_ERR_LIMIT;
+        else if (stat(paths[i], &st) != 0)
+            err = errno == ENOENT || errno == ENOTDIR ? TR_ERR_NOTFOUND : TR_ERR_IO;
         else
             err = S_ISDIR(st.st_mode) ? add_dir(r, paths[i]) : add_file(r, paths[i]);
     }

@@ -2,6 +2,7 @@
  *
  *   tring-render [-o OUT.webm] [--layout side-by-side|grid] [--height 480] [--fps 25]
  *                [--audio mix|split] [--threads N] [--progress-fd N] [--json] JOURNAL...
+ *     (libvpx's threads wait for each other by spinning: more than one only helps an idle machine)
  *   tring-render --verify FILE [--expect-ms N] [--json]
  *
  * Exit: 0 done; 1 failed, may work another time (disk full); 2 wrong usage; 3 never will (no
@@ -178,7 +179,7 @@ static int render(struct args *a, const char *const *paths, uint32_t count)
 
 int main(int argc, char **argv)
 {
-    struct args a = { .opt = { .out = "call.webm", .height = 480, .fps = 25, .threads = 2 },
+    struct args a = { .opt = { .out = "call.webm", .height = 480, .fps = 25, .threads = 1 },
                       .expect_ms = -1,
                       .progress_fd = -1,
                       .tty = isatty(STDERR_FILENO) };

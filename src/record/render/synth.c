@@ -208,6 +208,8 @@ static void put_packet(struct maker *m, int64_t true_us, bool marker, const void
         abort();
     it->len = (uint16_t)tr_wr_len(&w);
     it->at = arrival(m, true_us);
+    if (tr_rng_below(&m->rng, 100) < (uint64_t)m->p->corrupt_pct && it->len > 32)
+        tr_rng_fill(&m->rng, it->data + 12 + tr_rng_below(&m->rng, it->len - 20u), 8);
     bool lost = tr_rng_below(&m->rng, 100) < (uint64_t)m->p->loss_pct;
     if (lost && tr_rng_below(&m->rng, 100) < 70)
         it->at += 80000;

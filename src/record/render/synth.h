@@ -20,8 +20,9 @@ struct synth_person {
     int audio_delay_us, video_delay_us, jitter_us;
     int loss_pct; /* most come again 80 ms later */
     int duplicate_pct;
-    int64_t mute_from_us, mute_to_us;   /* no packets; 0: none */
-    int64_t resize_at_us;               /* pictures of double size from here; 0: none */
+    int corrupt_pct;                  /* packets with eight random bytes somewhere in the payload */
+    int64_t mute_from_us, mute_to_us; /* no packets; 0: none */
+    int64_t resize_at_us;             /* pictures of double size from here; 0: none */
     int64_t stall_from_us, stall_to_us; /* arrivals are held back, then come at once */
     bool h264;
     bool no_video, no_audio;

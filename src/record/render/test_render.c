@@ -196,6 +196,25 @@ TEST(render_one_and_three_people_and_audio_only)
     remove_dir();
 }
 
+TEST(render_survives_hostile_payloads)
+{
+    FOR_EACH_SEED (seed, 3) {
+        struct synth_conf c = two_people(6);
+        struct synth_result r[2];
+        c.seed = seed;
+        for (int i = 0; i < 2; i++) {
+            c.person[i].corrupt_pct = 30;
+            c.person[i].h264 = i == 1;
+        }
+        temp_dir();
+        CHECK(synth_journal(dir, &c) && render() == TR_OK);
+        CHECK(synth_measure(out, 2, r));
+        CHECK(r[0].duration_ms >= 6400 && r[0].duration_ms <= 6600);
+        CHECK(manifest.width == 320 && manifest.height == 120);
+        remove_dir();
+    }
+}
+
 static void damage(const char *name, long cut_tail, long at, long n)
 {
     char path[200];
