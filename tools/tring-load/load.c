@@ -1,0 +1,242 @@
+/* The course of a run, in one loop over three phases: clients connect until all have media (or the
+ * limit is over); a warm-up; the measured time. Then half a second for what is still on its way. */
+#include "tring-load/load.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "net/clock.h"
+
+enum { BAR = 30 };
+
+#define DRAIN_US (500 * TR_MSEC)
+#define GOODBYE_US (300 * TR_MSEC)
+#define API_EVERY_US (2 * TR_MSEC) /* how often WebSockets are looked at */
+
+/* --- clients --- */
+
+bool client_has_media(const struct client *c)
+{
+    return c->rtc.first_media_us != 0 && !c->failed;
+}
+
+void client_fail(struct client *c, const char *why)
+{
+    struct load *l = c->load;
+    if (c->failed)
+        return;
+    c->failed = true;
+    l->failed++;
+    int i = 0;
+    while (i < l->reasons_count && strncmp(l->reasons[i].text, why, WHY_MAX - 1) != 0)
+        i++;
+    if (i == REASONS_MAX)
+        return;
+    if (i == l->reasons_count)
+        snprintf(l->reasons[l->reasons_count++].text, WHY_MAX, "%s", why);
+    l->reasons[i].count++;
+}
+
+static void on_attached(void *arg)
+{
+    struct client *c = arg;
+    tr_usec now = tr_clock_now();
+    c->attached_us = now;
+    c->load->scenario->attached(c, now);
+}
+
+static void on_event(void *arg, const json_t *plugin, const json_t *jsep)
+{
+    struct client *c = arg;
+    c->load->scenario->event(c, tr_clock_now(), plugin, jsep);
+}
+
+static void on_webrtcup(void *arg)
+{
+    struct client *c = arg;
+    if (c->webrtcup_us == 0)
+        c->webrtcup_us = tr_clock_now();
+}
+
+static void on_failed(void *arg, const char *why)
+{
+    client_fail(arg, why);
+}
+
+static const struct janus_hooks hooks = { on_attached, on_event, on_webrtcup, on_failed };
+
+static void start_client(struct load *l, tr_usec now)
+{
+    struct client *c = &l->clients[l->started++];
+    c->start_us = now;
+    if (rtc_init(&c->rtc, &l->world) != TR_OK) {
+        client_fail(c, "no socket");
+        return;
+    }
+    c->conn = janus_connect(l->janus, now, c);
+    if (!c->conn)
+        client_fail(c, "out of memory");
+}
+
+/* --- progress --- */
+
+static void progress(const struct load *l, const char *phase, tr_usec done, tr_usec all)
+{
+    if (l->options.quiet)
+        return;
+    double share = all > 0 ? (double)done / (double)all : 1;
+    share = share > 1 ? 1 : share;
+    char bar[BAR + 1];
+    memset(bar, ' ', BAR);
+    memset(bar, '=', (size_t)(share * BAR));
+    bar[BAR] = '\0';
+    bool tty = isatty(STDERR_FILENO);
+    fprintf(stderr, "%s%-8s [%s] %3.0f %%  %d of %d clients with media%s", tty ? "\r" : "", phase,
+            bar, share * 100, l->with_media, l->options.clients, l->failed ? "" : " ");
+    if (l->failed)
+        fprintf(stderr, ", %d failed", l->failed);
+    fputs(tty ? "\033[K" : "\n", stderr);
+}
+
+/* --- the loop --- */
+
+static void count_clients(struct load *l)
+{
+    l->with_media = 0;
+    for (int i = 0; i < l->started; i++) {
+        struct client *c = &l->clients[i];
+        if (c->rtc.down)
+            client_fail(c, c->rtc.down_reason ? c->rtc.down_reason : "the connection was lost");
+        l->with_media += client_has_media(c);
+    }
+}
+
+static void turn(struct load *l, tr_usec until)
+{
+    static tr_usec api_due;
+    tr_usec now = tr_clock_now();
+    tr_usec next = tr_usec_min(rtc_world_run(&l->world, now), until);
+    if (now >= api_due) {
+        janus_service(l->janus, now);
+        api_due = now + API_EVERY_US;
+    }
+    next = tr_usec_min(next, api_due);
+    now = tr_clock_now();
+    rtc_world_wait(&l->world, next > now ? next - now : 0);
+}
+
+static void run_until(struct load *l, const char *phase, tr_usec end)
+{
+    tr_usec start = tr_clock_now(), tell = start;
+    for (tr_usec now = start; now < end; now = tr_clock_now()) {
+        if (phase && now >= tell) {
+            count_clients(l);
+            progress(l, phase, now - start, end - start);
+            tell += TR_SECOND / (isatty(STDERR_FILENO) ? 5 : 1);
+        }
+        turn(l, end);
+    }
+}
+
+static void set_up(struct load *l)
+{
+    const struct load_options *o = &l->options;
+    tr_usec start = tr_clock_now(), tell = start;
+    tr_usec limit = start + (tr_usec)(o->clients / o->ramp * TR_SECOND) + o->setup_limit;
+    for (tr_usec now = start; now < limit; now = tr_clock_now()) {
+        while (l->started < o->clients && (double)(now - start) >= l->started / o->ramp * TR_SECOND)
+            start_client(l, now);
+        if (now >= tell) {
+            count_clients(l);
+            progress(l, "set-up", l->with_media + l->failed, o->clients);
+            tell += TR_SECOND / (isatty(STDERR_FILENO) ? 5 : 1);
+        }
+        if (l->started == o->clients && l->with_media + l->failed == o->clients)
+            break;
+        turn(l, now + 5 * TR_MSEC);
+        if (l->started == o->clients)
+            count_clients(l);
+    }
+    for (int i = 0; i < l->started; i++) {
+        if (!client_has_media(&l->clients[i]))
+            client_fail(&l->clients[i], l->clients[i].rtc.up ? "no media came back in time"
+                                                             : "not connected in time");
+    }
+}
+
+static void mark(struct load *l, struct span *s)
+{
+    s->at = tr_clock_now();
+    process_read(&s->server, l->options.pid);
+    process_read(&s->self, getpid());
+}
+
+static void measure(struct load *l)
+{
+    struct rtc_world *w = &l->world;
+    run_until(l, "warm-up", tr_clock_now() + l->options.warmup);
+    rtc_world_reset(w);
+    mark(l, &l->from);
+    w->measure_from = l->from.at;
+    w->measure_to = l->from.at + l->options.duration;
+    run_until(l, "measure", w->measure_to);
+    mark(l, &l->to);
+    struct rtc_totals at_end = w->totals;
+    run_until(l, NULL, tr_clock_now() + DRAIN_US);
+    at_end.delivered = w->totals.delivered; /* the late ones count, what was made later does not */
+    w->totals = at_end;
+    count_clients(l);
+    progress(l, "done", 1, 1);
+    if (!l->options.quiet && isatty(STDERR_FILENO))
+        fputc('\n', stderr);
+}
+
+static void goodbye(struct load *l)
+{
+    for (int i = 0; i < l->started; i++) {
+        if (l->clients[i].conn)
+            janus_bye(l->clients[i].conn);
+    }
+    run_until(l, NULL, tr_clock_now() + GOODBYE_US);
+}
+
+bool load_run(struct load *l)
+{
+    const struct load_options *o = &l->options;
+    l->scenario = o->scenario == LOAD_ECHO ? &scenario_echo : &scenario_calls;
+    l->clients = tr_alloc((size_t)o->clients * sizeof *l->clients);
+    if (!l->clients || rtc_world_init(&l->world, o) != TR_OK)
+        return false;
+    for (int i = 0; i < o->clients; i++) {
+        l->clients[i].load = l;
+        l->clients[i].index = i;
+        if (o->scenario == LOAD_CALLS)
+            l->clients[i].mate = &l->clients[i ^ 1];
+    }
+    struct janus_conf conf = { .host = o->host,
+                               .path = o->path,
+                               .port = o->port,
+                               .secret = o->secret,
+                               .plugin = l->scenario->plugin,
+                               .hooks = &hooks };
+    l->janus = janus_create(&conf);
+    if (!l->janus)
+        return false;
+    process_read(&l->server_before, o->pid);
+    set_up(l);
+    measure(l);
+    goodbye(l);
+    return true;
+}
+
+void load_deinit(struct load *l)
+{
+    janus_destroy(l->janus);
+    for (int i = 0; l->clients && i < l->started; i++)
+        rtc_deinit(&l->clients[i].rtc);
+    if (l->world.options)
+        rtc_world_deinit(&l->world);
+    tr_free(l->clients);
+}

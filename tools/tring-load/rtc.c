@@ -1,0 +1,451 @@
+/* A client is a struct tr_peer with its owner's duties: what it says goes to the swarm's queue, what
+ * comes is counted and judged, its next deadline stands in the world's heap. The work is shared: one
+ * engine, one certificate, one pool of packets for all.
+ *
+ * Delivery is judged by the time in the payload: a packet counts when it was made within the
+ * measured time, whenever it arrives; each number of a stream counts once. */
+#include "tring-load/rtc.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/assert.h"
+#include "base/mem.h"
+#include "ice/cand.h"
+#include "net/clock.h"
+#include "net/random.h"
+#include "peer/stats.h"
+#include "tring-load/rtc_sdp.h"
+#include "rtp/rtp.h"
+#include "sdp/write.h"
+#include "srtp/srtp.h"
+
+enum { SPEAK_MAX = 1000, POOL_SPARE = 4096 };
+
+/* --- the world --- */
+
+static struct tr_sdp_fingerprint fingerprint_of(const struct tr_dtls_cert *cert)
+{
+    const struct tr_dtls_fingerprint *f = tr_dtls_cert_fingerprint(cert);
+    struct tr_sdp_fingerprint out = { .hash = TR_SDP_SHA256, .len = (uint8_t)f->len };
+    memcpy(out.bytes, f->bytes, f->len);
+    return out;
+}
+
+enum tr_err rtc_world_init(struct rtc_world *w, const struct load_options *o)
+{
+    memset(w, 0, sizeof *w);
+    w->options = o;
+    w->rng = tr_random_system();
+    w->wall_offset_us = tr_clock_unix_us() - tr_clock_now();
+    w->measure_from = w->measure_to = TR_NEVER;
+    tr_heap_init(&w->timers, (uint32_t)o->clients);
+    enum tr_err err = tr_swarm_open(&w->swarm, (uint32_t)o->clients, o->gro);
+    if (err != TR_OK)
+        return err;
+    w->pool = tr_pkt_pool_create((uint32_t)o->clients * RTC_KINDS * SIM_SENDER_RING + POOL_SPARE);
+    w->engine = tr_srtp_engine_create(TR_SRTP_ENGINE_BEST);
+    w->cert = tr_dtls_cert_create(tr_clock_unix_us() / TR_SECOND);
+    w->dtls = w->cert ? tr_dtls_ctx_create(w->cert) : NULL;
+    if (!w->pool || !w->engine || !w->dtls)
+        return TR_ERR_NOMEM;
+    w->fingerprint = fingerprint_of(w->cert);
+    return TR_OK;
+}
+
+void rtc_world_deinit(struct rtc_world *w)
+{
+    tr_swarm_close(w->swarm);
+    tr_pkt_pool_destroy(w->pool);
+    tr_srtp_engine_destroy(w->engine);
+    tr_dtls_ctx_destroy(w->dtls);
+    tr_dtls_cert_destroy(w->cert);
+    tr_heap_deinit(&w->timers);
+}
+
+void rtc_world_reset(struct rtc_world *w)
+{
+    memset(&w->totals, 0, sizeof w->totals);
+    memset(&w->delay, 0, sizeof w->delay);
+}
+
+/* --- media --- */
+
+static void send_datagram(void *arg, const struct tr_path *path, struct tr_slice datagram)
+{
+    struct rtc *c = arg;
+    c->world->totals.sent_bytes += datagram.n;
+    tr_swarm_send(c->world->swarm, c->socket, &path->remote, datagram);
+}
+
+static void start_senders(struct rtc *c, tr_usec now)
+{
+    const struct load_options *o = c->world->options;
+    for (int kind = 0; kind < RTC_KINDS; kind++) {
+        if (c->mline_of[kind] < 0)
+            continue;
+        struct sim_sender_conf conf = {
+            .peer = c->peer,
+            .mline = c->mline_of[kind],
+            .video = kind == RTC_VIDEO,
+            .bitrate_bps = o->video_bps,
+            .fps = o->fps,
+            .packet_bytes = o->packet_bytes,
+            .keyframe_every = o->keyframe_every,
+            .audio_bytes = o->audio_bytes,
+            .first_ts = tr_rng_u32(&c->world->rng),
+            .first_seq = (uint16_t)(tr_rng_u32(&c->world->rng) & 0x7fff),
+            .pool = c->world->pool,
+            .send = send_datagram,
+            .arg = c,
+        };
+        /* Clients do not beat in time. */
+        tr_usec period = kind == RTC_VIDEO ? TR_SECOND / o->fps : 20 * TR_MSEC;
+        tr_usec phase = (tr_usec)tr_rng_below(&c->world->rng, (uint64_t)period);
+        sim_sender_init(&c->senders[kind], &conf, now + phase);
+    }
+    c->sending = true;
+}
+
+static void run_senders(struct rtc *c, tr_usec now)
+{
+    for (int kind = 0; c->sending && kind < RTC_KINDS; kind++) {
+        struct sim_sender *s = &c->senders[kind];
+        if (c->mline_of[kind] < 0 || sim_sender_next(s) > now)
+            continue;
+        uint64_t before = s->packets;
+        sim_sender_run(s, now);
+        if (now >= c->world->measure_from && now < c->world->measure_to)
+            c->world->totals.sent += s->packets - before;
+    }
+}
+
+/* True when the number is new to the stream. */
+static bool is_first(struct rtc_incoming *in, int64_t seq)
+{
+    uint64_t bit = (uint64_t)seq % RTC_SEEN_BITS;
+    if (!in->any) {
+        in->any = true;
+        in->newest = seq - 1;
+    }
+    if (seq <= in->newest - RTC_SEEN_BITS)
+        return false;
+    if (seq > in->newest + RTC_SEEN_BITS)
+        memset(in->seen, 0, sizeof in->seen);
+    else
+        for (int64_t s = in->newest + 1; s <= seq; s++)
+            in->seen[(uint64_t)s % RTC_SEEN_BITS / 64] &= ~(UINT64_C(1) << ((uint64_t)s % 64));
+    if (seq > in->newest)
+        in->newest = seq;
+    bool first = !(in->seen[bit / 64] >> (bit % 64) & 1);
+    in->seen[bit / 64] |= UINT64_C(1) << (bit % 64);
+    return first;
+}
+
+static void judge(struct rtc *c, tr_usec now, const struct tr_pkt *pkt, bool video)
+{
+    struct rtc_totals *t = &c->world->totals;
+    const struct tr_rtp_meta *m = tr_rtp_meta_const(pkt);
+    struct sim_payload p;
+    bool first = is_first(&c->in[video ? RTC_VIDEO : RTC_AUDIO], m->ext_seq);
+    t->duplicate += !first;
+    t->padding += pkt->len == 0;
+    if (!first || pkt->len == 0)
+        return;
+    if (sim_payload_read(&p, video, tr_pkt_slice(pkt)) != TR_OK) {
+        t->damaged++;
+        return;
+    }
+    bool repaired = (m->flags & TR_RTP_RETRANSMITTED) != 0;
+    if (c->first_media_us == 0)
+        c->first_media_us = now;
+    t->repaired += repaired;
+    if (p.sent_us < c->world->measure_from || p.sent_us >= c->world->measure_to)
+        return;
+    t->delivered++;
+    if (!repaired)
+        hist_add(&c->world->delay, now - p.sent_us);
+}
+
+static bool is_lost(struct rtc_world *w)
+{
+    double loss = w->options->loss;
+    return loss > 0 && (double)tr_rng_below(&w->rng, 1000000) < loss * 1e6;
+}
+
+static void take_media(struct rtc *c, tr_usec now, struct tr_slice datagram)
+{
+    struct rtc_world *w = c->world;
+    w->totals.received++;
+    w->totals.received_bytes += datagram.n;
+    if (is_lost(w)) {
+        w->totals.dropped++;
+        return;
+    }
+    struct tr_pkt *pkt = tr_pkt_alloc(w->pool);
+    int mline;
+    if (!pkt)
+        return;
+    if (tr_peer_rtp(c->peer, now, datagram, pkt, &mline) == TR_OK)
+        judge(c, now, pkt, mline == c->mline_of[RTC_VIDEO]);
+    else
+        w->totals.refused++;
+    tr_pkt_unref(&pkt);
+}
+
+/* --- the peer --- */
+
+static void note_profile(struct rtc *c)
+{
+    static struct tr_media_peer_stats stats;
+    struct rtc_world *w = c->world;
+    tr_peer_stats(c->peer, &stats);
+    if (!stats.srtp_profile || strstr(w->profiles, stats.srtp_profile))
+        return;
+    size_t n = strlen(w->profiles);
+    snprintf(w->profiles + n, sizeof w->profiles - n, "%s%s", n ? "," : "", stats.srtp_profile);
+}
+
+static int kind_of(const struct rtc *c, int mline)
+{
+    return mline == c->mline_of[RTC_VIDEO] ? RTC_VIDEO : RTC_AUDIO;
+}
+
+static void handle_out(struct rtc *c, tr_usec now, const struct tr_peer_out *out)
+{
+    struct sim_sender *s = &c->senders[kind_of(c, out->mline)];
+    switch (out->kind) {
+    case TR_PEER_SEND:
+        tr_swarm_send(c->world->swarm, c->socket, &out->path.remote, out->data);
+        break;
+    case TR_PEER_UP:
+        c->up = true;
+        c->up_us = now;
+        note_profile(c);
+        start_senders(c, now);
+        break;
+    case TR_PEER_DOWN:
+        c->down = true;
+        c->sending = false;
+        c->down_reason = out->reason;
+        break;
+    case TR_PEER_KEYFRAME:
+        c->world->totals.keyframes_asked++;
+        if (c->sending)
+            sim_sender_keyframe(s);
+        break;
+    case TR_PEER_NACK:
+        c->world->totals.nacked += (uint64_t)out->seqs_count;
+        if (c->sending)
+            sim_sender_nack(s, now, out->seqs, out->seqs_count);
+        break;
+    case TR_PEER_NONE:
+    case TR_PEER_VALID:
+    case TR_PEER_INVALID:
+    case TR_PEER_SR:
+    case TR_PEER_KEYFRAME_NEEDED: break;
+    }
+}
+
+static void schedule(struct rtc *c)
+{
+    tr_usec next = tr_peer_next_timeout(c->peer);
+    for (int kind = 0; c->sending && kind < RTC_KINDS; kind++) {
+        if (c->mline_of[kind] >= 0)
+            next = tr_usec_min(next, sim_sender_next(&c->senders[kind]));
+    }
+    if (tr_heap_set(&c->world->timers, &c->timer, next) != TR_OK)
+        c->down = true;
+}
+
+static void speak(struct rtc *c, tr_usec now)
+{
+    struct tr_peer_out out;
+    for (int i = 0; i < SPEAK_MAX; i++) {
+        tr_peer_poll(c->peer, now, &out);
+        if (out.kind == TR_PEER_NONE)
+            break;
+        handle_out(c, now, &out);
+    }
+    schedule(c);
+}
+
+tr_usec rtc_world_run(struct rtc_world *w, tr_usec now)
+{
+    struct tr_heap_node *node;
+    while ((node = tr_heap_min(&w->timers)) && node->key <= now) {
+        struct rtc *c = TR_CONTAINER_OF(node, struct rtc, timer);
+        tr_heap_remove(&w->timers, node);
+        run_senders(c, now);
+        if (tr_peer_next_timeout(c->peer) <= now)
+            tr_peer_timeout(c->peer, now);
+        speak(c, now);
+    }
+    tr_swarm_flush(w->swarm);
+    return node ? node->key : TR_NEVER;
+}
+
+static void take_datagram(void *arg, const struct tr_path *path, struct tr_slice datagram)
+{
+    struct rtc *c = arg;
+    tr_usec now = tr_clock_now();
+    if (!c->peer)
+        return;
+    if (tr_demux(datagram) == TR_DEMUX_RTP) {
+        take_media(c, now, datagram);
+        /* A gap makes a NACK due; nothing else does. */
+        if (tr_peer_next_timeout(c->peer) < c->timer.key)
+            schedule(c);
+        return;
+    }
+    tr_peer_input(c->peer, now, *path, datagram);
+    speak(c, now);
+}
+
+void rtc_world_wait(struct rtc_world *w, tr_usec timeout_us)
+{
+    tr_swarm_wait(w->swarm, timeout_us, take_datagram);
+    tr_swarm_flush(w->swarm);
+}
+
+/* --- life --- */
+
+enum tr_err rtc_init(struct rtc *c, struct rtc_world *w)
+{
+    *c = (struct rtc){ .world = w, .mline_of = { -1, -1 } };
+    tr_rng_ice_chars(&w->rng, c->ufrag, sizeof c->ufrag - 1);
+    tr_rng_ice_chars(&w->rng, c->pwd, sizeof c->pwd - 1);
+    for (int i = 0; i < RTC_KINDS; i++) {
+        c->ssrcs[i].ssrc = tr_rng_u32(&w->rng) | 1;
+        c->ssrcs[i].rtx_ssrc = tr_rng_u32(&w->rng) & ~1u;
+    }
+    c->arena = tr_arena_create(TR_SDP_ARENA_MAX);
+    if (!c->arena)
+        return TR_ERR_NOMEM;
+    enum tr_err err = tr_swarm_add(w->swarm, &w->options->bind, c, &c->socket, &c->local);
+    c->has_socket = err == TR_OK;
+    return err;
+}
+
+void rtc_deinit(struct rtc *c)
+{
+    if (!c->world)
+        return;
+    tr_heap_remove(&c->world->timers, &c->timer);
+    for (int kind = 0; kind < RTC_KINDS; kind++)
+        sim_sender_deinit(&c->senders[kind]);
+    tr_peer_destroy(c->peer);
+    tr_arena_destroy(c->arena);
+    if (c->has_socket)
+        tr_swarm_remove(c->world->swarm, c->socket);
+    c->world = NULL;
+}
+
+static enum tr_err create_peer(struct rtc *c, tr_usec now, bool offerer)
+{
+    struct rtc_world *w = c->world;
+    struct tr_peer_conf conf = {
+        .ufrag = c->ufrag,
+        .pwd = c->pwd,
+        .ice_role = offerer ? TR_ICE_CONTROLLING : TR_ICE_CONTROLLED,
+        .dtls_role = TR_DTLS_SERVER, /* unless the other side is passive */
+        .dtls_ctx = w->dtls,
+        .profiles = { w->options->profile },
+        .engine = w->engine,
+        .rng = &w->rng,
+        .wall_offset_us = w->wall_offset_us,
+    };
+    struct tr_ice_cand local = tr_ice_cand_make(TR_ICE_HOST, &c->local, NULL, 65535);
+    c->peer = tr_peer_create(&conf, now);
+    return c->peer ? tr_peer_add_local(c->peer, now, &local) : TR_ERR_NOMEM;
+}
+
+static void add_candidates(struct rtc *c, tr_usec now, const struct tr_sdp *theirs)
+{
+    const struct tr_sdp_media *m = &theirs->media[tr_sdp_tag(theirs)];
+    struct tr_ice_cand cand;
+    for (int i = 0; i < m->cand_count; i++) {
+        if (tr_ice_cand_parse(&cand, tr_slice_str(m->cands[i])) == TR_OK &&
+            cand.proto == TR_ICE_UDP && tr_addr_is_v4(&cand.addr) == tr_addr_is_v4(&c->local))
+            (void)!tr_peer_add_remote(c->peer, now, &cand); /* more than fit are of no use */
+    }
+}
+
+static enum tr_err set_tracks(struct rtc *c, tr_usec now, const struct tr_sdp *theirs)
+{
+    struct tr_track_conf tracks[TR_PEER_TRACKS_MAX];
+    struct tr_sdp_media_params p;
+    for (int i = 0; i < theirs->media_count; i++) {
+        tr_sdp_media_params(c->ours, theirs, (unsigned)i, false, &p);
+        rtc_sdp_track(c, &p, i, &tracks[i]);
+        if (tracks[i].used && tracks[i].send)
+            c->mline_of[tracks[i].video ? RTC_VIDEO : RTC_AUDIO] = i;
+    }
+    return tr_peer_set_tracks(c->peer, now, tracks, theirs->media_count);
+}
+
+/* Both descriptions are known: go. */
+static enum tr_err connect_peer(struct rtc *c, tr_usec now, const struct tr_sdp *theirs,
+                                bool offerer)
+{
+    struct tr_peer_remote remote;
+    if (theirs->media_count != c->ours->media_count || theirs->media_count > RTC_KINDS ||
+        tr_sdp_tag(theirs) < 0 || tr_sdp_tag(c->ours) < 0)
+        return TR_ERR_PROTO;
+    enum tr_err err = create_peer(c, now, offerer);
+    if (err == TR_OK)
+        err = set_tracks(c, now, theirs);
+    rtc_sdp_remote(c->ours, theirs, &remote);
+    if (err == TR_OK)
+        err = tr_peer_set_remote(c->peer, now, &remote);
+    if (err != TR_OK)
+        return err;
+    add_candidates(c, now, theirs);
+    speak(c, now);
+    return TR_OK;
+}
+
+static char *text_of(const struct rtc *c)
+{
+    char *text;
+    if (tr_sdp_text(c->arena, c->ours, &text) != TR_OK)
+        return NULL;
+    return tr_strdup(text);
+}
+
+char *rtc_offer(struct rtc *c)
+{
+    if (rtc_sdp_offer(c, c->arena, &c->ours) != TR_OK)
+        return NULL;
+    return text_of(c);
+}
+
+enum tr_err rtc_accept(struct rtc *c, tr_usec now, const char *answer)
+{
+    const char *reason;
+    struct tr_sdp *theirs;
+    enum tr_err err = tr_sdp_parse(c->arena, tr_slice_str(answer), &theirs, &reason);
+    return err == TR_OK ? connect_peer(c, now, theirs, true) : err;
+}
+
+char *rtc_answer(struct rtc *c, tr_usec now, const char *offer)
+{
+    const char *reason;
+    struct tr_sdp *theirs;
+    struct tr_sdp_local local;
+    char candidate[TR_ICE_CAND_LINE_MAX];
+    const char *candidates[] = { candidate };
+    struct tr_sdp_policy policy = tr_sdp_policy_default();
+    policy.data = policy.simulcast = false;
+    rtc_sdp_candidate(c, candidate, sizeof candidate);
+    rtc_sdp_local(c, candidates, &local);
+    if (tr_sdp_parse(c->arena, tr_slice_str(offer), &theirs, &reason) != TR_OK ||
+        tr_sdp_answer(c->arena, theirs, &policy, &local, &c->ours) != TR_OK)
+        return NULL;
+    char *text = text_of(c);
+    if (text && connect_peer(c, now, theirs, false) == TR_OK)
+        return text;
+    tr_free(text);
+    return NULL;
+}
