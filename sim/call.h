@@ -1,9 +1,9 @@
 /* A call of two: a server (ICE lite, DTLS server) and a client (full agent, DTLS client) behind an
- * access link, with audio on m-line 0 and video on m-line 1, both ways. The descriptions travel with
- * a delay, as by signalling. Senders and receivers start with the connection.
- * One thread. Memory is the caller's; init/deinit. */
-#ifndef SIM_CALL_H
-#define SIM_CALL_H
+ * access link, with audio on m-line 0 and video on m-line 1, both ways. The descriptions travel
+ * with a delay, as by signalling. Senders and receivers start with the connection. One thread.
+ * Memory is the caller's; init/deinit. */
+#ifndef TR_SIM_CALL_H
+#define TR_SIM_CALL_H
 
 #include "sim/media.h"
 #include "sim/peer.h"

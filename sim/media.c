@@ -1,7 +1,7 @@
-/* A video payload: 6 bytes of VP8 descriptor, 10 bytes of frame header (zeros in packets that do not
- * start a frame), the body. An audio payload: the Opus TOC, the body. The body: magic, frame, index
- * and count of packets, time of sending, filler, and a checksum of all of it; descriptors are left
- * out of it, for a server may rewrite them. */
+/* A video payload: 6 bytes of VP8 descriptor, 10 bytes of frame header (zeros in packets that do
+ * not start a frame), the body. An audio payload: the Opus TOC, the body. The body: magic, frame,
+ * index and count of packets, time of sending, filler, and a checksum of all of it; descriptors are
+ * left out of it, for a server may rewrite them. */
 #include "sim/media.h"
 
 #include "base/assert.h"

@@ -1,13 +1,13 @@
 /* Media to send and a judge of what arrives. The sender makes frames in the shape of a browser's:
- * VP8 with valid descriptors (picture ids, two temporal layers, key frames on request), Opus packets
- * every 20 ms; answers NACKs; keeps the sender reports' clock. Each payload carries where it belongs,
- * when it was sent and a checksum, which the receiver checks.
+ * VP8 with valid descriptors (picture ids, two temporal layers, key frames on request), Opus
+ * packets every 20 ms; answers NACKs; keeps the sender reports' clock. Each payload carries where
+ * it belongs, when it was sent and a checksum, which the receiver checks.
  *
  * Drive the sender: sim_sender_run when sim_sender_next has passed; it hands datagrams to `send`.
- * Knows struct tr_peer and nothing of the simulated network: a load generator can use it too.
- * One thread; the sender keeps the last SIM_SENDER_RING packets in its pool. */
-#ifndef SIM_MEDIA_H
-#define SIM_MEDIA_H
+ * Knows struct tr_peer and nothing of the simulated network: a load generator can use it too. One
+ * thread; the sender keeps the last SIM_SENDER_RING packets in its pool. */
+#ifndef TR_SIM_MEDIA_H
+#define TR_SIM_MEDIA_H
 
 #include "peer/peer.h"
 #include "peer/rtp_meta.h"

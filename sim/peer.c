@@ -1,5 +1,5 @@
-/* The owner of one peer. After each thing that happens to the peer it is polled until it has nothing
- * more to say; a peer that never ends talking is a bug and asserted. */
+/* The owner of one peer. After each thing that happens to the peer it is polled until it has
+ * nothing more to say; a peer that never ends talking is a bug and asserted. */
 #include "sim/peer.h"
 
 #include "base/assert.h"

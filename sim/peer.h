@@ -1,8 +1,8 @@
 /* A struct tr_peer with its owner's duties, on a simulated endpoint: polls, timers, and the map of
  * valid paths, outside of which nothing but STUN is looked at.
  * One thread. Memory is the caller's; init/deinit. */
-#ifndef SIM_PEER_H
-#define SIM_PEER_H
+#ifndef TR_SIM_PEER_H
+#define TR_SIM_PEER_H
 
 #include "base/pkt.h"
 #include "peer/peer.h"

@@ -4,8 +4,8 @@
  * Drive: create endpoints and timers, then sim_run. Handlers are called from within sim_run, with
  * sim_now standing still; they may send, set timers, add and remove endpoints.
  * One thread. Datagrams in flight are bounded by SIM_FLIGHTS_MAX; more are dropped and counted. */
-#ifndef SIM_H
-#define SIM_H
+#ifndef TR_SIM_H
+#define TR_SIM_H
 
 #include <stdbool.h>
 #include <stdint.h>

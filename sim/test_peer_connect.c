@@ -15,7 +15,8 @@ static void outcome(unsigned loss)
               sim_client(&call)->down ? sim_client(&call)->down : "-");
 }
 
-/* DTLS gives up after 15 s: with 30 % lost each way that still happens to a call in some hundreds. */
+/* DTLS gives up after 15 s: with 30 % lost each way that still happens to a call in some
+ * hundreds. */
 TEST(connects_over_lossy_links)
 {
     int hopeless = 0;

@@ -1,5 +1,5 @@
-/* Goal: what is sent arrives, whole and once, and what is lost comes again; reports and feedback say
- * what happened; streams are found by SSRC, MID and RID; nothing of it depends on luck.
+/* Goal: what is sent arrives, whole and once, and what is lost comes again; reports and feedback
+ * say what happened; streams are found by SSRC, MID and RID; nothing of it depends on luck.
  * Method: virtual time, simulated access link, many seeds. Replay one: test_peer_media seed=17 */
 #include <stdlib.h>
 

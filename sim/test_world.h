@@ -1,6 +1,6 @@
 /* What the tests of calls share: identities for both sides, runs that replay from their seed. */
-#ifndef SIM_TEST_WORLD_H
-#define SIM_TEST_WORLD_H
+#ifndef TR_SIM_TEST_WORLD_H
+#define TR_SIM_TEST_WORLD_H
 
 #include "sim/call.h"
 #include "unit.h"

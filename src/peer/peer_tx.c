@@ -1,12 +1,12 @@
-/* Media out. A run of packets for one track is protected straight from the shared packets into the
- * caller's buffer: header and extension are written there, the payload is encrypted on its way. The
- * packets of a run come to lie one behind the other, so that the kernel can be given many as one
- * message (UDP_SEGMENT); for that all but the last must be of one length, and RTP padding makes up
- * the few bytes that packets of one video frame differ by.
+/* Media out. A run of packets for one track is protected straight from the shared packets into
+ * the caller's buffer: header and extension are written there, the payload is encrypted on its
+ * way. The packets of a run come to lie one behind the other, so that the kernel can be given
+ * many as one message (UDP_SEGMENT); for that all but the last must be of one length, and RTP
+ * padding makes up the few bytes that packets of one video frame differ by.
  *
- * Why a retransmission is safe with GCM: with RTX it is a new packet of another SSRC. Without RTX the
- * same packet goes out again under its old index, which needs it to be the same byte for byte; so a
- * track without RTX has no varying header extension and no padding. */
+ * Why a retransmission is safe with GCM: with RTX it is a new packet of another SSRC. Without RTX
+ * the same packet goes out again under its old index, which needs it to be the same byte for
+ * byte; so a track without RTX has no varying header extension and no padding. */
 #include <string.h>
 
 #include "base/rng.h"

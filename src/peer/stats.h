@@ -22,7 +22,7 @@ enum tr_drop {
     TR_DROP_RTP_UNKNOWN_SSRC,
     TR_DROP_SRTP_AUTH,
     TR_DROP_SRTP_REPLAY,
-    TR_DROP_RTP_DUPLICATE, /* authentic, but seen before: a retransmission that was not needed, or a probe */
+    TR_DROP_RTP_DUPLICATE, /* authentic but seen before: repair not needed, or a probe */
     TR_DROP_RTCP_BAD,
     TR_DROP_NO_BUFFER,    /* packet pool empty */
     TR_DROP_MAILBOX_FULL, /* the other worker did not keep up */
