@@ -603,17 +603,59 @@ TEST(videocall_renegotiation_by_the_callee)
     down(&t);
 }
 
-TEST(videocall_both_offer_at_once)
+static void set_offer(struct phone *p)
+{
+    phone_send(p, "{'request':'set'}", "offer", fixture("chrome-offer-av.sdp"), false);
+}
+
+static void set_answer(struct phone *p)
+{
+    phone_send(p, "{'request':'set'}", "answer", phone_answer(p), false);
+}
+
+/* Whichever comes first, the caller's offer stands. */
+TEST(videocall_offers_that_cross)
 {
     struct scene t;
     talking(&t);
-    phone_send(t.a, "{'request':'set'}", "offer", fixture("chrome-offer-av.sdp"), false);
-    phone_send(t.b, "{'request':'set'}", "offer", fixture("chrome-offer-av.sdp"), false);
+    set_offer(t.a);
+    set_offer(t.b);
     TOLD(t.b, "{'result':{'event':'update'}} +offer; ack; #t error 483");
     TOLD(t.a, "ack; #t {'result':{'event':'set'}}");
-    phone_send(t.b, "{'request':'set'}", "answer", phone_answer(t.b), false); /* the first stands */
+    set_answer(t.b);
     TOLD(t.a, "{'result':{'event':'update'}} +answer");
     TOLD(t.b, "ack; #t {'result':{'event':'set'}}");
+
+    set_offer(t.b);
+    set_offer(t.a);
+    TOLD(t.a, "{'result':{'event':'update'}} +offer; ack; #t {'result':{'event':'set'}}");
+    TOLD(t.b, "ack; #t {'result':{'event':'set'}}; {'result':{'event':'update'}} +offer");
+    set_answer(t.a); /* to the one that is forgotten */
+    TOLD(t.a, "ack; #t error 483");
+    set_answer(t.b);
+    TOLD(t.a, "{'result':{'event':'update'}} +answer");
+    CHECK_INT(engine_routes(), 4);
+    (void)phone_told(t.b);
+
+    set_offer(t.b); /* and all is as before */
+    (void)phone_told(t.a);
+    set_answer(t.a);
+    TOLD(t.b, "ack; #t {'result':{'event':'set'}}; {'result':{'event':'update'}} +answer");
+    down(&t);
+}
+
+TEST(videocall_offer_that_nobody_answers)
+{
+    struct scene t;
+    talking(&t);
+    set_offer(t.a);
+    hush(&t);
+    stage_sleep(&t.s, 11 * TR_SECOND);
+    set_offer(t.b);
+    TOLD(t.b, "ack; #t {'result':{'event':'set'}}");
+    TOLD(t.a, "{'result':{'event':'update'}} +offer");
+    set_answer(t.a);
+    TOLD(t.b, "{'result':{'event':'update'}} +answer");
     down(&t);
 }
 

@@ -43,6 +43,7 @@ enum videocall_error {
 };
 
 enum { REASON_MAX = 256, MAP_SEED = 0x7472, KEY_BYTES = 33 };
+#define ANSWER_US (10 * TR_SECOND) /* an offer that waits longer does not bar another */
 
 #define VC_PACKAGE "janus.plugin.videocall"
 #define REMOTE_HANGUP "Remote WebRTC hangup"
@@ -53,7 +54,7 @@ struct user {
     struct user *peer;                /* in a call, from the ringing on */
     bool caller;
     bool answered;
-    bool asked; /* an offer of the peer waits for this side's answer */
+    tr_usec asked_us; /* since when an offer of the peer waits for this side's answer; 0: none */
     uint64_t call;
     struct tr_relay_wishes wishes;
     struct tr_relay relay;         /* what this side sends, to the peer */
@@ -163,7 +164,8 @@ static void leave_call(const struct videocall *p, struct user *u, tr_usec now)
     tr_relay_layers_reset(&u->layers);
     u->wishes = tr_relay_wishes_default();
     u->peer = NULL;
-    u->answered = u->caller = u->asked = false;
+    u->answered = u->caller = false;
+    u->asked_us = 0;
     u->call = 0;
 }
 
@@ -290,7 +292,8 @@ static json_t *start_call(struct videocall *p, const struct tr_msg *msg, struct 
     }
     u->peer = callee;
     callee->peer = u;
-    u->caller = callee->asked = true;
+    u->caller = true;
+    callee->asked_us = msg->now;
     u->call = callee->call = ++p->next_call;
     tell(callee->handle, NULL, "incomingcall", with_username(u->name), jsep);
     tell(msg->handle, msg->transaction, "calling", NULL, NULL);
@@ -333,8 +336,10 @@ static json_t *call_user(struct tr_plugin *plugin, const struct tr_msg *msg)
 /* The answer of one side becomes the answer to the other; false: the error was told. */
 static bool pass_answer(const struct tr_msg *msg, struct user *u, json_t **jsep)
 {
-    u->asked = false;
-    enum tr_err err = tr_pc_accept_answer(msg->handle, msg->jsep, msg->now);
+    enum tr_err err = u->asked_us ? TR_OK : TR_ERR_PROTO;
+    u->asked_us = 0;
+    if (err == TR_OK)
+        err = tr_pc_accept_answer(msg->handle, msg->jsep, msg->now);
     if (err == TR_OK)
         err = tr_pc_answer_from(u->peer->handle, msg->handle, msg->now, jsep);
     if (err == TR_OK && msg->jsep->e2ee)
@@ -376,20 +381,31 @@ static json_t *accept_call(struct tr_plugin *plugin, const struct tr_msg *msg)
     return NULL;
 }
 
+/* Offers of both sides may cross. Then the caller's stands: the callee's is refused when it is the
+ * second, and forgotten when it was the first. Clients that negotiate perfectly (RFC 8829) have the
+ * callee as the polite side. */
+static bool crosses(const struct user *u, tr_usec now)
+{
+    return !u->caller && u->asked_us && now - u->asked_us < ANSWER_US;
+}
+
 static bool pass_update(const struct tr_msg *msg, struct user *u, json_t **jsep)
 {
-    if (u->asked) { /* both offer at once: the first one stands */
+    if (crosses(u, msg->now)) {
         error(msg, VC_INVALID_SDP, "An offer of the other side waits for an answer");
         return false;
     }
     enum tr_err err = tr_pc_keep_offer(msg->handle, msg->jsep);
     if (err == TR_OK)
         err = pass_offer(msg, u->peer->handle, jsep);
-    if (err != TR_OK)
+    if (err != TR_OK) {
         tr_handle_error(msg->handle, msg->transaction, VC_INVALID_SDP,
                         "Error relaying the offer: %s", tr_err_str(err));
-    u->peer->asked = u->peer->asked || err == TR_OK;
-    return err == TR_OK;
+        return false;
+    }
+    u->asked_us = 0;
+    u->peer->asked_us = msg->now;
+    return true;
 }
 
 /* A renegotiation goes through to the other side; false: the error was told. */
