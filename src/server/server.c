@@ -39,7 +39,7 @@
 
 enum {
     PATH_MAX_BYTES = 1024,
-    WHY_MAX = 512,
+    WHY_MAX = 2048,
     CANDS_MAX = TR_MEDIA_ADDRS_MAX * 2,
     STOP_MS_MAX = 5000
 };
