@@ -4,6 +4,7 @@
  * handed to the library (or the connection goes). Its texts live in one arena. Bodies grow with what
  * has really come, up to the limit of the row. Replies are sent piece by piece as the socket takes
  * them, so a file of any size costs one buffer for the whole server. */
+#include <ctype.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -342,13 +343,26 @@ static bool begin_reply(struct tr_http *http, int status)
     return true;
 }
 
+/* The library wants names in lower case with their colon. */
+static char *field_name(struct tr_arena *arena, const char *name)
+{
+    size_t n = strcspn(name, ":");
+    char *out = tr_arena_alloc(arena, n + 2);
+    for (size_t i = 0; out && i < n; i++)
+        out[i] = (char)tolower((unsigned char)name[i]);
+    if (out)
+        out[n] = ':';
+    return out;
+}
+
 void tr_http_add_header(struct tr_http *http, const char *name, const char *value)
 {
     if (http->field_count == HTTP_HEADERS_MAX || !value || !tr_http_value_safe(value))
         return;
     const char *copy = tr_arena_strdup(http->arena, value);
-    if (copy)
-        http->fields[http->field_count++] = (struct tr_http_field){ name, copy };
+    const char *field = field_name(http->arena, name);
+    if (copy && field)
+        http->fields[http->field_count++] = (struct tr_http_field){ field, copy };
 }
 
 void tr_http_reply_text(struct tr_http *http, int status, const char *type, struct tr_slice text)
@@ -389,7 +403,7 @@ void tr_http_reply_error(struct tr_http *http, int status, const char *code, con
 
 void tr_http_reply_redirect(struct tr_http *http, const char *location)
 {
-    tr_http_add_header(http, "location:", location);
+    tr_http_add_header(http, "location", location);
     tr_http_reply_empty(http, 302);
 }
 
@@ -423,7 +437,7 @@ static void take_file(struct tr_http *http, const struct tr_http_request *reques
     case TR_RANGE_ONE:
         snprintf(text, sizeof(text), "bytes %llu-%llu/%llu", (unsigned long long)first,
                  (unsigned long long)last, (unsigned long long)size);
-        tr_http_add_header(http, "content-range:", text);
+        tr_http_add_header(http, "content-range", text);
         if (begin_reply(http, 206)) {
             http->file_pos = first;
             http->file_end = last + 1;
@@ -431,7 +445,7 @@ static void take_file(struct tr_http *http, const struct tr_http_request *reques
         break;
     case TR_RANGE_UNSATISFIABLE:
         snprintf(text, sizeof(text), "bytes */%llu", (unsigned long long)size);
-        tr_http_add_header(http, "content-range:", text);
+        tr_http_add_header(http, "content-range", text);
         begin_reply(http, 416);
         break;
     }
@@ -453,16 +467,16 @@ void tr_http_reply_file(struct tr_http *http, const struct tr_http_request *requ
     snprintf(etag, sizeof(etag), "\"%llx-%lx-%llx\"", (unsigned long long)st.st_mtim.tv_sec,
              (unsigned long)st.st_mtim.tv_nsec, (unsigned long long)st.st_size);
     tr_http_date(modified, st.st_mtim.tv_sec);
-    tr_http_add_header(http, "etag:", etag);
-    tr_http_add_header(http, "last-modified:", modified);
-    tr_http_add_header(http, "accept-ranges:", "bytes");
-    tr_http_add_header(http, "cache-control:",
+    tr_http_add_header(http, "etag", etag);
+    tr_http_add_header(http, "last-modified", modified);
+    tr_http_add_header(http, "accept-ranges", "bytes");
+    tr_http_add_header(http, "cache-control",
                        file->no_store    ? "private, no-store"
                        : file->immutable ? "public, max-age=31536000, immutable"
                                          : "no-cache");
     if (file->name) {
         tr_http_disposition(name, sizeof(name), file->name);
-        tr_http_add_header(http, "content-disposition:", name);
+        tr_http_add_header(http, "content-disposition", name);
     }
     if (unchanged(request, etag, modified)) {
         tr_http_reply_empty(http, 304);

@@ -7,7 +7,7 @@
 
 static void reply_plain(const struct tr_http_request *r, int status, const char *text)
 {
-    tr_http_add_header(r->http, "cache-control:", "no-store");
+    tr_http_add_header(r->http, "cache-control", "no-store");
     tr_http_reply_text(r->http, status, "text/plain; charset=utf-8", tr_slice_str(text));
 }
 
@@ -143,7 +143,7 @@ static void handle_metrics(void *arg, const struct tr_http_request *r)
         put_media(&m, web->conf.media);
     if (web->conf.metrics)
         web->conf.metrics(web->conf.arg, &m);
-    tr_http_add_header(r->http, "cache-control:", "no-store");
+    tr_http_add_header(r->http, "cache-control", "no-store");
     tr_http_reply_text(r->http, 200, "text/plain; version=0.0.4; charset=utf-8", tr_wr_slice(&m.w));
     tr_free(text);
 }

@@ -39,14 +39,14 @@ static void add_cors(const struct tr_web *web, const struct tr_http_request *r)
 
     if (!r->headers[TR_HTTP_ORIGIN])
         return;
-    tr_http_add_header(r->http, "access-control-allow-origin:", any ? "*" : origin);
+    tr_http_add_header(r->http, "access-control-allow-origin", any ? "*" : origin);
     if (!any) {
-        tr_http_add_header(r->http, "access-control-allow-credentials:", "true");
-        tr_http_add_header(r->http, "vary:", "Origin");
+        tr_http_add_header(r->http, "access-control-allow-credentials", "true");
+        tr_http_add_header(r->http, "vary", "Origin");
     }
-    tr_http_add_header(r->http, "access-control-max-age:", "86400");
-    tr_http_add_header(r->http, "access-control-allow-methods:", r->headers[TR_HTTP_AC_METHOD]);
-    tr_http_add_header(r->http, "access-control-allow-headers:", r->headers[TR_HTTP_AC_HEADERS]);
+    tr_http_add_header(r->http, "access-control-max-age", "86400");
+    tr_http_add_header(r->http, "access-control-allow-methods", r->headers[TR_HTTP_AC_METHOD]);
+    tr_http_add_header(r->http, "access-control-allow-headers", r->headers[TR_HTTP_AC_HEADERS]);
 }
 
 static void reply_api_error(const struct tr_http_request *r, int status, int code,
@@ -59,7 +59,7 @@ static void reply_api_error(const struct tr_http_request *r, int status, int cod
 
 static void reply_busy(const struct tr_http_request *r)
 {
-    tr_http_add_header(r->http, "retry-after:", "1");
+    tr_http_add_header(r->http, "retry-after", "1");
     reply_api_error(r, 429, TR_API_UNKNOWN, "Too many requests from this address");
 }
 
