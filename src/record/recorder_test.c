@@ -9,6 +9,8 @@
 #include "net/clock.h"
 #include "net/random.h"
 #include "peer/rtp_meta.h"
+#include "record/reader.h"
+#include "rtp/rtp.h"
 #include "unit.h"
 
 enum { WAIT_MS = 10000, TAPS_MAX = 16 };
@@ -243,6 +245,65 @@ void desk_feed(struct desk *d, uint16_t track, int packets)
         tap->packets(tap->arg, track, &pkt, 1);
         tr_pkt_unref(&pkt);
     }
+}
+
+static void replay_track(struct desk *d, tr_id recording, const struct tr_record *record,
+                         uint16_t tracks[], int *count)
+{
+    struct tr_meta meta;
+    for (int i = 0; i < *count; i++) {
+        if (tracks[i] == record->track)
+            return;
+    }
+    CHECK(tr_meta_decode(&meta, record->payload) == TR_OK);
+    tracks[(*count)++] = record->track;
+    struct tr_media_end end = { (tr_id)record->track + 100, 0 };
+    CHECK(tr_recorder_track(d->rec, recording, end, &meta, tr_clock_now()) == TR_OK);
+}
+
+static void replay_packet(struct desk *d, uint16_t track, tr_usec at,
+                          const struct tr_record *record)
+{
+    struct tr_rtp h;
+    struct tr_pkt *pkt = tr_pkt_alloc(d->pool);
+    CHECK(pkt && tr_rtp_parse(&h, record->payload) == TR_OK);
+    pkt->recv_us = at;
+    pkt->len = (uint16_t)(record->payload.n - h.hdr_len);
+    memcpy(tr_pkt_data(pkt), record->payload.p + h.hdr_len, pkt->len);
+    *tr_rtp_meta(pkt) =
+        (struct tr_rtp_meta){ .ext_seq = h.seq, /* synthetic journals have no more */
+                              .ts = h.ts,
+                              .ssrc = h.ssrc,
+                              .pt = h.pt,
+                              .flags = h.marker ? TR_RTP_MARKER : 0 };
+    fake_tap()->packets(fake_tap()->arg, track, &pkt, 1);
+    tr_pkt_unref(&pkt);
+}
+
+int desk_replay(struct desk *d, tr_id recording, const char *journal)
+{
+    struct tr_reader *reader;
+    struct tr_record r;
+    uint16_t tracks[TR_JOURNAL_TRACKS_MAX], track;
+    int count = 0, packets = 0;
+    tr_usec shift = 0;
+    if (!CHECK(tr_reader_open(&reader, &journal, 1) == TR_OK))
+        return 0;
+    while (tr_reader_next(reader, &r)) {
+        shift = shift ? shift : tr_clock_now() - r.recv_us;
+        for (track = 1; track <= count && tracks[track - 1] != r.track; track++) {
+        }
+        struct tr_tap_sr sr = { .recv_us = r.recv_us + shift };
+        if (r.type == TR_JOURNAL_META)
+            replay_track(d, recording, &r, tracks, &count);
+        else if (r.type == TR_JOURNAL_SR && tr_record_sr(&r, &sr.ssrc, &sr.ntp, &sr.rtp_ts))
+            fake_tap()->sender_report(fake_tap()->arg, track, &sr);
+        else if (r.type == TR_JOURNAL_RTP)
+            replay_packet(d, track, r.recv_us + shift, &r);
+        packets += r.type == TR_JOURNAL_RTP;
+    }
+    tr_reader_close(reader);
+    return packets;
 }
 
 bool desk_file_exists(struct desk *d, const char *name)

@@ -38,6 +38,9 @@ bool desk_wait_idle(struct desk *d);
 struct tr_pkt *desk_packet(struct desk *d, uint32_t ssrc, int64_t seq, uint32_t ts, size_t size);
 /* Packets of 20 ms Opus into a track of the newest tap. */
 void desk_feed(struct desk *d, uint16_t track, int packets);
+/* Plays a journal into the newest tap as if it came from the network now: its tracks are added to
+ * the recording in their order. Media time passes at once. Returns how many packets. */
+int desk_replay(struct desk *d, tr_id recording, const char *journal);
 bool desk_file_exists(struct desk *d, const char *name);
 
 /* The double of the engine. */
