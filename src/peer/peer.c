@@ -167,6 +167,23 @@ static bool is_usable(const struct tr_track_conf *t)
             (!t->recv || t->layers_count > 0) && t->layers_count <= TR_TRACK_LAYERS);
 }
 
+/* Feedback goes out in the name of a stream that we send, of video where there is some: Janus tells
+ * by the sender's SSRC which m-line it is about, and takes NACKs from no other. */
+static void choose_rtcp_ssrc(struct tr_peer *peer)
+{
+    uint32_t found = 0;
+    bool video = false;
+    for (int i = 0; i < peer->tracks_count; i++) {
+        const struct tr_track_conf *conf = &peer->tracks[i].conf;
+        if (!conf->used || !conf->send || !conf->out_ssrc || (found && (video || !conf->video)))
+            continue;
+        found = conf->out_ssrc;
+        video = conf->video;
+    }
+    if (found)
+        peer->rtcp_ssrc = found;
+}
+
 enum tr_err tr_peer_set_tracks(struct tr_peer *peer, tr_usec now,
                                const struct tr_track_conf *tracks, int count)
 {
@@ -198,6 +215,7 @@ enum tr_err tr_peer_set_tracks(struct tr_peer *peer, tr_usec now,
         if (err != TR_OK)
             return err;
     }
+    choose_rtcp_ssrc(peer);
     peer_check(peer);
     return TR_OK;
 }
