@@ -22,15 +22,16 @@ static json_t *json_flow(const struct load *l)
 {
     const struct rtc_totals *t = &l->world.totals;
     double s = seconds(l);
-    return json_pack("{s:f,s:f,s:f,s:f,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "packets_per_s_sent",
-                     (double)t->sent / s, "bits_per_s_sent", (double)t->sent_bytes * 8 / s,
-                     "packets_per_s_received", (double)t->received / s, "bits_per_s_received",
+    return json_pack("{s:f,s:f,s:f,s:f,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}",
+                     "packets_per_s_sent", (double)t->sent / s, "bits_per_s_sent",
+                     (double)t->sent_bytes * 8 / s, "packets_per_s_received",
+                     (double)t->received / s, "bits_per_s_received",
                      (double)t->received_bytes * 8 / s, "sent", (json_int_t)t->sent, "received",
                      (json_int_t)t->received, "dropped_on_purpose", (json_int_t)t->dropped,
                      "repaired", (json_int_t)t->repaired, "duplicate", (json_int_t)t->duplicate,
                      "damaged", (json_int_t)t->damaged, "refused", (json_int_t)t->refused,
-                     "nacked_by_server", (json_int_t)t->nacked, "keyframes_asked",
-                     (json_int_t)t->keyframes_asked);
+                     "nacks_sent", (json_int_t)t->nacks_sent, "nacked_by_server",
+                     (json_int_t)t->nacked, "keyframes_asked", (json_int_t)t->keyframes_asked);
 }
 
 /* From when until when, of each client; TR_NEVER where it has not come to pass. */

@@ -268,6 +268,9 @@ static void speak(struct rtc *c, tr_usec now)
             break;
         handle_out(c, now, &out);
     }
+    struct tr_media_counters counters = { 0 };
+    tr_peer_take_counters(c->peer, &counters);
+    c->world->totals.nacks_sent += counters.nacks_out;
     schedule(c);
 }
 

@@ -22,7 +22,8 @@ struct rtc_totals {                    /* of all clients since the last reset */
     uint64_t refused;                  /* that the peer did not open: replay, forged, unknown */
     uint64_t delivered;                /* different packets of the measured time */
     uint64_t repaired, duplicate, damaged, padding;
-    uint64_t nacked, keyframes_asked;
+    uint64_t nacked, keyframes_asked; /* by the server */
+    uint64_t nacks_sent;
 };
 
 struct rtc_world {
