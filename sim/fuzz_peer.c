@@ -12,7 +12,7 @@
 #include "sim/call.h"
 #include "stun/stun.h"
 
-enum { STEPS_MAX = 300, PLAIN_MAX = 400, MEMORY_MAX = 64 << 20 };
+enum { STEPS_MAX = 100, PLAIN_MAX = 400, MEMORY_MAX = 64 << 20 };
 
 static struct sim_identity identities[SIM_SIDES];
 static struct sim_call call;
@@ -181,7 +181,7 @@ static void step(struct tr_rd *in, struct sim *sim)
     other.remote.port = (uint16_t)(1 + (what >> 4));
     switch (what % 12) {
     case 0: sim_run(sim, tr_rd_u8(in) * TR_MSEC); break;
-    case 1: sim_run(sim, tr_rd_u8(in) * 200 * TR_MSEC); break;
+    case 1: sim_run(sim, tr_rd_u8(in) * 40 * TR_MSEC); break;
     case 2: raw_datagram(in, &own); break;
     case 3: raw_datagram(in, &other); break;
     case 4:
