@@ -88,6 +88,8 @@ static void step(struct rig *rig, const uint8_t *p, size_t n)
         fake_client_clear(all[i]);
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const struct tr_gateway_conf conf = { .admin_secret = "boss",

@@ -376,8 +376,10 @@ void rig_destroy(struct rig *rig)
     tr_gateway_destroy(rig->gw, rig->now);
 }
 
-static const json_t *say(struct rig *rig, struct fake_client *client,
-                         const struct tr_request_path *path, const char *fmt, va_list ap)
+__attribute__((format(printf, 4, 0))) static const json_t *say(struct rig *rig,
+                                                               struct fake_client *client,
+                                                               const struct tr_request_path *path,
+                                                               const char *fmt, va_list ap)
 {
     char text[8192];
     vsnprintf(text, sizeof(text), fmt, ap);

@@ -167,7 +167,7 @@ static enum tr_err add_listener(struct tr_web *web, const struct listen_args *ar
               tr_addr_is_v4(&addr);
     uint16_t ping_s = (uint16_t)(web->conf.ping_us / TR_SECOND);
 
-    *listener = (struct listener){ .web = web, .kind = args->kind };
+    *listener = (struct listener){ .web = web, .kind = args->kind, .tls = args->tls };
     listener->pings.secs_since_valid_ping = ping_s;
     listener->pings.secs_since_valid_hangup = (uint16_t)(ping_s + 20);
     if (args->kind != LISTEN_WS)
@@ -264,27 +264,32 @@ struct tr_routes *tr_web_routes(struct tr_web *web)
     return web->routes;
 }
 
-static int port_of(const struct tr_web *web, enum listener_kind kind)
+static int port_of(const struct tr_web *web, enum listener_kind kind, bool tls)
 {
     for (int i = 0; i < web->listener_count; i++)
-        if (web->listeners[i].kind == kind)
+        if (web->listeners[i].kind == kind && web->listeners[i].tls == tls)
             return lws_get_vhost_listen_port(web->listeners[i].vhost);
     return 0;
 }
 
 int tr_web_port(const struct tr_web *web)
 {
-    return port_of(web, LISTEN_MAIN);
+    return port_of(web, LISTEN_MAIN, false);
 }
 
 int tr_web_ws_port(const struct tr_web *web)
 {
-    return port_of(web, LISTEN_WS);
+    return port_of(web, LISTEN_WS, false);
 }
 
 int tr_web_admin_port(const struct tr_web *web)
 {
-    return port_of(web, LISTEN_ADMIN);
+    return port_of(web, LISTEN_ADMIN, false);
+}
+
+int tr_web_tls_port(const struct tr_web *web)
+{
+    return port_of(web, LISTEN_MAIN, true);
 }
 
 struct tr_http *tr_web_http(const struct tr_web *web, tr_id id)

@@ -5,6 +5,9 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -125,7 +128,7 @@ static void server_start(struct server *s, struct tr_gateway_conf *gw, struct tr
         abort();
     make_root(s->root);
     conf->gw = s->rig.gw;
-    conf->listen = "127.0.0.1";
+    conf->listen = conf->listen ? conf->listen : "127.0.0.1";
     conf->port = conf->ws_port = conf->admin_port = -1;
     conf->root = s->root;
     conf->woken = on_woken;
@@ -229,7 +232,8 @@ static void read_reply(int fd, struct reply *r, bool body)
         r->status = -1;
 }
 
-static void ask_on(int fd, struct reply *r, const char *fmt, ...)
+__attribute__((format(printf, 3, 4))) static void ask_on(int fd, struct reply *r, const char *fmt,
+                                                         ...)
 {
     char text[4096];
     va_list ap;
@@ -249,7 +253,8 @@ static void ask_on(int fd, struct reply *r, const char *fmt, ...)
     } while (0)
 #define GET(path, more) "GET " path " HTTP/1.1\r\nHost: x\r\n" more "\r\n"
 
-static json_t *post(int port, const char *path, const char *fmt, ...)
+__attribute__((format(printf, 3, 4))) static json_t *post(int port, const char *path,
+                                                          const char *fmt, ...)
 {
     char body[2048];
     struct reply r = { 0 };
@@ -582,6 +587,74 @@ TEST(web_health_and_metrics)
     ASK(s.ws_port, &r, GET("/janus/ping", ""));
     CHECK_INT(r.status, 403);
     free(r.body);
+    server_end(&s);
+}
+
+/* --- TLS --- */
+
+static void make_cert(const char *cert_path, const char *key_path)
+{
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    X509 *cert = X509_new();
+    X509_set_version(cert, 2);
+    ASN1_INTEGER_set(X509_get_serialNumber(cert), 1);
+    X509_gmtime_adj(X509_getm_notBefore(cert), 0);
+    X509_gmtime_adj(X509_getm_notAfter(cert), 3600);
+    X509_set_pubkey(cert, key);
+    X509_NAME_add_entry_by_txt(X509_get_subject_name(cert), "CN", MBSTRING_ASC,
+                               (const unsigned char *)"localhost", -1, -1, 0);
+    X509_set_issuer_name(cert, X509_get_subject_name(cert));
+    X509_sign(cert, key, EVP_sha256());
+    FILE *f = fopen(cert_path, "w");
+    PEM_write_X509(f, cert);
+    fclose(f);
+    f = fopen(key_path, "w");
+    PEM_write_PrivateKey(f, key, NULL, NULL, 0, NULL, NULL);
+    fclose(f);
+    X509_free(cert);
+    EVP_PKEY_free(key);
+}
+
+TEST(web_tls_on_all_addresses)
+{
+    struct server s;
+    char dir[] = "/tmp/tring-tls-XXXXXX", cert[64], key[64], text[4096];
+    CHECK(mkdtemp(dir) != NULL);
+    snprintf(cert, sizeof(cert), "%s/cert.pem", dir);
+    snprintf(key, sizeof(key), "%s/key.pem", dir);
+    make_cert(cert, key);
+    struct tr_web_conf conf = { .listen = "", .tls_cert = cert, .tls_key = key, .tls_port = -1 };
+    server_start(&s, NULL, &conf);
+    CHECK(tr_web_tls_port(s.web) > 0);
+    struct reply r = { 0 };
+    ASK(s.port, &r, GET("/livez", ""));
+    CHECK_INT(r.status, 200);
+    free(r.body);
+    SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+    SSL *ssl = SSL_new(ctx);
+    int fd = dial(tr_web_tls_port(s.web));
+    SSL_set_fd(ssl, fd);
+    CHECK_INT(SSL_connect(ssl), 1);
+    const char *ask = GET("/janus/ping", "");
+    CHECK(SSL_write(ssl, ask, (int)strlen(ask)) > 0);
+    int n = 0;
+    while (n < (int)sizeof(text) - 1) {
+        int got = SSL_read(ssl, text + n, (int)sizeof(text) - 1 - n);
+        if (got <= 0)
+            break;
+        n += got;
+        text[n] = 0;
+        if (strstr(text, "pong"))
+            break;
+    }
+    text[n] = 0;
+    CHECK(strstr(text, "HTTP/1.1 200") == text && strstr(text, "pong") != NULL);
+    SSL_free(ssl);
+    SSL_CTX_free(ctx);
+    close(fd);
+    unlink(cert);
+    unlink(key);
+    rmdir(dir);
     server_end(&s);
 }
 

@@ -64,6 +64,7 @@ struct tr_routes *tr_web_routes(struct tr_web *web); /* of the main port */
 int tr_web_port(const struct tr_web *web);
 int tr_web_ws_port(const struct tr_web *web);
 int tr_web_admin_port(const struct tr_web *web);
+int tr_web_tls_port(const struct tr_web *web);
 /* Runs until tr_web_stop, then calls `stopping` and lets queued replies out for up to two seconds. */
 void tr_web_run(struct tr_web *web);
 void tr_web_turn(struct tr_web *web); /* waits for something and handles it */

@@ -27,9 +27,9 @@ enum listener_kind { LISTEN_MAIN, LISTEN_WS, LISTEN_ADMIN };
 struct listener {
     struct tr_web *web;
     enum listener_kind kind;
+    bool tls;
     struct tr_routes *routes; /* NULL: no HTTP */
     struct lws_vhost *vhost;
-    char origin[256]; /* of the certificate's vhost name; for logs */
     lws_retry_bo_t pings;
 };
 
