@@ -302,7 +302,7 @@ TEST(videocall_call_accept_hangup)
     CHECK_INT(engine_peers(), 2);
     CHECK_INT(engine_routes(), 0);
     CHECK(strstr(t.b->sdp, "a=ice-lite") != NULL);
-    CHECK(strstr(t.b->sdp, "m=application 0 ") != NULL); /* data channels are not relayed */
+    CHECK(strstr(t.b->sdp, "m=application 0 ") != NULL);      /* data channels are not relayed */
     CHECK(strstr(t.b->sdp, "ujVMKggJl7XK60NFv9YYF") == NULL); /* nothing of anna's transport */
     accept(t.b);
     TOLD(t.b, "ack; #t {'result':{'event':'accepted'}}");
