@@ -226,7 +226,8 @@ static void on_slow_link(struct tr_handle *handle, const struct tr_media_event *
 
     json_object_set_new(event, "mid", json_string(m ? m->mid : ""));
     json_object_set_new(event, "media", json_string(kind_name(m)));
-    json_object_set_new(event, "uplink", json_boolean(e->uplink));
+    /* On the wire "uplink" is seen from the server: the client misses what we send. */
+    json_object_set_new(event, "uplink", json_boolean(!e->uplink));
     json_object_set_new(event, "lost", json_integer(e->lost));
     tr_session_push(handle->session, event);
     if (ops->slow_link)

@@ -252,6 +252,7 @@ TEST(api_hangup_and_media_events)
     MEDIA(.kind = TR_MEDIA_SLOW_LINK, .mline = 0, .uplink = true, .lost = 9);
     r = fake_got(&rig.ws, -1);
     KIND(r, "slowlink");
+    CHECK(json_is_false(fake_at(r, "uplink"))); /* seen from the server, which misses packets */
     CHECK_STR(fake_text(r, "media"), "audio");
     CHECK_INT(fake_int(r, "lost"), 9);
     CHECK_INT(rig.async.slow, 1);
