@@ -460,6 +460,20 @@ static struct tr_sdp_policy policy_of(const struct tr_pc_policy *wish)
     return policy;
 }
 
+/* A PeerConnection that an offer has made ends with it when it comes to nothing. */
+static enum tr_err finish(struct tr_pc *pc, bool fresh, enum tr_err err, json_t **jsep, tr_usec now)
+{
+    if (err == TR_OK)
+        return TR_OK;
+    if (jsep) {
+        json_decref(*jsep);
+        *jsep = NULL;
+    }
+    if (fresh)
+        tr_pc_close(pc, "Close PC", now);
+    return err;
+}
+
 static enum tr_err open_box(struct box *box)
 {
     *box = (struct box){ .arena = tr_arena_create(TR_SDP_ARENA_MAX) };
@@ -472,7 +486,7 @@ enum tr_err tr_pc_answer(struct tr_handle *handle, const struct tr_jsep *offer,
     struct tr_pc *pc = pc_of(handle);
     struct tr_sdp_policy policy = policy_of(wish);
     struct box made = { 0 };
-    (void)now;
+    bool fresh = !pc->peer;
     *jsep = NULL;
     enum tr_err err = ensure_peer(pc);
     if (err == TR_OK)
@@ -480,7 +494,7 @@ enum tr_err tr_pc_answer(struct tr_handle *handle, const struct tr_jsep *offer,
     if (err == TR_OK)
         err = open_box(&made);
     if (err != TR_OK)
-        return err;
+        return finish(pc, fresh, err, NULL, now);
     struct tr_sdp_local local = local_facts(pc, offer->sdp->media_count);
     err = tr_sdp_answer(made.arena, offer->sdp, &policy, &local, &made.sdp);
     if (err == TR_OK && tr_sdp_tag(made.sdp) < 0)
@@ -493,7 +507,7 @@ enum tr_err tr_pc_answer(struct tr_handle *handle, const struct tr_jsep *offer,
         err = apply(pc);
     }
     box_free(&made);
-    return err;
+    return finish(pc, fresh, err, jsep, now);
 }
 
 enum tr_err tr_pc_keep_offer(struct tr_handle *handle, const struct tr_jsep *offer)
@@ -516,13 +530,13 @@ enum tr_err tr_pc_offer_from(struct tr_handle *handle, struct tr_handle *from, t
     const struct tr_sdp *offer = pc_of(from)->kept.sdp;
     struct tr_sdp_policy policy = policy_of(NULL);
     struct box made = { 0 };
-    (void)now;
+    bool fresh = !pc->peer;
     *jsep = NULL;
     enum tr_err err = offer ? ensure_peer(pc) : TR_ERR_PROTO;
     if (err == TR_OK)
         err = open_box(&made);
     if (err != TR_OK)
-        return err;
+        return finish(pc, fresh, err, NULL, now);
     struct tr_sdp_local local = local_facts(pc, offer->media_count);
     const struct tr_sdp *prev = pc->remote.sdp ? pc->local.sdp : NULL;
     err = tr_sdp_relay_offer(made.arena, offer, prev, &policy, &local, &made.sdp);
@@ -533,7 +547,7 @@ enum tr_err tr_pc_offer_from(struct tr_handle *handle, struct tr_handle *from, t
     if (err == TR_OK)
         pc->offered = true;
     box_free(&made);
-    return err;
+    return finish(pc, fresh, err, jsep, now);
 }
 
 enum tr_err tr_pc_accept_answer(struct tr_handle *handle, const struct tr_jsep *answer, tr_usec now)
@@ -554,7 +568,6 @@ enum tr_err tr_pc_answer_from(struct tr_handle *handle, struct tr_handle *other,
     const struct tr_sdp *answer = pc_of(other)->remote.sdp;
     struct tr_sdp_policy policy = policy_of(NULL);
     struct box made = { 0 };
-    (void)now;
     *jsep = NULL;
     enum tr_err err = pc->kept.sdp && answer ? open_box(&made) : TR_ERR_PROTO;
     if (err != TR_OK)
@@ -571,7 +584,7 @@ enum tr_err tr_pc_answer_from(struct tr_handle *handle, struct tr_handle *other,
         err = apply(pc);
     }
     box_free(&made);
-    return err;
+    return finish(pc, false, err, jsep, now);
 }
 
 /* --- what is known --- */

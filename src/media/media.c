@@ -99,10 +99,10 @@ enum tr_err tr_media_create(struct tr_media **out, const struct tr_media_conf *c
     return TR_OK;
 }
 
-static void stop_workers(struct tr_media *media)
+void tr_media_stop(struct tr_media *media)
 {
     struct msg stop = { .kind = MSG_STOP };
-    for (int i = 0; i < media->workers_count; i++) {
+    for (int i = 0; media->workers && i < media->workers_count; i++) {
         if (!media->workers[i].thread.started)
             continue;
         /* Its inbox empties as it runs, so the outbox does too. */
@@ -110,6 +110,17 @@ static void stop_workers(struct tr_media *media)
         while (posted && !tr_outbox_flush(&media->control->to[i]))
             tr_clock_sleep(TR_MSEC);
         tr_thread_join(&media->workers[i].thread);
+    }
+}
+
+/* What control has kept back owns memory as well: through the inbox it goes the usual way. */
+static void drain_messages(struct tr_media *media, int worker)
+{
+    struct tr_outbox *out = &media->control->to[worker];
+    worker_drain(&media->workers[worker]);
+    while (out->to && out->waiting > 0) {
+        tr_outbox_flush(out);
+        worker_drain(&media->workers[worker]);
     }
 }
 
@@ -139,12 +150,11 @@ void tr_media_destroy(struct tr_media *media)
         return;
     struct control *c = media->control;
     int workers = media->workers ? media->workers_count : 0;
-    if (workers)
-        stop_workers(media);
+    tr_media_stop(media);
     for (int i = 0; i < workers; i++)
         worker_empty(&media->workers[i]);
     for (int i = 0; i < workers; i++)
-        worker_drain(&media->workers[i]);
+        drain_messages(media, i);
     drain_events(media);
     if (c) {
         free_peers(media);

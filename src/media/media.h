@@ -53,7 +53,10 @@ struct tr_media_end {
 };
 
 TR_MUST_USE enum tr_err tr_media_create(struct tr_media **media, const struct tr_media_conf *conf);
-/* Stops the workers and frees everything. NULL is fine. */
+/* Ends the workers: no media flows and `wake` is not called any more. The rest may still be called,
+ * to take things down. */
+void tr_media_stop(struct tr_media *media);
+/* Stops and frees everything. NULL is fine. */
 void tr_media_destroy(struct tr_media *media);
 uint16_t tr_media_port(const struct tr_media *media);
 

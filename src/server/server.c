@@ -342,6 +342,14 @@ static tr_usec timers(void *arg, tr_usec now)
     return tr_usec_min(tr_gateway_next_timeout(s->gw), tr_recorder_next_timeout(s->recorder));
 }
 
+/* The loop still runs for a moment after this, so that clients hear of it. */
+static void stopping(void *arg, tr_usec now)
+{
+    struct tr_server *s = arg;
+    tr_gateway_stop(s->gw, now);
+    tr_recorder_stop_all(s->recorder, now);
+}
+
 static void metrics(void *arg, struct tr_metrics *m)
 {
     struct tr_server *s = arg;
@@ -399,6 +407,7 @@ static enum tr_err open_web(struct tr_server *s, const char **why)
         .root = s->web_root,
         .woken = woken,
         .timers = timers,
+        .stopping = stopping,
         .metrics = metrics,
         .arg = s,
     };
@@ -475,9 +484,6 @@ int tr_server_port(const struct tr_server *s)
 void tr_server_run(struct tr_server *s)
 {
     tr_web_run(s->web);
-    tr_usec now = tr_clock_now();
-    tr_gateway_stop(s->gw, now);
-    tr_recorder_stop_all(s->recorder, now);
     for (int ms = 0; ms < STOP_MS_MAX && !tr_recorder_idle(s->recorder); ms++) {
         media_events(s, tr_clock_now());
         tr_recorder_timeout(s->recorder, tr_clock_now());
@@ -494,13 +500,14 @@ void tr_server_destroy(struct tr_server *s)
 {
     if (!s)
         return;
-    struct tr_web *web = s->web;
+    /* Workers wake the web's loop, the web's clients are known to the gateway, the gateway's
+     * handles have peers, and the recorder's taps are the engine's: hence this order. */
+    if (s->media)
+        tr_media_stop(s->media);
+    tr_web_destroy(s->web);
     tr_gateway_destroy(s->gw, tr_clock_now());
     tr_contact_destroy(s->contact);
-    __atomic_store_n(&s->web, NULL, __ATOMIC_RELEASE);
-    /* The media workers may wake the loop until they are gone; the recorder's taps are theirs. */
     tr_media_destroy(s->media);
-    tr_web_destroy(web);
     tr_recorder_destroy(s->recorder);
     tr_sql_close(s->db);
     tr_dtls_cert_destroy(s->cert);
