@@ -1,7 +1,7 @@
 /* The Janus API as a client, over WebSocket: each connection holds one session with one handle.
  * One thread: all callbacks come out of janus_service. */
-#ifndef LOAD_JANUS_H
-#define LOAD_JANUS_H
+#ifndef TR_JANUS_H
+#define TR_JANUS_H
 
 #include <jansson.h>
 #include <stdbool.h>

@@ -1,6 +1,6 @@
 /* A run: the clients, what they do by scenario, and how far they got. */
-#ifndef LOAD_LOAD_H
-#define LOAD_LOAD_H
+#ifndef TR_LOAD_H
+#define TR_LOAD_H
 
 #include "tring-load/janus.h"
 #include "tring-load/measure.h"

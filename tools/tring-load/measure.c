@@ -1,3 +1,5 @@
+/* Percentiles, and the reading of /proc. The kernel counts CPU time in ticks of 10 ms: measure for
+ * seconds, not for moments. */
 #include "tring-load/measure.h"
 
 #include <dirent.h>

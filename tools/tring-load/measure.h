@@ -1,7 +1,7 @@
 /* What is measured, as numbers: a histogram of delays, lists of set-up times, the server process as
  * the kernel accounts for it. */
-#ifndef LOAD_MEASURE_H
-#define LOAD_MEASURE_H
+#ifndef TR_MEASURE_H
+#define TR_MEASURE_H
 
 #include <jansson.h>
 #include <stdbool.h>

@@ -1,6 +1,6 @@
 /* What tring-load is asked to do: the command line as a struct. */
-#ifndef LOAD_OPTIONS_H
-#define LOAD_OPTIONS_H
+#ifndef TR_OPTIONS_H
+#define TR_OPTIONS_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
-/* The result as one JSON object. Rates are over the measured time. "forwarded" packets are the media
- * datagrams that came out of the server, whatever this side then did to them. */
+/* The result as one JSON object. Rates are over the measured time. Packets that the server has
+ * forwarded are the media datagrams that came, whatever this side then did to them. */
 #include <string.h>
 
 #include "base/mem.h"

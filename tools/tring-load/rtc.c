@@ -1,6 +1,6 @@
-/* A client is a struct tr_peer with its owner's duties: what it says goes to the swarm's queue, what
- * comes is counted and judged, its next deadline stands in the world's heap. The work is shared: one
- * engine, one certificate, one pool of packets for all.
+/* A client is a struct tr_peer with its owner's duties: what it says goes to the swarm's queue,
+ * what comes is counted and judged, its next deadline stands in the world's heap. One engine, one
+ * certificate and one pool of packets serve all.
  *
  * Delivery is judged by the time in the payload: a packet counts when it was made within the
  * measured time, whenever it arrives; each number of a stream counts once. */

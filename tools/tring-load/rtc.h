@@ -1,7 +1,7 @@
-/* The WebRTC side of one client: SDP, ICE (full agent), DTLS, SRTP and media, on a socket of its own.
+/* The WebRTC side of one client: SDP, ICE (full agent), DTLS, SRTP and media, on its own socket.
  * One thread. An rtc_world is shared by all clients. */
-#ifndef LOAD_RTC_H
-#define LOAD_RTC_H
+#ifndef TR_RTC_H
+#define TR_RTC_H
 
 #include <stdbool.h>
 

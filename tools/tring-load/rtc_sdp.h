@@ -1,6 +1,6 @@
 /* Descriptions of one client: its offer as a struct, and what an agreed pair means for the peer. */
-#ifndef LOAD_RTC_SDP_H
-#define LOAD_RTC_SDP_H
+#ifndef TR_RTC_SDP_H
+#define TR_RTC_SDP_H
 
 #include "peer/track.h"
 #include "tring-load/rtc.h"

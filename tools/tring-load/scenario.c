@@ -1,4 +1,4 @@
-/* What clients say to the plugins. A scenario is a row of functions; more (rooms) are added here. */
+/* What clients say to the plugins. A scenario is a row of functions: more (rooms) come here. */
 #include <stdio.h>
 #include <string.h>
 
