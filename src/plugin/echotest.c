@@ -119,8 +119,6 @@ static json_t *handle_message(struct tr_plugin *plugin, const struct tr_msg *msg
     if (err != TR_OK) {
         tr_handle_error(msg->handle, msg->transaction, ECHO_INVALID_SDP,
                         "Error processing the offer: %s", tr_err_str(err));
-        if (!msg->jsep->update) /* nothing came of it: the client is told to clean up */
-            tr_handle_close_pc(msg->handle, msg->now);
         return NULL;
     }
     echo->wishes = wishes;
