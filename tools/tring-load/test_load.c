@@ -1,0 +1,100 @@
+/* Goal: what tring-load is told and what it reports are right.
+ * Method: command lines as tables; percentiles of known distributions; our own process in /proc. */
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "tring-load/measure.h"
+#include "tring-load/options.h"
+#include "unit.h"
+
+enum { WORDS_MAX = 8 };
+
+static enum load_parsed parse(struct load_options *o, const char *const *words)
+{
+    char *argv[WORDS_MAX + 1] = { (char *)(uintptr_t) "tring-load" };
+    int argc = 1;
+    for (; argc < WORDS_MAX && words[argc - 1]; argc++)
+        argv[argc] = (char *)(uintptr_t)words[argc - 1];
+    return load_options_parse(o, argc, argv);
+}
+
+TEST(options_good)
+{
+    struct load_options o;
+    CHECK(parse(&o, (const char *[]){ "--echo", "10", NULL }) == LOAD_RUN);
+    CHECK(o.scenario == LOAD_ECHO && o.clients == 10 && o.video && o.audio);
+    CHECK_STR(o.host, "127.0.0.1");
+    CHECK_INT(o.port, 8188);
+    CHECK_STR(o.path, "/");
+    CHECK(parse(&o, (const char *[]){ "--calls", "3", "--url", "ws://h:81/janus", "--profile",
+                                      "sha1", NULL }) == LOAD_RUN);
+    CHECK(o.scenario == LOAD_CALLS && o.clients == 6 && o.profile == TR_SRTP_AES128_CM_SHA1_80);
+    CHECK_STR(o.host, "h");
+    CHECK_INT(o.port, 81);
+    CHECK_STR(o.path, "/janus");
+    CHECK(parse(&o, (const char *[]){ "--echo", "1", "--loss", "2.5", "--gro", NULL }) == LOAD_RUN);
+    CHECK(o.loss > 0.0249 && o.loss < 0.0251 && o.gro);
+    CHECK(parse(&o, (const char *[]){ "--echo", "1", "--help", NULL }) == LOAD_HELP);
+}
+
+TEST(options_wrong)
+{
+    static const char *const wrong[][WORDS_MAX] = {
+        { NULL },
+        { "--echo" },
+        { "--echo", "0" },
+        { "--echo", "x" },
+        { "--echo", "1", "--calls", "1" },
+        { "--echo", "1", "--url", "http://h/" },
+        { "--echo", "1", "--url", "ws://:80/" },
+        { "--echo", "1", "--url", "ws://h:99999/" },
+        { "--echo", "1", "--profile", "none" },
+        { "--echo", "1", "--bind", "localhost" },
+        { "--echo", "1", "--nonsense" },
+        { "--echo", "1", "--video-kbps", "0", "--audio-bytes", "0" },
+    };
+    struct load_options o;
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        if (!CHECK(parse(&o, wrong[i]) == LOAD_WRONG))
+            unit_note("    line %zu", i);
+    }
+}
+
+TEST(hist_percentiles)
+{
+    struct hist *h = tr_alloc(sizeof *h);
+    CHECK_INT(hist_percentile(h, 0.5), 0);
+    for (int i = 0; i < 1000; i++)
+        hist_add(h, i * 10); /* 0 .. 9990 us */
+    CHECK_INT(hist_percentile(h, 0.5), 5010);
+    CHECK_INT(hist_percentile(h, 0.99), 9910);
+    hist_add(h, 10 * TR_SECOND); /* beyond the last bucket */
+    hist_add(h, -5);
+    CHECK_INT(h->max, 10 * TR_SECOND);
+    CHECK_INT(h->count, 1002);
+    tr_free(h);
+}
+
+TEST(times_without_those_who_did_not_get_there)
+{
+    tr_usec us[] = { 3000, TR_NEVER, 1000, 2000 };
+    struct times t = { us, 4 };
+    json_t *json = times_json(&t);
+    CHECK(json_real_value(json_object_get(json, "p50")) == 2.0);
+    CHECK(json_real_value(json_object_get(json, "max")) == 3.0);
+    json_decref(json);
+    tr_usec never[] = { TR_NEVER };
+    struct times none = { never, 1 };
+    CHECK(json_is_null(times_json(&none)));
+}
+
+TEST(process_of_our_own)
+{
+    struct process p;
+    process_read(&p, getpid());
+    CHECK(p.known && p.rss_kib > 100 && p.voluntary + p.involuntary > 0);
+    CHECK_STR(p.name, "test_load");
+    process_read(&p, 0);
+    CHECK(!p.known);
+}
