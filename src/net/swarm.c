@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/assert.h"
@@ -22,6 +23,8 @@ enum {
     KERNEL_BUFFER_BYTES = 1 << 20,
     CONTROL_BYTES = 64,
 };
+
+#define WAIT_MAX_US (60 * TR_SECOND)
 
 struct member {
     int fd; /* -1: free */
@@ -234,8 +237,11 @@ static void read_socket(struct tr_swarm *s, uint32_t socket, tr_udp_h *handler)
 void tr_swarm_wait(struct tr_swarm *s, tr_usec timeout_us, tr_udp_h *handler)
 {
     struct epoll_event ready[READY_MAX];
-    tr_usec ms = timeout_us == TR_NEVER ? -1 : (timeout_us + 999) / 1000;
-    int n = epoll_wait(s->epoll, ready, READY_MAX, ms > 60000 ? 60000 : (int)ms);
+    tr_usec us = timeout_us > WAIT_MAX_US ? WAIT_MAX_US : timeout_us;
+    struct timespec t = { .tv_sec = us / TR_SECOND, .tv_nsec = us % TR_SECOND * 1000 };
+    int n = epoll_pwait2(s->epoll, ready, READY_MAX, &t, NULL);
+    if (n < 0 && errno == ENOSYS) /* Linux before 5.11 */
+        n = epoll_wait(s->epoll, ready, READY_MAX, (int)((us + 999) / 1000));
     for (int i = 0; i < n; i++)
         read_socket(s, ready[i].data.u32, handler);
 }

@@ -123,8 +123,8 @@ static void turn(struct load *l, tr_usec until)
         api_due = now + API_EVERY_US;
     }
     next = tr_usec_min(next, api_due);
-    now = tr_clock_now();
-    rtc_world_wait(&l->world, next > now ? next - now : 0);
+    tr_usec then = tr_clock_now();
+    rtc_world_wait(&l->world, next > then ? next - then : 0);
 }
 
 static void run_until(struct load *l, const char *phase, tr_usec end)

@@ -23,7 +23,7 @@ tr_usec hist_percentile(const struct hist *h, double share)
     for (int i = 0; i < HIST_BUCKETS; i++) {
         seen += h->buckets[i];
         if (seen > wanted)
-            return (tr_usec)(i + 1) * HIST_STEP_US;
+            return i + 1 < HIST_BUCKETS ? (tr_usec)(i + 1) * HIST_STEP_US : h->max;
     }
     return h->max;
 }

@@ -12,7 +12,7 @@
 
 enum { HIST_STEP_US = 10, HIST_BUCKETS = 20000 };
 
-struct hist { /* up to 200 ms in steps of 10 us; what is more counts as the last */
+struct hist { /* up to 200 ms in steps of 10 us; a percentile beyond reads as the maximum */
     uint32_t buckets[HIST_BUCKETS];
     uint64_t count;
     tr_usec max;

@@ -1,5 +1,6 @@
 /* The result as one JSON object. Rates are over the measured time. Packets that the server has
- * forwarded are the media datagrams that came, whatever this side then did to them. */
+ * forwarded are the media datagrams that came, whatever this side then did to them. own_late_us
+ * tells whether the figures can be trusted: how late this side was with its own sending. */
 #include <string.h>
 
 #include "base/mem.h"
@@ -121,12 +122,12 @@ json_t *load_report(const struct load *l)
     const struct rtc_totals *t = &l->world.totals;
     const struct process *a = &l->from.self, *b = &l->to.self;
     double self = b->user_s + b->system_s - a->user_s - a->system_s;
-    return json_pack("{s:s,s:s,s:i,s:i,s:i,s:o,s:s,s:f,s:o,s:o,s:f,s:o,s:o,s:o,s:f}", "scenario",
-                     l->scenario->name, "url", l->options.url, "clients", l->options.clients,
-                     "with_media", l->with_media, "failed", l->failed, "failures", json_failures(l),
-                     "srtp_profile", l->world.profiles, "seconds", seconds(l), "load",
-                     json_load(&l->options), "media", json_flow(l), "delivered_share",
-                     t->sent > 0 ? (double)t->delivered / (double)t->sent : 0, "delay_us",
-                     hist_json(&l->world.delay), "setup_ms", json_setup(l), "server",
-                     json_server(l), "own_cores", self / seconds(l));
+    return json_pack(
+        "{s:s,s:s,s:i,s:i,s:i,s:o,s:s,s:f,s:o,s:o,s:f,s:o,s:o,s:o,s:f,s:o}", "scenario",
+        l->scenario->name, "url", l->options.url, "clients", l->options.clients, "with_media",
+        l->with_media, "failed", l->failed, "failures", json_failures(l), "srtp_profile",
+        l->world.profiles, "seconds", seconds(l), "load", json_load(&l->options), "media",
+        json_flow(l), "delivered_share", t->sent > 0 ? (double)t->delivered / (double)t->sent : 0,
+        "delay_us", hist_json(&l->world.delay), "setup_ms", json_setup(l), "server", json_server(l),
+        "own_cores", self / seconds(l), "own_late_us", hist_json(&l->world.late));
 }

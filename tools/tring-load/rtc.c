@@ -68,6 +68,7 @@ void rtc_world_reset(struct rtc_world *w)
 {
     memset(&w->totals, 0, sizeof w->totals);
     memset(&w->delay, 0, sizeof w->delay);
+    memset(&w->late, 0, sizeof w->late);
 }
 
 /* --- media --- */
@@ -115,9 +116,12 @@ static void run_senders(struct rtc *c, tr_usec now)
         if (c->mline_of[kind] < 0 || sim_sender_next(s) > now)
             continue;
         uint64_t before = s->packets;
+        tr_usec late = now - sim_sender_next(s);
         sim_sender_run(s, now);
-        if (now >= c->world->measure_from && now < c->world->measure_to)
-            c->world->totals.sent += s->packets - before;
+        if (now < c->world->measure_from || now >= c->world->measure_to)
+            continue;
+        c->world->totals.sent += s->packets - before;
+        hist_add(&c->world->late, late);
     }
 }
 

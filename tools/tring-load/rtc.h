@@ -40,6 +40,7 @@ struct rtc_world {
     struct rtc_totals totals;
     tr_usec measure_from, measure_to; /* packets made in this time count */
     struct hist delay;
+    struct hist late;  /* how far behind its own clock this side sent */
     char profiles[64]; /* names of those that were agreed */
 };
 
