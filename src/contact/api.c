@@ -14,13 +14,16 @@
  *
  * Loopback alone is not enough to be let in: a page of another site that runs in a browser on
  * this machine also comes from there. What such a page sends carries its Origin, so that one
- * must be of this machine, too. */
+ * must be of this machine, too. A page whose name was made to lead here (DNS rebinding) is of the
+ * same origin and sends none, but its name is in the Host. And a proxy on this machine brings
+ * everybody in by loopback: so where there is a key, it is asked of all. */
 #include <fcntl.h>
 #include <inttypes.h>
 #include <openssl/crypto.h>
 #include <openssl/hmac.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "base/addr.h"
@@ -38,7 +41,13 @@ enum { LIMIT_DEFAULT = 50, LIMIT_MAX = 200, SIGNATURE_CHARS = 64 };
 static bool is_host(const char *text, const char *host)
 {
     size_t n = strlen(host);
-    return strncmp(text, host, n) == 0 && (text[n] == 0 || text[n] == ':');
+    return strncasecmp(text, host, n) == 0 && (text[n] == 0 || text[n] == ':');
+}
+
+static bool own_host(const char *host)
+{
+    return host &&
+           (is_host(host, "localhost") || is_host(host, "127.0.0.1") || is_host(host, "[::1]"));
 }
 
 static bool own_origin(const char *origin)
@@ -48,17 +57,26 @@ static bool own_origin(const char *origin)
     const char *host = strstr(origin, "://");
     if (!host)
         return false; /* "null": a sandboxed page, a file */
-    host += 3;
-    return is_host(host, "localhost") || is_host(host, "127.0.0.1") || is_host(host, "[::1]");
+    return own_host(host + 3);
+}
+
+static bool from_proxy(const struct tr_http_request *request)
+{
+    static const enum tr_http_header signs[] = { TR_HTTP_X_FORWARDED_FOR, TR_HTTP_FORWARDED,
+                                                 TR_HTTP_X_REAL_IP, TR_HTTP_VIA };
+    for (size_t i = 0; i < sizeof signs / sizeof signs[0]; i++)
+        if (request->headers[signs[i]])
+            return true;
+    return false;
 }
 
 bool tr_contact_allowed(const struct tr_contact *c, const struct tr_http_request *request)
 {
     const char *key = tr_http_bearer(request);
-    if (key && c->agent_key[0] && tr_secret_equal(key, c->agent_key))
-        return true;
-    return tr_addr_is_loopback(&request->client) && !request->headers[TR_HTTP_X_FORWARDED_FOR] &&
-           own_origin(request->headers[TR_HTTP_ORIGIN]);
+    if (c->agent_key[0])
+        return key && tr_secret_equal(key, c->agent_key);
+    return tr_addr_is_loopback(&request->client) && !from_proxy(request) &&
+           own_host(request->headers[TR_HTTP_HOST]) && own_origin(request->headers[TR_HTTP_ORIGIN]);
 }
 
 static bool refused(const struct tr_contact *c, const struct tr_http_request *request)

@@ -1,8 +1,8 @@
 /* The support desk, first part: the log of calls between customers and agents, their recordings,
  * and the HTTP API under /api that the agent page reads. Control thread.
  *
- * Who may read: a client on loopback that no proxy stands in front of, or one that brings the
- * agent key (Authorization: Bearer). Recordings are also served to whoever has a signed link
+ * Who may read: one that brings the agent key (Authorization: Bearer); where there is no key, a
+ * client on loopback that asks for this machine by its own name and that no proxy stands in front of. Recordings are also served to whoever has a signed link
  * (POST /api/calls/<id>/recording-link), which lasts TR_CONTACT_LINK_US. */
 #ifndef TR_CONTACT_H
 #define TR_CONTACT_H

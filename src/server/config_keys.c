@@ -153,6 +153,8 @@ const struct tr_config_key tr_config_keys[] = {
 
     TEXT(web, root, "", NULL,
          "Folder of the web pages; empty: the one that came with the program."),
-    TEXT(web, agent_key, "", NULL, "Key that agents must give; empty: none."),
+    TEXT(web, agent_key, "", NULL,
+         "Key that agents must give, on this machine as well; empty: agents work on this machine "
+         "alone, without a key."),
     { NULL },
 };

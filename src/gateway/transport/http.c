@@ -71,6 +71,11 @@ static struct tr_http *http_new(struct lws *wsi)
 
 /* --- the request --- */
 
+/* The library has tokens for some names; the others are looked up by their text. */
+static const char *const header_names[TR_HTTP_HEADER_COUNT] = {
+    [TR_HTTP_AC_METHOD] = "access-control-request-method:",
+    [TR_HTTP_FORWARDED] = "forwarded:",
+};
 static const int header_tokens[TR_HTTP_HEADER_COUNT] = {
     [TR_HTTP_AUTHORIZATION] = WSI_TOKEN_HTTP_AUTHORIZATION,
     [TR_HTTP_RANGE] = WSI_TOKEN_HTTP_RANGE,
@@ -81,8 +86,10 @@ static const int header_tokens[TR_HTTP_HEADER_COUNT] = {
     [TR_HTTP_CONTENT_TYPE] = WSI_TOKEN_HTTP_CONTENT_TYPE,
     [TR_HTTP_X_FORWARDED_FOR] = WSI_TOKEN_X_FORWARDED_FOR,
     [TR_HTTP_USER_AGENT] = WSI_TOKEN_HTTP_USER_AGENT,
-    [TR_HTTP_AC_METHOD] = -1, /* the library has no token for it */
     [TR_HTTP_AC_HEADERS] = WSI_TOKEN_HTTP_AC_REQUEST_HEADERS,
+    [TR_HTTP_HOST] = WSI_TOKEN_HOST,
+    [TR_HTTP_X_REAL_IP] = WSI_TOKEN_HTTP_X_REAL_IP,
+    [TR_HTTP_VIA] = WSI_TOKEN_HTTP_VIA,
 };
 
 static const char *copy_header(struct tr_http *http, int token)
@@ -104,9 +111,8 @@ static const char *copy_custom(struct tr_http *http, const char *name)
 static void take_headers(struct tr_http *http)
 {
     for (int i = 0; i < TR_HTTP_HEADER_COUNT; i++)
-        http->request.headers[i] = header_tokens[i] < 0
-                                       ? copy_custom(http, "access-control-request-method:")
-                                       : copy_header(http, header_tokens[i]);
+        http->request.headers[i] = header_names[i] ? copy_custom(http, header_names[i])
+                                                   : copy_header(http, header_tokens[i]);
 }
 
 static void take_args(struct tr_http *http)

@@ -46,6 +46,10 @@ enum tr_http_header { /* request headers that handlers may ask for */
                       TR_HTTP_USER_AGENT,
                       TR_HTTP_AC_METHOD,  /* Access-Control-Request-Method */
                       TR_HTTP_AC_HEADERS, /* Access-Control-Request-Headers */
+                      TR_HTTP_HOST,
+                      TR_HTTP_FORWARDED, /* the next three: only proxies send them */
+                      TR_HTTP_X_REAL_IP,
+                      TR_HTTP_VIA,
                       TR_HTTP_HEADER_COUNT
 };
 

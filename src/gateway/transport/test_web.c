@@ -75,11 +75,13 @@ static void drop_root(const char *root)
 
 static void on_echo(void *arg, const struct tr_http_request *r)
 {
-    tr_http_reply_json(r->http, 201,
-                       json_pack("{s:s, s:s, s:s, s:s*}", "id", r->params[0], "q",
-                                 tr_http_arg(r, "q") ? tr_http_arg(r, "q") : "", "body",
-                                 r->body.n ? (const char *)r->body.p : "", "bearer",
-                                 tr_http_bearer(r)));
+    tr_http_reply_json(
+        r->http, 201,
+        json_pack("{s:s, s:s, s:s, s:s*, s:s*, s:s*, s:s*, s:s*}", "id", r->params[0], "q",
+                  tr_http_arg(r, "q") ? tr_http_arg(r, "q") : "", "body",
+                  r->body.n ? (const char *)r->body.p : "", "bearer", tr_http_bearer(r), "host",
+                  r->headers[TR_HTTP_HOST], "via", r->headers[TR_HTTP_VIA], "forwarded",
+                  r->headers[TR_HTTP_FORWARDED], "real", r->headers[TR_HTTP_X_REAL_IP]));
 }
 
 static void on_later(void *arg, const struct tr_http_request *r)
@@ -408,6 +410,24 @@ TEST(web_secret_and_cors)
     CHECK_STR(header(&r, "access-control-max-age"), "86400");
     CHECK_STR(header(&r, "access-control-allow-methods"), "POST");
     CHECK_STR(header(&r, "access-control-allow-headers"), "content-type");
+    free(r.body);
+    server_end(&s);
+}
+
+TEST(web_headers_of_proxies_are_seen)
+{
+    struct server s;
+    struct tr_web_conf conf = { 0 };
+    struct reply r = { 0 };
+    server_start(&s, NULL, &conf);
+    ASK(s.port, &r,
+        GET("/api/echo/1", "Via: 1.1 p\r\nForwarded: for=192.0.2.1\r\nX-Real-IP: 192.0.2.2\r\n"));
+    ENDS(json_loads(r.body, 0, NULL), {
+        CHECK_STR(json_string_value(json_object_get(J, "host")), "x");
+        CHECK_STR(json_string_value(json_object_get(J, "via")), "1.1 p");
+        CHECK_STR(json_string_value(json_object_get(J, "forwarded")), "for=192.0.2.1");
+        CHECK_STR(json_string_value(json_object_get(J, "real")), "192.0.2.2");
+    });
     free(r.body);
     server_end(&s);
 }
