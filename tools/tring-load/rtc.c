@@ -4,6 +4,7 @@
  *
  * Delivery is judged by the time in the payload: a packet counts when it was made within the
  * measured time, whenever it arrives; each number of a stream counts once. */
+#include "peer/from_sdp.h"
 #include "tring-load/rtc.h"
 
 #include <stdio.h>
@@ -385,7 +386,7 @@ static enum tr_err set_tracks(struct rtc *c, tr_usec now, const struct tr_sdp *t
     struct tr_sdp_media_params p;
     for (int i = 0; i < theirs->media_count; i++) {
         tr_sdp_media_params(c->ours, theirs, (unsigned)i, false, &p);
-        rtc_sdp_track(c, &p, i, &tracks[i]);
+        tr_track_from_sdp(&p, &c->ssrcs[i], rtc_cname, &tracks[i]);
         if (tracks[i].used && tracks[i].send)
             c->mline_of[tracks[i].video ? RTC_VIDEO : RTC_AUDIO] = i;
     }
@@ -403,7 +404,7 @@ static enum tr_err connect_peer(struct rtc *c, tr_usec now, const struct tr_sdp 
     enum tr_err err = create_peer(c, now, offerer);
     if (err == TR_OK)
         err = set_tracks(c, now, theirs);
-    rtc_sdp_remote(c->ours, theirs, &remote);
+    tr_remote_from_sdp(c->ours, theirs, &remote);
     if (err == TR_OK)
         err = tr_peer_set_remote(c->peer, now, &remote);
     if (err != TR_OK)

@@ -10,7 +10,7 @@
 
 enum { PT_OPUS = 111, PT_VP8 = 96, PT_RTX = 97 };
 
-static const char cname[] = "tring-load";
+const char rtc_cname[] = "tring-load";
 
 void rtc_sdp_candidate(const struct rtc *c, char *out, size_t size)
 {
@@ -67,10 +67,10 @@ static enum tr_err add_streams(const struct rtc *c, struct tr_arena *arena, bool
     m->groups = tr_arena_alloc(arena, sizeof *m->groups);
     if (!m->ssrcs || !m->groups)
         return TR_ERR_NOMEM;
-    m->ssrcs[0] = (struct tr_sdp_ssrc){ .ssrc = s->ssrc, .cname = cname, .msid = m->msid };
+    m->ssrcs[0] = (struct tr_sdp_ssrc){ .ssrc = s->ssrc, .cname = rtc_cname, .msid = m->msid };
     if (!video)
         return TR_OK;
-    m->ssrcs[1] = (struct tr_sdp_ssrc){ .ssrc = s->rtx_ssrc, .cname = cname, .msid = m->msid };
+    m->ssrcs[1] = (struct tr_sdp_ssrc){ .ssrc = s->rtx_ssrc, .cname = rtc_cname, .msid = m->msid };
     m->group_count = 1;
     m->groups[0] = (struct tr_sdp_ssrc_group){ .kind = TR_SDP_GROUP_FID,
                                                .count = 2,
@@ -156,60 +156,4 @@ void rtc_sdp_local(const struct rtc *c, const char *const *candidate, struct tr_
         .media_count = RTC_KINDS,
         .media = c->ssrcs,
     };
-}
-
-/* The stream's retransmissions, where a group names them. */
-static uint32_t rtx_of(const struct tr_sdp_media_params *p, uint32_t ssrc)
-{
-    for (int i = 0; i < p->group_count; i++) {
-        const struct tr_sdp_ssrc_group *g = &p->groups[i];
-        if (g->kind == TR_SDP_GROUP_FID && g->count == 2 && g->ssrc[0] == ssrc)
-            return g->ssrc[1];
-    }
-    return 0;
-}
-
-void rtc_sdp_track(const struct rtc *c, const struct tr_sdp_media_params *p, int mline,
-                   struct tr_track_conf *t)
-{
-    bool media = p->kind == TR_SDP_AUDIO || p->kind == TR_SDP_VIDEO;
-    *t = (struct tr_track_conf){ .used = p->active && media && p->pt_count > 0 };
-    if (!t->used)
-        return;
-    const struct tr_sdp_pt *pt = &p->pts[0];
-    t->video = p->kind == TR_SDP_VIDEO;
-    t->codec = pt->codec;
-    t->clock_rate = pt->clock;
-    t->pt = pt->pt;
-    t->rtx_pt = pt->rtx_pt == TR_SDP_PT_NONE ? 0 : pt->rtx_pt;
-    t->ext = p->ext_recv;
-    t->ext_send = p->ext_send;
-    t->fb_nack = (pt->feedback & TR_SDP_FB_NACK) != 0;
-    t->fb_pli = (pt->feedback & TR_SDP_FB_PLI) != 0;
-    t->fb_fir = (pt->feedback & TR_SDP_FB_FIR) != 0;
-    t->fb_remb = (pt->feedback & TR_SDP_FB_REMB) != 0;
-    t->recv = p->recv;
-    t->send = p->send;
-    t->layers_count = 1;
-    t->layers[0].ssrc = p->ssrc_count > 0 ? p->ssrcs[0] : 0;
-    t->layers[0].rtx_ssrc = p->ssrc_count > 0 ? rtx_of(p, p->ssrcs[0]) : 0;
-    t->out_ssrc = c->ssrcs[mline].ssrc;
-    t->out_rtx_ssrc = t->rtx_pt ? c->ssrcs[mline].rtx_ssrc : 0;
-    snprintf(t->mid, sizeof t->mid, "%s", p->mid);
-    snprintf(t->cname, sizeof t->cname, "%s", cname);
-}
-
-void rtc_sdp_remote(const struct tr_sdp *ours, const struct tr_sdp *theirs,
-                    struct tr_peer_remote *out)
-{
-    static const char *const hashes[] = { "", "sha-256", "sha-384", "sha-512" };
-    const struct tr_sdp_transport *t = &theirs->media[tr_sdp_tag(theirs)].transport;
-    enum tr_sdp_setup setup = ours->media[tr_sdp_tag(ours)].transport.setup;
-    *out =
-        (struct tr_peer_remote){ .fingerprint_len = t->fingerprint.len, .lite = theirs->ice_lite };
-    out->passive = setup == TR_SDP_ACTIVE || t->setup == TR_SDP_PASSIVE;
-    snprintf(out->ufrag, sizeof out->ufrag, "%s", t->ufrag);
-    snprintf(out->pwd, sizeof out->pwd, "%s", t->pwd);
-    snprintf(out->fingerprint_alg, sizeof out->fingerprint_alg, "%s", hashes[t->fingerprint.hash]);
-    memcpy(out->fingerprint, t->fingerprint.bytes, t->fingerprint.len);
 }

@@ -9,11 +9,8 @@
 TR_MUST_USE enum tr_err rtc_sdp_offer(struct rtc *c, struct tr_arena *arena, struct tr_sdp **out);
 /* Our side for tr_sdp_answer; candidate is borrowed by out. */
 void rtc_sdp_local(const struct rtc *c, const char *const *candidate, struct tr_sdp_local *out);
-void rtc_sdp_track(const struct rtc *c, const struct tr_sdp_media_params *p, int mline,
-                   struct tr_track_conf *out);
-void rtc_sdp_remote(const struct tr_sdp *ours, const struct tr_sdp *theirs,
-                    struct tr_peer_remote *out);
 /* Our host candidate as a line. */
 void rtc_sdp_candidate(const struct rtc *c, char *out, size_t size);
+extern const char rtc_cname[]; /* of all that the clients send */
 
 #endif
