@@ -286,6 +286,14 @@ static struct tr_sdp_local local_facts(struct tr_pc *pc, int count)
     };
 }
 
+/* Two descriptions that can hold together: m-line by m-line, and with a transport that is not
+ * refused on either side. */
+static bool match(const struct tr_sdp *local, const struct tr_sdp *remote)
+{
+    return local->media_count <= TR_PC_MLINES_MAX && local->media_count == remote->media_count &&
+           tr_sdp_tag(local) >= 0 && tr_sdp_tag(remote) >= 0;
+}
+
 /* local and remote have become what holds: tell the engine. */
 static enum tr_err apply(struct tr_pc *pc)
 {
@@ -293,9 +301,6 @@ static enum tr_err apply(struct tr_pc *pc)
     struct tr_peer_remote remote;
     const struct tr_sdp *local = pc->local.sdp;
     int count = local->media_count;
-    if (count > TR_PC_MLINES_MAX || count != pc->remote.sdp->media_count ||
-        tr_sdp_tag(pc->remote.sdp) < 0 || tr_sdp_tag(local) < 0)
-        return TR_ERR_PROTO;
     pc->mlines = count;
     for (int i = 0; i < count; i++) {
         tr_sdp_media_params(local, pc->remote.sdp, (unsigned)i, pc->rid_lmh, &pc->params[i]);
@@ -345,11 +350,16 @@ static struct tr_pc *pc_of(const struct tr_handle *handle)
     return tr_handle_pc(handle);
 }
 
-/* The client's description that a jsep points at becomes the remote one. */
-static void take_remote(struct tr_pc *pc, struct box *from, bool rid_lmh)
+/* The client's description becomes the remote one, and with the local one what holds. One that
+ * cannot (an answer that refuses everything) changes nothing: what was in effect stays so. */
+static enum tr_err agree(struct tr_pc *pc, struct box *from, bool rid_lmh)
 {
+    pc->offered = false;
+    if (!match(pc->local.sdp, from->sdp))
+        return TR_ERR_PROTO;
     pc->rid_lmh = rid_lmh;
     box_move(&pc->remote, from);
+    return apply(pc);
 }
 
 static struct tr_sdp_policy policy_of(const struct tr_pc_policy *wish)
@@ -405,11 +415,8 @@ enum tr_err tr_pc_answer(struct tr_handle *handle, const struct tr_jsep *offer,
         err = TR_ERR_UNSUPPORTED; /* nothing in common */
     if (err == TR_OK)
         err = put_local(pc, &made, "answer", jsep);
-    if (err == TR_OK) {
-        take_remote(pc, &pc->jsep, offer->rid_order_lmh);
-        pc->offered = false;
-        err = apply(pc);
-    }
+    if (err == TR_OK)
+        err = agree(pc, &pc->jsep, offer->rid_order_lmh);
     box_free(&made);
     return finish(pc, fresh, err, jsep, now);
 }
@@ -460,9 +467,7 @@ enum tr_err tr_pc_accept_answer(struct tr_handle *handle, const struct tr_jsep *
     (void)now;
     if (!pc->offered || answer->offer)
         return TR_ERR_PROTO;
-    take_remote(pc, &pc->jsep, answer->rid_order_lmh);
-    pc->offered = false;
-    return apply(pc);
+    return agree(pc, &pc->jsep, answer->rid_order_lmh);
 }
 
 enum tr_err tr_pc_answer_from(struct tr_handle *handle, struct tr_handle *other, tr_usec now,
@@ -482,11 +487,8 @@ enum tr_err tr_pc_answer_from(struct tr_handle *handle, struct tr_handle *other,
         err = TR_ERR_UNSUPPORTED;
     if (err == TR_OK)
         err = put_local(pc, &made, "answer", jsep);
-    if (err == TR_OK) {
-        take_remote(pc, &pc->kept, pc->rid_lmh);
-        pc->offered = false;
-        err = apply(pc);
-    }
+    if (err == TR_OK)
+        err = agree(pc, &pc->kept, pc->rid_lmh);
     box_free(&made);
     return finish(pc, false, err, jsep, now);
 }

@@ -679,6 +679,24 @@ TEST(videocall_renegotiation_errors)
     down(&t);
 }
 
+/* An answer that takes nothing ends no call, but holds for nothing either: the next offer of the
+ * same side is compared with what held before. */
+TEST(videocall_answer_that_takes_nothing)
+{
+    struct scene t;
+    talking(&t);
+    set_offer(t.a);
+    hush(&t);
+    char *refusal = strdup(replaced(phone_answer(t.b), " 9 UDP/", " 0 UDP/"));
+    phone_send(t.b, "{'request':'set'}", "answer", refusal, false);
+    free(refusal);
+    TOLD(t.b, "ack; #t error 483");
+    set_offer(t.b);
+    TOLD(t.b, "ack; #t {'result':{'event':'set'}}");
+    TOLD(t.a, "{'result':{'event':'update'}} +offer");
+    down(&t);
+}
+
 /* --- events of the media engine --- */
 
 TEST(videocall_simulcast_events)
