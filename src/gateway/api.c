@@ -329,8 +329,14 @@ static void verb_attach(struct tr_api *api)
     const char *package = text_of(api, "plugin");
     struct tr_plugin *plugin = tr_gateway_plugin(api->gw, package);
 
+    const char *opaque_id = text_of(api, "opaque_id");
+
     if (!plugin) {
         tr_api_error(api, TR_API_PLUGIN_NOT_FOUND, "No such plugin '%.100s'", package);
+        return;
+    }
+    if (opaque_id && strlen(opaque_id) > TR_GATEWAY_OPAQUE_ID_MAX) {
+        tr_api_error(api, TR_API_INVALID_ELEMENT_TYPE, "Invalid element (opaque_id is too long)");
         return;
     }
     if (!tr_auth_plugin(api->gw->auth, text_of(api, "apisecret"), text_of(api, "token"), package,
@@ -341,8 +347,7 @@ static void verb_attach(struct tr_api *api)
         return;
     }
     int code = 0;
-    struct tr_handle *handle =
-        tr_handle_attach(api->session, plugin, text_of(api, "opaque_id"), api->now, &code);
+    struct tr_handle *handle = tr_handle_attach(api->session, plugin, opaque_id, api->now, &code);
     if (!handle)
         tr_api_error(api, code, "Couldn't attach to plugin '%s'", package);
     else

@@ -14,7 +14,7 @@ enum {
     SESSIONS_DEFAULT = 65536,
     HANDLES_DEFAULT = 256,
     EVENTS_DEFAULT = 1000,
-    HANDLES_MAX = 1 << 20,
+    HANDLES_MAX = 65536, /* each costs some 36 KiB: 2.3 GiB together */
     SOURCES_MAX = 65536
 };
 

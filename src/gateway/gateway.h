@@ -33,6 +33,7 @@ enum {
     TR_GATEWAY_JSON_DEPTH_MAX = 32,   /* nesting of a request; deeper is error 454 */
     TR_GATEWAY_TEXT_MAX = 256 * 1024, /* bytes of one request that the core looks at */
     TR_GATEWAY_TRANSACTION_MAX = 256, /* characters */
+    TR_GATEWAY_OPAQUE_ID_MAX = 1024,  /* bytes */
     TR_GATEWAY_PLUGINS_MAX = 32,
     TR_GATEWAY_POLLS_MAX = 8,     /* long polls waiting on one session; more push out the oldest */
     TR_GATEWAY_POLL_EVENTS = 100, /* maxev above this is cut */

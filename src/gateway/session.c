@@ -183,6 +183,12 @@ static void poll_remove(struct tr_gateway *gw, struct tr_waiting *poll)
     tr_free(poll);
 }
 
+static void send_keepalive(struct tr_client *client, uint32_t events_max)
+{
+    const char *text = events_max > 1 ? "[{\"janus\":\"keepalive\"}]" : "{\"janus\":\"keepalive\"}";
+    client->ops->send(client, tr_slice_str(text));
+}
+
 /* Sends up to events_max events as one text: bare when events_max is 1, else as an array. */
 static void send_events(struct tr_session *session, struct tr_client *client, uint32_t events_max)
 {
@@ -194,8 +200,10 @@ static void send_events(struct tr_session *session, struct tr_client *client, ui
     }
     size_t room = session->event_bytes + session->event_count + 2;
     char *text = tr_alloc(room);
-    if (!text)
-        return; /* the events stay; the poll ends with its keepalive or asks again */
+    if (!text) { /* the events stay for the next poll */
+        send_keepalive(client, events_max);
+        return;
+    }
     struct tr_wr w = tr_wr(text, room);
     tr_wr_u8(&w, '[');
     for (uint32_t i = 0; i < events_max && (event = TAILQ_FIRST(&session->events)); i++) {
@@ -254,12 +262,6 @@ void tr_session_flush(struct tr_session *session)
 }
 
 /* --- long polls --- */
-
-static void send_keepalive(struct tr_client *client, uint32_t events_max)
-{
-    const char *text = events_max > 1 ? "[{\"janus\":\"keepalive\"}]" : "{\"janus\":\"keepalive\"}";
-    client->ops->send(client, tr_slice_str(text));
-}
 
 void tr_poll_end(struct tr_gateway *gw, struct tr_waiting *poll)
 {

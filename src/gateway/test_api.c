@@ -493,6 +493,28 @@ TEST(api_claim_between_live_transports)
     rig_destroy(&rig);
 }
 
+/* A poll is answered even when memory for its events is out; they come with the next one. */
+TEST(api_long_poll_out_of_memory)
+{
+    struct rig rig;
+    struct fake_client poll;
+    rig_up(&rig, NULL);
+    fake_client_init(&poll, true, false);
+    uint64_t s = rig_session(&rig, &rig.http),
+             h = rig_handle(&rig, &rig.http, s, "janus.plugin.single");
+    for (int i = 0; i < 2; i++)
+        LATER;
+    tr_mem_fail_after(1); /* the poll itself, not the array */
+    CHECK_INT(poll_for(&rig, &poll, s, 10), TR_OK);
+    tr_mem_fail_after(UINT64_MAX);
+    CHECK_STR(fake_text(fake_got(&poll, 0), "0.janus"), "keepalive");
+    CHECK_INT(poll_for(&rig, &poll, s, 10), TR_OK);
+    CHECK_INT(json_array_size(fake_got(&poll, 1)), 2);
+    tr_gateway_client_gone(rig.gw, rig.now, &poll.client);
+    fake_client_clear(&poll);
+    rig_destroy(&rig);
+}
+
 TEST(api_opaque_id_in_events)
 {
     struct rig rig;
@@ -501,6 +523,17 @@ TEST(api_opaque_id_in_events)
              h = rig_handle(&rig, &rig.ws, s, "janus.plugin.single");
     MESSAGE(h, ",'body':{}");
     CHECK_STR(fake_text(fake_got(&rig.ws, -1), "opaque_id"), "op");
+    char longest[TR_GATEWAY_OPAQUE_ID_MAX + 2];
+    memset(longest, 'x', sizeof(longest));
+    longest[TR_GATEWAY_OPAQUE_ID_MAX + 1] = 0;
+#define ATTACH                                                                                     \
+    rig_say(&rig, &rig.ws,                                                                         \
+            "{'janus':'attach','session_id':%llu,'transaction':'a','opaque_id':'%s',"              \
+            "'plugin':'janus.plugin.single'}",                                                     \
+            (unsigned long long)s, longest)
+    ERR(ATTACH, 467);
+    longest[TR_GATEWAY_OPAQUE_ID_MAX] = 0;
+    CHECK_STR(fake_text(ATTACH, "janus"), "success");
     rig_destroy(&rig);
 }
 

@@ -145,23 +145,9 @@ static bool take_method(struct tr_http *http, char **uri, int *uri_len)
     return true;
 }
 
-static bool trusted(const struct tr_web *web, const struct tr_addr *addr)
-{
-    for (int i = 0; i < web->conf.proxy_count; i++)
-        if (tr_addr_ip_eq(&web->conf.proxies[i], addr))
-            return true;
-    return false;
-}
-
 static void take_client(struct tr_http *http)
 {
-    const struct tr_web *web = http->listener->web;
-    const char *forwarded = http->request.headers[TR_HTTP_X_FORWARDED_FOR];
-    struct tr_addr addr = tr_web_peer(http->wsi), said;
-
-    if (forwarded && trusted(web, &addr) && tr_http_forwarded(forwarded, &said) == TR_OK)
-        addr = said;
-    http->request.client = addr;
+    http->request.client = tr_web_client(http->listener->web, http->wsi);
     http->request.secure = lws_is_ssl(http->wsi) != 0;
 }
 

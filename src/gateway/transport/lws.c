@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "gateway/transport/http_parse.h"
 #include "gateway/transport/web_impl.h"
 #include "net/clock.h"
 #include "net/log.h"
@@ -17,7 +18,8 @@ enum {
     HEADER_SECONDS = 15,     /* for them to come in */
     KEEPALIVE_SECONDS = 65,
     RX_BYTES = 16 * 1024,
-    IDLE_TURNS_MAX = 64 /* more can only be spinning, or many timers: see tr_http_nap */
+    FORWARDED_MAX = 2048, /* of X-Forwarded-For; a longer one is not believed */
+    IDLE_TURNS_MAX = 64   /* more can only be spinning, or many timers: see tr_http_nap */
 };
 #define FLUSH_US (2 * TR_SECOND)
 
@@ -39,6 +41,26 @@ struct tr_addr tr_web_peer(struct lws *wsi)
     ip[strcspn(ip, "%")] = 0; /* a zone says nothing about who it is */
     if (tr_addr_parse_ip(&addr, ip, 0) != TR_OK)
         return (struct tr_addr){ 0 };
+    return addr;
+}
+
+static bool trusted(const struct tr_web *web, const struct tr_addr *addr)
+{
+    for (int i = 0; i < web->conf.proxy_count; i++)
+        if (tr_addr_ip_eq(&web->conf.proxies[i], addr))
+            return true;
+    return false;
+}
+
+struct tr_addr tr_web_client(const struct tr_web *web, struct lws *wsi)
+{
+    char forwarded[FORWARDED_MAX];
+    struct tr_addr addr = tr_web_peer(wsi), said;
+
+    if (trusted(web, &addr) &&
+        lws_hdr_copy(wsi, forwarded, sizeof(forwarded), WSI_TOKEN_X_FORWARDED_FOR) > 0 &&
+        tr_http_forwarded(forwarded, &said) == TR_OK)
+        addr = said;
     return addr;
 }
 

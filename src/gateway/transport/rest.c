@@ -1,6 +1,7 @@
 /* The Janus API and the Admin API over HTTP: paths, long polls, CORS. Each request is a client of the
  * core; the core's one message to it is the reply. */
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/assert.h"
@@ -27,9 +28,10 @@ static const struct tr_client_ops client_ops = { "janus.transport.http", client_
 
 bool tr_web_origin_allowed(const struct tr_web *web, const char *origin)
 {
-    if (!web->conf.enforce_cors || !origin || !*web->conf.allow_origin)
+    const char *allowed = web->conf.allow_origin;
+    if (!web->conf.enforce_cors || !origin || !*allowed || strcmp(allowed, "*") == 0)
         return true;
-    return strcmp(origin, web->conf.allow_origin) == 0;
+    return strcmp(origin, allowed) == 0;
 }
 
 static void add_cors(const struct tr_web *web, const struct tr_http_request *r)
@@ -71,6 +73,13 @@ static struct tr_client *make_client(const struct tr_http_request *r, bool admin
     return client;
 }
 
+static void send_text(const struct tr_web *web, const struct tr_http_request *r, bool admin,
+                      const struct tr_request_path *path, struct tr_slice text)
+{
+    if (tr_gateway_input(web->conf.gw, r->now, make_client(r, admin), path, text) != TR_OK)
+        reply_busy(r);
+}
+
 /* GET /janus/info and /janus/ping are the requests of these names, with what the query says. */
 static void get_verb(const struct tr_web *web, const struct tr_http_request *r, bool admin,
                      const char *verb)
@@ -81,9 +90,10 @@ static void get_verb(const struct tr_web *web, const struct tr_http_request *r, 
     for (int i = 0; i < 3; i++)
         if (tr_http_arg(r, keys[i]))
             json_object_set_new(request, keys[i], json_string(tr_http_arg(r, keys[i])));
-    const struct tr_request_path path = { 0, 0 };
-    tr_gateway_request(web->conf.gw, r->now, make_client(r, admin), &path, request);
+    char *text = request ? json_dumps(request, JSON_COMPACT) : NULL;
     json_decref(request);
+    send_text(web, r, admin, &(struct tr_request_path){ 0, 0 }, tr_slice_str(text ? text : ""));
+    free(text);
 }
 
 static void get_poll(const struct tr_web *web, const struct tr_http_request *r, uint64_t session_id)
@@ -134,8 +144,7 @@ static void post_request(const struct tr_web *web, const struct tr_http_request 
         return;
     }
     const struct tr_request_path path = { ids[0], ids[1] };
-    if (tr_gateway_input(web->conf.gw, r->now, make_client(r, admin), &path, r->body) != TR_OK)
-        reply_busy(r);
+    send_text(web, r, admin, &path, r->body);
 }
 
 static void handle(const struct tr_web *web, const struct tr_http_request *r, bool admin)

@@ -432,10 +432,27 @@ TEST(web_headers_of_proxies_are_seen)
     server_end(&s);
 }
 
-TEST(web_cors_for_all)
+TEST(web_guesses_at_a_secret_are_limited)
 {
     struct server s;
     struct tr_web_conf conf = { 0 };
+    struct tr_gateway_conf gw = { .admin_secret = "s", .rate_per_s = 1, .rate_burst = 3 };
+    struct reply r = { 0 };
+    server_start(&s, &gw, &conf);
+    int fd = dial(s.admin_port);
+    for (int i = 0; i < 4; i++) {
+        ask_on(fd, &r, GET("/admin/info?admin_secret=guess", ""));
+        CHECK_INT(r.status, i < 3 ? 200 : 429);
+        free(r.body);
+    }
+    close(fd);
+    server_end(&s);
+}
+
+TEST(web_cors_for_all)
+{
+    struct server s;
+    struct tr_web_conf conf = { .allow_origin = "*", .enforce_cors = true };
     struct reply r = { 0 };
     server_start(&s, NULL, &conf);
     ASK(s.port, &r, GET("/janus/ping", "Origin: https://b.example\r\n"));
@@ -910,6 +927,28 @@ TEST(ws_slow_reader_is_cut_off)
     CHECK(strstr(page.body, "tring_websocket_overflows_total 1\n") != NULL);
     CHECK(strstr(page.body, "tring_websocket_connections 0\n") != NULL);
     free(page.body);
+    server_end(&s);
+}
+
+/* The rate limit is that of the clients, not of the proxy that they share. */
+TEST(ws_behind_a_proxy)
+{
+    struct server s;
+    struct tr_web_conf conf = { .proxies = { tr_addr_v4(127, 0, 0, 1, 0) }, .proxy_count = 1 };
+    struct tr_gateway_conf gw = { .rate_per_s = 1, .rate_burst = 1 };
+    static const char *const from[] = { "192.0.2.1", "9.9.9.9, 192.0.2.2", "192.0.2.1" };
+    static const char *const says[] = { "pong", "pong", "error" };
+    server_start(&s, &gw, &conf);
+    for (int i = 0; i < 3; i++) {
+        char more[128];
+        struct reply r = { 0 };
+        snprintf(more, sizeof(more), JANUS "X-Forwarded-For: %s\r\n", from[i]);
+        int fd = ws_open(s.port, "/", more, &r);
+        CHECK_INT(r.status, 101);
+        ws_say(fd, "{'janus':'ping','transaction':'t'}");
+        ENDS(ws_json(fd), CHECK_STR(json_string_value(json_object_get(J, "janus")), says[i]));
+        close(fd);
+    }
     server_end(&s);
 }
 

@@ -129,6 +129,8 @@ void tr_static_reply(struct tr_web *web, const struct tr_http_request *request);
 TR_MUST_USE enum tr_err tr_ops_routes(struct tr_web *web, struct tr_routes *routes);
 struct listener *tr_web_listener(struct lws *wsi);
 struct tr_addr tr_web_peer(struct lws *wsi);
+/* The same; behind a trusted proxy whom it forwards for. While the request's headers are there. */
+struct tr_addr tr_web_client(const struct tr_web *web, struct lws *wsi);
 void tr_web_busy(struct tr_web *web, int change);
 
 #endif

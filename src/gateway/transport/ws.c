@@ -79,7 +79,7 @@ static void on_open(struct tr_ws *ws, struct lws *wsi)
     *ws = (struct tr_ws){ .wsi = wsi, .web = listener->web, .open = true };
     STAILQ_INIT(&ws->out);
     ws->client = (struct tr_client){ .ops = &client_ops,
-                                     .addr = tr_web_peer(wsi),
+                                     .addr = tr_web_client(listener->web, wsi),
                                      .admin = listener->kind == LISTEN_ADMIN };
     ws->web->counters.ws_opened++;
     ws->web->counters.ws_connections++;
