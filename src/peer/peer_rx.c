@@ -42,8 +42,7 @@ static void index_stream(struct tr_peer *peer, int n)
     peer->slots[i] = (uint8_t)n;
 }
 
-/* The stream that already stands for this layer, plain or of retransmissions. */
-static int stream_of_layer(const struct tr_peer *peer, int mline, int layer, bool rtx)
+int peer_stream_of_layer(const struct tr_peer *peer, int mline, int layer, bool rtx)
 {
     for (int i = 0; i < peer->streams_count; i++) {
         const struct peer_stream *s = &peer->streams[i];
@@ -66,7 +65,7 @@ static void link_streams(struct tr_peer *peer, int n)
     struct peer_track *t = &peer->tracks[s->mline];
     if (!s->rtx) {
         t->streams[s->layer] = (uint8_t)n;
-        int rtx = stream_of_layer(peer, s->mline, s->layer, true);
+        int rtx = peer_stream_of_layer(peer, s->mline, s->layer, true);
         if (rtx >= 0)
             peer->streams[rtx].primary = (uint8_t)n;
         return;
@@ -107,7 +106,7 @@ static void start_stream(struct tr_peer *peer, struct peer_stream *s)
 
 int peer_stream_add(struct tr_peer *peer, uint32_t ssrc, int mline, int layer, bool rtx)
 {
-    int n = stream_of_layer(peer, mline, layer, rtx);
+    int n = peer_stream_of_layer(peer, mline, layer, rtx);
     if (n >= 0) { /* the sender changed its SSRC: the layer begins anew, the table does not grow */
         give_nack(peer, &peer->streams[n]);
     } else if (peer->streams_count < PEER_STREAMS_MAX) {
@@ -478,7 +477,7 @@ void tr_peer_request_keyframe(struct tr_peer *peer, int mline, int layer)
 {
     if (mline < 0 || mline >= peer->tracks_count || layer < 0 || layer >= TR_TRACK_LAYERS)
         return;
-    int n = stream_of_layer(peer, mline, layer, false);
+    int n = peer_stream_of_layer(peer, mline, layer, false);
     if (n < 0)
         return;
     peer->streams[n].keyframe_asked = true;

@@ -83,8 +83,10 @@ static void dtls_stats(const struct tr_peer *peer, struct tr_media_peer_stats *o
     out->dtls_state = dtls_state_name(peer);
     out->dtls_role = peer->conf.dtls_role == TR_DTLS_SERVER ? "server" : "client";
     out->srtp_profile = profile_name(peer->profile);
-    if (peer->dtls)
+    if (peer->dtls) {
         out->dtls_retransmissions = (uint32_t)tr_dtls_stats(peer->dtls)->retransmits;
+        snprintf(out->dtls_cipher, sizeof out->dtls_cipher, "%s", tr_dtls_cipher(peer->dtls));
+    }
     size_t n = strlen(peer->remote.fingerprint_alg), room = sizeof out->remote_fingerprint;
     memcpy(out->remote_fingerprint, peer->remote.fingerprint_alg, n);
     for (int i = 0; i < peer->remote.fingerprint_len && n + 4 < room; i++)
@@ -101,6 +103,9 @@ static void layer_stats(const struct tr_peer *peer, const struct peer_track *t, 
     if (t->streams[layer] == PEER_SSRC_NONE)
         return;
     const struct peer_stream *s = &peer->streams[t->streams[layer]];
+    int rtx = peer_stream_of_layer(peer, s->mline, layer, true);
+    if (rtx >= 0)
+        out->rtx_ssrc = peer->streams[rtx].ssrc;
     int64_t lost = tr_rtp_recv_lost(&s->recv);
     out->ssrc = s->ssrc;
     out->packets = s->packets;

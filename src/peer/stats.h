@@ -113,8 +113,8 @@ struct tr_media_peer_stats {
     const char *dtls_role;  /* "server", "client" */
     uint32_t dtls_retransmissions;
     char dtls_cipher[40];
-    char remote_fingerprint[100];
-    const char *srtp_profile; /* "AEAD_AES_128_GCM" ...; NULL before the handshake */
+    char remote_fingerprint[208]; /* hash name and hex; a SHA-512 fits */
+    const char *srtp_profile;     /* "AEAD_AES_128_GCM" ...; NULL before the handshake */
     uint64_t packets_in, bytes_in, packets_out, bytes_out;
     uint64_t drops[TR_DROP_COUNT];
     uint32_t remb_bps; /* received; 0: none */

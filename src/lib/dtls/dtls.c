@@ -392,6 +392,11 @@ bool tr_dtls_is_connected(const struct tr_dtls *dtls)
     return dtls->state == DTLS_CONNECTED;
 }
 
+const char *tr_dtls_cipher(const struct tr_dtls *dtls)
+{
+    return dtls->state == DTLS_CONNECTED && dtls->ssl ? SSL_get_cipher_name(dtls->ssl) : "";
+}
+
 const struct tr_dtls_stats *tr_dtls_stats(const struct tr_dtls *dtls)
 {
     return &dtls->filter.stats;

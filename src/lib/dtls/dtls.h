@@ -131,6 +131,8 @@ TR_MUST_USE enum tr_err tr_dtls_send(struct tr_dtls *dtls, struct tr_slice data)
 void tr_dtls_close(struct tr_dtls *dtls); /* close_notify, then CLOSED(LOCAL) */
 
 bool tr_dtls_is_connected(const struct tr_dtls *dtls);
+/* As OpenSSL names it, "ECDHE-ECDSA-AES128-GCM-SHA256"; "" while there is none. */
+const char *tr_dtls_cipher(const struct tr_dtls *dtls);
 const struct tr_dtls_stats *tr_dtls_stats(const struct tr_dtls *dtls);
 
 #endif
