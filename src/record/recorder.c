@@ -168,8 +168,13 @@ tr_id tr_recorder_start(struct tr_recorder *rec, const char *id, tr_usec now)
         row_failed(rec, id, reason);
         return 0;
     }
-    if (tr_calls_recording(rec->db, id, dir) != TR_OK)
+    enum tr_err err = tr_calls_recording(rec->db, id, dir);
+    if (err != TR_OK) {
+        rec->failed++;
+        tr_log(TR_LOG_ERROR, "record", "not recorded, as the database refused call=%s error=\"%s\"",
+               id, err == TR_ERR_NOTFOUND ? "there is no such call" : tr_sql_error(rec->db));
         return 0;
+    }
     struct recording *r = make_recording(rec, id, dir);
     if (!r || r->failed) {
         row_failed(rec, id, "Too many recordings at once");

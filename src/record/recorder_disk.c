@@ -38,10 +38,11 @@ enum {
 #define SYNC_US (1 * TR_SECOND)
 #define SPACE_US (3 * TR_SECOND)
 
-enum kind { OPEN, META, PACKETS, SENDER_REPORT, CLOSE, PUBLISH, REMOVE, WAKE };
+enum kind { OPEN, META, PACKETS, SENDER_REPORT, CLOSE, PUBLISH, REMOVE, CLEAN, WAKE };
 
 struct texts { /* owned by the message */
     uint8_t call[16];
+    int64_t bytes; /* CLEAN: of the product */
     size_t len;
     char *second; /* in text */
     char text[];
@@ -293,6 +294,19 @@ int tr_disk_remove_path(const char *path)
     return folder ? remove_journal(path) : remove_begins(path);
 }
 
+/* The last look before originals go: a product may have been moved or cut since it was verified. */
+static void clean(struct tr_disk *d, uint64_t cookie, const struct texts *t)
+{
+    struct stat st;
+    if (stat(t->second, &st) == 0 && S_ISREG(st.st_mode) && st.st_size == t->bytes) {
+        tell_done(d, TR_DISK_REMOVED, cookie, tr_disk_remove_path(t->text));
+        return;
+    }
+    struct tr_disk_report r = { .kind = TR_DISK_REMOVED, .id = cookie };
+    snprintf(r.error, sizeof r.error, "the finished file is not there, or not whole");
+    report(d, &r);
+}
+
 static int publish(const struct tr_disk *d, const char *from, const char *to)
 {
     int r = d->conf.ops->rename(d->conf.ops, from, to);
@@ -319,6 +333,10 @@ static void take(struct tr_disk *d, struct message *m)
         break;
     case REMOVE:
         tell_done(d, TR_DISK_REMOVED, m->id, tr_disk_remove_path(m->u.texts->text));
+        texts = true;
+        break;
+    case CLEAN:
+        clean(d, m->id, m->u.texts);
         texts = true;
         break;
     case WAKE: break;
@@ -406,10 +424,17 @@ static enum tr_err post(struct tr_disk *d, const struct message *m)
     return tr_outbox_post(&d->to_disk, m);
 }
 
+struct more { /* beside the first text */
+    const char *second;
+    const uint8_t *call;
+    int64_t bytes;
+};
+
 /* A message with a copy of one or two texts. */
 static enum tr_err post_texts(struct tr_disk *d, struct message m, struct tr_slice first,
-                              const char *second, const uint8_t *call)
+                              const struct more *also)
 {
+    const char *second = also->second;
     size_t more = second ? strlen(second) + 1 : 0;
     struct texts *t = tr_alloc(sizeof *t + first.n + 1 + more);
     if (!t)
@@ -419,8 +444,9 @@ static enum tr_err post_texts(struct tr_disk *d, struct message m, struct tr_sli
     t->second = t->text + first.n + 1;
     if (second)
         memcpy(t->second, second, more);
-    if (call)
-        memcpy(t->call, call, sizeof t->call);
+    if (also->call)
+        memcpy(t->call, also->call, sizeof t->call);
+    t->bytes = also->bytes;
     m.u.texts = t;
     enum tr_err err = post(d, &m);
     if (err)
@@ -431,13 +457,14 @@ static enum tr_err post_texts(struct tr_disk *d, struct message m, struct tr_sli
 enum tr_err tr_disk_open(struct tr_disk *d, tr_id id, const char *dir, const uint8_t call[16])
 {
     atomic_store(&slot_of(d, id)->dropped, 0);
-    return post_texts(d, (struct message){ .kind = OPEN, .id = id }, tr_slice_str(dir), NULL, call);
+    struct message m = { .kind = OPEN, .id = id };
+    return post_texts(d, m, tr_slice_str(dir), &(struct more){ .call = call });
 }
 
 enum tr_err tr_disk_meta(struct tr_disk *d, tr_id id, uint16_t track, struct tr_slice json)
 {
     struct message m = { .kind = META, .id = id, .track = track };
-    return post_texts(d, m, json, NULL, NULL);
+    return post_texts(d, m, json, &(struct more){ .second = NULL });
 }
 
 enum tr_err tr_disk_close(struct tr_disk *d, tr_id id)
@@ -448,13 +475,21 @@ enum tr_err tr_disk_close(struct tr_disk *d, tr_id id)
 enum tr_err tr_disk_publish(struct tr_disk *d, uint64_t cookie, const char *from, const char *to)
 {
     struct message m = { .kind = PUBLISH, .id = cookie };
-    return post_texts(d, m, tr_slice_str(from), to, NULL);
+    return post_texts(d, m, tr_slice_str(from), &(struct more){ .second = to });
 }
 
 enum tr_err tr_disk_remove(struct tr_disk *d, uint64_t cookie, const char *path)
 {
     struct message m = { .kind = REMOVE, .id = cookie };
-    return post_texts(d, m, tr_slice_str(path), NULL, NULL);
+    return post_texts(d, m, tr_slice_str(path), &(struct more){ .second = NULL });
+}
+
+enum tr_err tr_disk_clean(struct tr_disk *d, uint64_t cookie, const char *journal,
+                          const char *product, int64_t bytes)
+{
+    struct message m = { .kind = CLEAN, .id = cookie };
+    return post_texts(d, m, tr_slice_str(journal),
+                      &(struct more){ .second = product, .bytes = bytes });
 }
 
 bool tr_disk_poll(struct tr_disk *d, struct tr_disk_report *r)

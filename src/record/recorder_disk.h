@@ -67,6 +67,10 @@ TR_MUST_USE enum tr_err tr_disk_publish(struct tr_disk *disk, uint64_t cookie, c
 TR_MUST_USE enum tr_err tr_disk_remove(struct tr_disk *disk, uint64_t cookie, const char *path);
 /* false: nothing to report. Also sends on what had to wait. */
 bool tr_disk_poll(struct tr_disk *disk, struct tr_disk_report *report);
+/* The journal of a recording whose product is there with this size; else it stays, with an error.
+ * Reported as REMOVED. */
+TR_MUST_USE enum tr_err tr_disk_clean(struct tr_disk *disk, uint64_t cookie, const char *journal,
+                                      const char *product, int64_t bytes);
 int64_t tr_disk_free_bytes(const struct tr_disk *disk); /* as of some seconds ago */
 void tr_disk_counters(const struct tr_disk *disk, struct tr_disk_counters *out);
 

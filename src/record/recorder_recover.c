@@ -155,8 +155,14 @@ static enum tr_err take_up_rows(struct tr_recorder *rec)
     if (!f.list)
         return TR_ERR_NOMEM;
     enum tr_err err = tr_calls_unfinished(rec->db, CALLS_MAX, note, &f);
+    /* One transaction, or each of a thousand rows would wait for the disk some times. */
+    bool whole = err == TR_OK && f.count > 0 && tr_sql_begin(rec->db) == TR_OK;
     for (uint32_t i = 0; i < f.count && !err; i++)
         take_up(rec, &f.list[i]);
+    if (whole)
+        err = tr_sql_commit(rec->db);
+    if (whole && err)
+        tr_sql_rollback(rec->db);
     tr_free(f.list);
     return err;
 }

@@ -432,7 +432,8 @@ static void claim_clean(struct tr_renderer *r)
     }
     journal_path(r, call_of(job), journal);
     r->clean_cookie = ++r->cookie;
-    r->cleaning = tr_disk_remove(r->conf.disk, r->clean_cookie, journal) == TR_OK;
+    r->cleaning =
+        tr_disk_clean(r->conf.disk, r->clean_cookie, journal, row.file, row.bytes) == TR_OK;
 }
 
 static void cleaned(struct tr_renderer *r, const char *error)

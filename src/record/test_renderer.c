@@ -119,6 +119,33 @@ TEST(originals_go_when_their_time_is_over)
     desk_close(&d);
 }
 
+TEST(originals_stay_when_the_product_has_gone)
+{
+    struct desk d;
+    static const off_t sizes[] = { -1, 3 }; /* removed, cut */
+    for (int k = 0; k < 2; k++) {
+        char path[200];
+        struct tr_job job = { .attempts = 0 };
+        tr_log_set_sink(quiet, NULL);
+        desk_open(&d);
+        d.conf.keep_originals_us = TR_SECOND / 2;
+        desk_start(&d);
+        desk_script(&d, "[ $verify = 1 ] && exit 0; echo product >$out; " SAY_DONE);
+        record_call(&d, CALL_A);
+        CHECK(desk_wait(&d, CALL_A, TR_CALL_REC_READY));
+        snprintf(path, sizeof path, "%s/" CALL_A ".webm", d.dir);
+        CHECK((sizes[k] < 0 ? unlink(path) : truncate(path, sizes[k])) == 0);
+        for (int i = 0; i < 1000 && job.attempts < 2; i++) {
+            tr_recorder_timeout(d.rec, tr_clock_now());
+            tr_clock_sleep(5 * TR_MSEC);
+            job = find_job(&d, "clean/" CALL_A "/1");
+        }
+        CHECK_STR(job.error, "the finished file is not there, or not whole");
+        CHECK(desk_file_exists(&d, "journal/" CALL_A));
+        desk_close(&d);
+    }
+}
+
 TEST(a_failure_is_tried_again)
 {
     struct desk d;

@@ -35,6 +35,7 @@
 #include "server/config.h"
 #include "server/version.h"
 #include "store/calls.h"
+#include "store/lock.h"
 #include "store/sql.h"
 
 enum {
@@ -49,6 +50,7 @@ struct tr_server {
     struct tr_rng rng;
     struct tr_dtls_cert *cert;
     struct tr_media *media;
+    int data_lock, recordings_lock; /* -1: none */
     struct tr_sql *db;
     struct tr_recorder *recorder;
     struct tr_gateway *gw;
@@ -202,6 +204,17 @@ static enum tr_err make_dir(const char *path, const char **why)
     return fail(why, TR_ERR_IO, what, strerrordesc_np(errno));
 }
 
+static enum tr_err lock_dir(const char *path, const char *name, int *fd, const char **why)
+{
+    char what[PATH_MAX_BYTES + 64];
+    enum tr_err err = tr_folder_lock(path, name, fd);
+    if (err == TR_OK)
+        return TR_OK;
+    snprintf(what, sizeof what, "the folder %s cannot be used", path);
+    return fail(why, err, what,
+                err == TR_ERR_EXISTS ? "another tring is running on it" : strerrordesc_np(errno));
+}
+
 /* The first of the places that exists; else the last one. */
 static void find_file(char out[PATH_MAX_BYTES], const char *configured, const char *exe_dir,
                       const char *const *places)
@@ -232,6 +245,10 @@ static enum tr_err open_store(struct tr_server *s, const char *exe_dir, const ch
     enum tr_err err = make_dir(c->server.data_dir, why);
     if (err == TR_OK)
         err = make_dir(s->recordings, why);
+    if (err == TR_OK)
+        err = lock_dir(c->server.data_dir, "tring.lock", &s->data_lock, why);
+    if (err == TR_OK)
+        err = lock_dir(s->recordings, "recordings.lock", &s->recordings_lock, why);
     if (err != TR_OK)
         return err;
     snprintf(path, sizeof path, "%.900s/tring.db", c->server.data_dir);
@@ -451,6 +468,7 @@ enum tr_err tr_server_create(struct tr_server **out, const struct tr_config *con
     if (!s)
         return fail(why, TR_ERR_NOMEM, "out of memory", "");
     s->config = config;
+    s->data_lock = s->recordings_lock = -1;
     s->rng = tr_random_system();
     s->wall_offset_us = tr_clock_unix_us() - tr_clock_now();
     enum tr_err err = open_media(s, why);
@@ -510,6 +528,8 @@ void tr_server_destroy(struct tr_server *s)
     tr_media_destroy(s->media);
     tr_recorder_destroy(s->recorder);
     tr_sql_close(s->db);
+    tr_folder_unlock(s->recordings_lock);
+    tr_folder_unlock(s->data_lock);
     tr_dtls_cert_destroy(s->cert);
     tr_free(s->admin_secret);
     tr_free(s);

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "store/calls.h"
 #include "store/jobs.h"
+#include "store/lock.h"
 #include "unit.h"
 
 static char dir[64], path[100];
@@ -319,4 +320,26 @@ TEST(jobs_back_off_then_die_then_are_requeued)
     CHECK(tr_jobs_claim(&jobs, now, "render", "w", &job) == TR_ERR_NOTFOUND);
     CHECK(tr_jobs_get(&jobs, id, &job) == TR_OK && job.state == TR_JOB_DEAD);
     tr_sql_close(db);
+}
+
+TEST(a_folder_is_locked_once)
+{
+    char folder[] = "/tmp/tring-lock-XXXXXX", file[64];
+    int first, second;
+    CHECK(mkdtemp(folder) != NULL);
+    CHECK(tr_folder_lock(folder, "lock", &first) == TR_OK);
+    CHECK(first >= 0);
+    CHECK(tr_folder_lock(folder, "lock", &second) == TR_ERR_EXISTS);
+    CHECK_INT(second, -1);
+    tr_folder_unlock(second);
+    tr_folder_unlock(first);
+    CHECK(tr_folder_lock(folder, "lock", &second) == TR_OK); /* the file that was left is no lock */
+    tr_folder_unlock(second);
+    snprintf(file, sizeof file, "%s/lock", folder);
+    unlink(file);
+    CHECK(symlink("/dev/null", file) == 0);
+    CHECK(tr_folder_lock(folder, "lock", &first) == TR_ERR_IO);
+    unlink(file);
+    rmdir(folder);
+    CHECK(tr_folder_lock(folder, "lock", &first) == TR_ERR_IO);
 }
