@@ -337,6 +337,40 @@ void tr_udp_send(struct tr_udp *udp, const struct tr_path *path, struct tr_slice
     tr_udp_commit(udp, path, p, datagram.n, 0);
 }
 
+/* A message that the kernel cannot cut: UDP_SEGMENT needs checksums by the device (EIO, which will
+ * not change) and datagrams within the path's MTU (other errors, of this one client). Its datagrams
+ * go one by one. */
+static void send_cut(struct tr_udp *udp, int fd, struct out_msg *m, int why)
+{
+    if (why == EIO)
+        udp->gso = false;
+    for (size_t at = 0; at < m->iov.iov_len; at += m->segment) {
+        size_t left = m->iov.iov_len - at, n = left < m->segment ? left : m->segment;
+        ssize_t sent = sendto(fd, (const uint8_t *)m->iov.iov_base + at, n, MSG_DONTWAIT,
+                              (const struct sockaddr *)&m->to, m->to_len);
+        udp->counters.sends++;
+        udp->counters.datagrams_out += sent >= 0;
+        udp->counters.bytes_out += sent >= 0 ? n : 0;
+        udp->counters.send_dropped += sent < 0;
+    }
+}
+
+static void count_sent(struct tr_udp *udp, const struct out_msg *m)
+{
+    udp->counters.datagrams_out += m->count;
+    udp->counters.bytes_out += m->iov.iov_len;
+}
+
+/* The kernel did not take the message: it is left out, so that those behind it go on. */
+static void not_taken(struct tr_udp *udp, int fd, struct out_msg *m, int why)
+{
+    bool full = why == EAGAIN || why == EWOULDBLOCK || why == ENOBUFS;
+    if (m->segment && !full)
+        send_cut(udp, fd, m, why);
+    else
+        udp->counters.send_dropped += m->count;
+}
+
 /* Hands over the messages first .. end - 1, all of one socket. */
 static void send_batch(struct tr_udp *udp, int first, int end)
 {
@@ -349,18 +383,14 @@ static void send_batch(struct tr_udp *udp, int first, int end)
         if (m->segment)
             set_segment(&hdrs[i].msg_hdr, m);
     }
+    int fd = udp->sockets[udp->msgs[first].socket].fd;
     while (first < end) {
-        int n = sendmmsg(udp->sockets[udp->msgs[first].socket].fd, hdrs + first,
-                         (unsigned)(end - first), MSG_DONTWAIT);
+        int n = sendmmsg(fd, hdrs + first, (unsigned)(end - first), MSG_DONTWAIT);
         udp->counters.sends++;
-        for (int i = 0; i < n; i++, first++) {
-            udp->counters.datagrams_out += udp->msgs[first].count;
-            udp->counters.bytes_out += udp->msgs[first].iov.iov_len;
-        }
-        if (n <= 0 && errno != EINTR) { /* the first message failed: leave it out, go on */
-            udp->counters.send_dropped += udp->msgs[first].count;
-            first++;
-        }
+        for (int i = 0; i < n; i++)
+            count_sent(udp, &udp->msgs[first++]);
+        if (n <= 0 && errno != EINTR)
+            not_taken(udp, fd, &udp->msgs[first++], errno);
     }
 }
 
