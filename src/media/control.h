@@ -34,6 +34,7 @@ struct ctl_tap {
     struct tr_tap to;
     int wired; /* routes that workers hold */
     bool closed;
+    struct ctl_route *routes;
 };
 
 struct ctl_route {
@@ -44,8 +45,9 @@ struct ctl_route {
     uint16_t track;
     struct tr_route_conf conf;
     bool wired;
-    int source_worker, sink_worker; /* while wired */
-    struct ctl_route *next_of_source, *next_of_sink;
+    int source_worker, sink_worker;                /* while wired */
+    struct ctl_route *next_of_source, **at_source; /* what points here */
+    struct ctl_route *next_of_sink, **at_sink;     /* a tap's routes are a list of this kind, too */
 };
 
 struct control {
@@ -63,6 +65,8 @@ TR_MUST_USE enum tr_err ctl_post(struct tr_media *media, int worker, const struc
 
 /* wiring.c */
 void wiring_adopted(struct tr_media *media, struct ctl_peer *p); /* wires what waited for it */
+/* Other m-lines hold: tells the routes, and wires those that waited for one. */
+void wiring_negotiated(struct tr_media *media, struct ctl_peer *p);
 void wiring_peer_gone(struct tr_media *media, struct ctl_peer *p);
 void wiring_tap_gone(struct tr_media *media, tr_id tap);
 void wiring_deinit(struct tr_media *media);

@@ -10,13 +10,14 @@
 #include "rtp/sr.h"
 
 enum {
-    RUN_MAX = 64,     /* packets of one source in a turn; more starts the forwarding early */
-    RING_SLOTS = 512, /* packets of one layer kept for retransmission, a power of two */
-    RESENDS_MAX = 64, /* retransmissions that a sink remembers, so as not to repeat them at once */
-    TAPS_MAX = 4,     /* per source */
+    RUN_MAX = 64,       /* packets of one source in a turn; more starts the forwarding early */
+    RING_SLOTS = 512,   /* packets of one layer kept for retransmission, a power of two */
+    RESEND_SLOTS = 128, /* retransmissions that a sink remembers, a power of two */
+    TAPS_MAX = 4,       /* per source */
 };
 
-#define RING_US TR_SECOND /* packets are kept this long */
+#define RING_US TR_SECOND              /* packets are kept this long */
+#define RING_SCARCE_US (150 * TR_MSEC) /* ... when three of four packets are in use */
 #define KEYFRAME_EVERY_US (500 * TR_MSEC)
 #define TICK_US TR_SECOND
 #define LAYER_TICK_US (100 * TR_MSEC)
@@ -31,11 +32,12 @@ struct sink { /* what a client receives on one m-line */
     int mline;
     struct route *route; /* NULL: nothing is routed here now */
     struct tr_rewrite rw;
-    struct {
+    struct resend {
         uint16_t seq;
-        tr_usec at;
-    } resends[RESENDS_MAX];
-    uint32_t resends_next;
+        uint16_t count; /* 0: free */
+        uint32_t at_ms;
+    } resends[RESEND_SLOTS]; /* by the low bits of seq; a newer number takes the place */
+    int64_t resend_budget;   /* bytes; see route.c */
     int told_substream, told_temporal;
 };
 
@@ -47,7 +49,7 @@ struct route {
     struct tr_layer_choice layer;
     int temporal_seen; /* highest temporal layer forwarded in this window */
     tr_usec temporal_since;
-    struct route *next; /* of the same source */
+    struct route *next, **at; /* of the same source; what points here */
 };
 
 struct ring {
@@ -73,7 +75,7 @@ struct source { /* what a client sends on one m-line, or the shadow of one that 
     struct route *routes;
     struct tap_route taps[TAPS_MAX];
     int taps_count;
-    uint16_t shares[TR_MEDIA_WORKERS_MAX]; /* routes on other workers */
+    uint32_t shares[TR_MEDIA_WORKERS_MAX]; /* routes on other workers */
     int shares_count;
     struct tr_pkt *run[RUN_MAX];
     int run_count;

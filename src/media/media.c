@@ -255,6 +255,7 @@ static void post_restart(struct tr_media *media, struct ctl_peer *p)
     if (m.u.creds)
         *m.u.creds = p->creds;
     if (!m.u.creds || ctl_post(media, p->worker, &m) != TR_OK) {
+        tr_claims_remove(media->claims, tr_slice_str(p->creds.ufrag)); /* no peer in it */
         tr_free(m.u.creds);
         give_up(media, p);
     }
@@ -318,7 +319,7 @@ enum tr_err tr_media_peer_tracks(struct tr_media *media, tr_id id,
     p->tracks_count = count;
     if (p->worker != NOWHERE) {
         post_tracks(media, p);
-        wiring_adopted(media, p); /* routes may have waited for an m-line */
+        wiring_negotiated(media, p);
     }
     return TR_OK;
 }
@@ -424,12 +425,19 @@ static bool next_waiting(struct control *c, struct tr_media_event *event)
     return true;
 }
 
+bool tr_media_flush(struct tr_media *media)
+{
+    bool empty = true;
+    for (int i = 0; i < media->workers_count; i++)
+        empty &= tr_outbox_flush(&media->control->to[i]);
+    return empty;
+}
+
 void tr_media_poll(struct tr_media *media, struct tr_media_event *event)
 {
     struct event_msg m;
     *event = (struct tr_media_event){ .kind = TR_MEDIA_NONE };
-    for (int i = 0; i < media->workers_count; i++)
-        tr_outbox_flush(&media->control->to[i]);
+    tr_media_flush(media);
     if (next_waiting(media->control, event))
         return;
     for (;;) {

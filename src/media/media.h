@@ -143,6 +143,9 @@ struct tr_media_event {
 
 /* The next event; NONE when there is none. */
 void tr_media_poll(struct tr_media *media, struct tr_media_event *event);
+/* Hands over what the workers had no room for; false: some of it still waits, so call again in a
+ * millisecond. tr_media_poll does it, too, but nothing need wake its caller. */
+bool tr_media_flush(struct tr_media *media);
 /* Sums over the workers; cheap, for /metrics. */
 void tr_media_counters(const struct tr_media *media, struct tr_media_counters *out);
 

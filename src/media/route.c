@@ -7,8 +7,15 @@
 #include "media/worker.h"
 #include "payload/codec.h"
 
+/* What a client can have sent again is bounded, or a NACK of a few bytes would fetch kilobytes: each
+ * packet a few times, and all of them together a part of what it is sent anyway. */
 enum {
-    RESEND_GAP_US = 20000, /* a packet is not sent again within this time */
+    RESEND_GAP_MS = 20, /* a packet is not sent again within this time */
+    RESEND_TIMES = 3,
+    RESEND_FORGET_MS = 5000,  /* by then the number stands for another packet */
+    RESEND_PART = 5,          /* one byte for so many that were sent: 20 % */
+    RESEND_BUDGET = 64 << 10, /* at the start */
+    RESEND_BUDGET_MAX = 256 << 10,
     TEMPORAL_ALL = 3,
 };
 
@@ -33,6 +40,7 @@ struct sink *sink_of(struct wpeer *p, int mline)
         k->peer = p;
         k->mline = mline;
         k->told_substream = k->told_temporal = -1;
+        k->resend_budget = RESEND_BUDGET;
         /* Below 2^15, so that a receiver cannot mistake the first rollover (RFC 3711 3.3.1). */
         tr_rewrite_init(&k->rw, (uint16_t)tr_rng_u32(&p->worker->rng), random_ts(p->worker));
         p->sinks[mline] = k;
@@ -42,19 +50,36 @@ struct sink *sink_of(struct wpeer *p, int mline)
 
 /* --- sending --- */
 
-static void send_items(struct sink *k, struct tr_tx_item *items, int n)
+/* Returns how many bytes were queued. */
+static size_t send_items(struct sink *k, const struct tr_tx_item *items, int n)
 {
+    size_t bytes = 0;
     struct worker *w = k->peer->worker;
     struct tr_tx_msg msgs[TR_PEER_RUN_MAX];
     struct tr_path path;
     struct tr_buf out = { .n = (size_t)n * TR_PEER_PACKET_MAX };
     out.p = tr_udp_reserve(w->udp, out.n);
     if (!out.p || !tr_peer_path(k->peer->peer, &path))
-        return;
+        return 0;
     int count = tr_peer_send_run(k->peer->peer, w->now, k->mline, items, n, out, msgs);
-    for (int i = 0; i < count; i++)
+    for (int i = 0; i < count; i++) {
         tr_udp_commit(w->udp, &path, out.p + msgs[i].off, msgs[i].len,
                       msgs[i].count > 1 ? msgs[i].segment : 0);
+        bytes += msgs[i].len;
+    }
+    return bytes;
+}
+
+static void send_first(struct sink *k, const struct tr_tx_item *items, int n)
+{
+    k->resend_budget += (int64_t)send_items(k, items, n) / RESEND_PART;
+    if (k->resend_budget > RESEND_BUDGET_MAX)
+        k->resend_budget = RESEND_BUDGET_MAX;
+}
+
+static void send_again(struct sink *k, const struct tr_tx_item *items, int n)
+{
+    k->resend_budget -= (int64_t)send_items(k, items, n);
 }
 
 static void fill_item(struct tr_tx_item *item, struct tr_pkt *pkt, const struct tr_rewritten *r,
@@ -164,27 +189,33 @@ void route_run(struct route *r, struct tr_pkt *const *pkts, int count)
             continue;
         fill_item(&items[n++], pkts[i], &to, false);
         if (n == TR_PEER_RUN_MAX) {
-            send_items(r->sink, items, n);
+            send_first(r->sink, items, n);
             n = 0;
         }
     }
     if (n > 0)
-        send_items(r->sink, items, n);
+        send_first(r->sink, items, n);
     ask_for_layer(r); /* only now: the key frame may have been in this run */
 }
 
 /* --- retransmission --- */
 
-static bool resent_lately(struct sink *k, uint16_t seq, tr_usec now)
+/* Whether seq may go out once more; it counts as sent then. */
+static bool may_resend(struct sink *k, uint16_t seq, tr_usec now)
 {
-    for (int i = 0; i < RESENDS_MAX; i++) {
-        if (k->resends[i].seq == seq && k->resends[i].at != 0 &&
-            now - k->resends[i].at < RESEND_GAP_US)
-            return true;
+    uint32_t now_ms = (uint32_t)(now / TR_MSEC);
+    struct resend *r = &k->resends[seq & (RESEND_SLOTS - 1)];
+    if (r->seq != seq || now_ms - r->at_ms > RESEND_FORGET_MS)
+        *r = (struct resend){ .seq = seq };
+    if (r->count > 0 && now_ms - r->at_ms < RESEND_GAP_MS)
+        return false; /* it is on its way: nobody asks for too much */
+    if (r->count == RESEND_TIMES || k->resend_budget <= 0) {
+        k->peer->worker->counters.drops[TR_DROP_RESEND]++;
+        return false;
     }
-    k->resends[k->resends_next % RESENDS_MAX].seq = seq;
-    k->resends[k->resends_next++ % RESENDS_MAX].at = now;
-    return false;
+    r->count++;
+    r->at_ms = now_ms;
+    return true;
 }
 
 /* The packet that the client knows as seq, if the source still has it. */
@@ -211,16 +242,16 @@ void sink_nacks(struct sink *k, const uint16_t *seqs, int count)
         return;
     for (int i = 0; i < count; i++) {
         struct tr_pkt *pkt = find_sent(k, seqs[i], &to);
-        if (!pkt || resent_lately(k, seqs[i], k->peer->worker->now))
+        if (!pkt || !may_resend(k, seqs[i], k->peer->worker->now))
             continue;
         fill_item(&items[n++], pkt, &to, true);
         if (n == TR_PEER_RUN_MAX) {
-            send_items(k, items, n);
+            send_again(k, items, n);
             n = 0;
         }
     }
     if (n > 0)
-        send_items(k, items, n);
+        send_again(k, items, n);
 }
 
 /* --- layers and clock --- */
@@ -247,12 +278,9 @@ static struct tr_slice route_key(const tr_id *id)
 void route_destroy(struct route *r)
 {
     struct worker *w = r->source->worker;
-    for (struct route **at = &r->source->routes; *at; at = &(*at)->next) {
-        if (*at == r) {
-            *at = r->next;
-            break;
-        }
-    }
+    *r->at = r->next;
+    if (r->next)
+        r->next->at = r->at;
     tr_map_remove(w->routes, route_key(&r->id));
     if (r->sink->route == r)
         r->sink->route = NULL;
@@ -271,6 +299,12 @@ static struct source *source_for(struct worker *w, const struct msg_route *m)
     return source_create(w, &m->source, NULL, &m->facts, m->source_worker);
 }
 
+static void keep_ring_for(const struct route *r)
+{
+    if (tr_peer_takes_nacks(r->sink->peer->peer, r->sink->mline))
+        (void)!source_keep_ring(r->source); /* without memory for it nothing is sent again */
+}
+
 static void add_route(struct worker *w, const struct msg_route *m)
 {
     struct wpeer *p = wpeer_find(w, m->sink_peer);
@@ -284,19 +318,37 @@ static void add_route(struct worker *w, const struct msg_route *m)
         return;
     }
     *r = (struct route){
-        .id = m->route, .source = s, .sink = k, .conf = m->conf, .next = s->routes
+        .id = m->route, .source = s, .sink = k, .conf = m->conf, .next = s->routes, .at = &s->routes
     };
+    if (r->next)
+        r->next->at = &r->next;
     s->routes = r;
     w->counters.routes++;
     tr_layer_init(&r->layer);
     if (k->route)
         route_destroy(k->route);
     k->route = r;
-    if (tr_peer_takes_nacks(p->peer, k->mline))
-        (void)!source_keep_ring(s); /* without memory for it there are no retransmissions */
+    keep_ring_for(r);
     /* A stream that has not begun starts with a key frame anyway. */
     if (source_flows(s))
         source_keyframe(s, -1);
+}
+
+/* A renegotiation may have changed what the source sends: the owner knows by its tracks, a shadow
+ * learns it here. */
+static void set_route(struct route *r, const struct msg_route *m)
+{
+    bool resumed = r->conf.paused && !m->conf.paused;
+    r->conf = m->conf;
+    if (!r->source->peer && m->facts.layers > 0)
+        r->source->facts = m->facts;
+    keep_ring_for(r);
+    if (resumed) {
+        tr_layer_init(&r->layer); /* start over at a key frame */
+        if (r->source->facts.video)
+            source_keyframe(r->source, -1);
+    }
+    route_layer_tick(r);
 }
 
 void route_message(struct worker *w, const struct msg *m)
@@ -309,16 +361,8 @@ void route_message(struct worker *w, const struct msg *m)
     struct route *r = tr_map_get(w->routes, route_key(&mr->route));
     if (!r)
         return;
-    if (m->kind == MSG_ROUTE_REMOVE) {
+    if (m->kind == MSG_ROUTE_REMOVE)
         route_destroy(r);
-        return;
-    }
-    bool resumed = r->conf.paused && !mr->conf.paused;
-    r->conf = mr->conf;
-    if (resumed) {
-        tr_layer_init(&r->layer); /* start over at a key frame */
-        if (r->source->facts.video)
-            source_keyframe(r->source, -1);
-    }
-    route_layer_tick(r);
+    else
+        set_route(r, mr);
 }

@@ -193,6 +193,12 @@ static void restart_layer(struct source *s, int layer)
     }
 }
 
+/* When packets get scarce, what is new comes before what might be asked for again. */
+static tr_usec ring_time(const struct worker *w, const struct tr_pkt_pool *pool)
+{
+    return tr_pkt_pool_in_use(pool) > w->media->conf.packets_max / 4 * 3 ? RING_SCARCE_US : RING_US;
+}
+
 void source_packet(struct source *s, struct tr_pkt *pkt)
 {
     const struct tr_rtp_meta *m = tr_rtp_meta_const(pkt);
@@ -213,7 +219,7 @@ void source_packet(struct source *s, struct tr_pkt *pkt)
         s->keyframe_pending[m->layer] = false;
     struct ring *ring = s->rings[m->layer];
     if (ring) {
-        expire(ring, w->now - RING_US);
+        expire(ring, w->now - ring_time(w, pkt->pool));
         store(ring, pkt);
     }
     s->run[s->run_count++] = pkt;
@@ -411,10 +417,10 @@ static void add_tap(struct worker *w, struct source *s, const struct msg *m)
         source_keyframe(s, -1);
 }
 
-static void remove_tap(struct source *s, tr_id tap)
+static void remove_tap(struct source *s, tr_id tap, uint16_t track)
 {
     for (int i = 0; i < s->taps_count; i++) {
-        if (s->taps[i].tap == tap) {
+        if (s->taps[i].tap == tap && s->taps[i].track == track) {
             tell_tap_gone(s, i);
             return;
         }
@@ -426,7 +432,7 @@ static void change_share(struct source *s, int worker, int delta)
     TR_ASSERT(worker >= 0 && worker < TR_MEDIA_WORKERS_MAX);
     if (delta < 0 && s->shares[worker] == 0)
         return;
-    s->shares[worker] = (uint16_t)(s->shares[worker] + delta);
+    s->shares[worker] += (uint32_t)delta;
     s->shares_count += delta;
 }
 
@@ -447,7 +453,7 @@ void source_message(struct worker *w, const struct msg *m)
     if (m->kind == MSG_TAP_ADD)
         add_tap(w, s, m);
     else if (s && m->kind == MSG_TAP_REMOVE)
-        remove_tap(s, m->u.tap.tap);
+        remove_tap(s, m->u.tap.tap, m->u.tap.track);
     else if (s && m->kind == MSG_SHARE)
         change_share(s, m->worker, m->u.share.delta);
     else if (s && s->peer && m->kind == MSG_KEYFRAME)

@@ -591,6 +591,56 @@ TEST(losses_are_repaired_here_and_across_workers)
     tr_free(r);
 }
 
+static struct tr_media_counters counters(struct rig *r)
+{
+    struct tr_media_counters sums;
+    run_for(r, 150 * TR_MSEC); /* workers publish them from time to time */
+    tr_media_counters(r->media, &sums);
+    return sums;
+}
+
+/* Half of all is lost, retransmissions too, so the client asks again and again. */
+TEST(what_is_sent_again_is_a_part_of_what_is_sent)
+{
+    struct rig *r = tr_alloc(sizeof *r);
+    if (rig_open(r, NULL)) {
+        struct client *c = client_open(r);
+        route(r, c, c, VIDEO);
+        WAIT_FOR(r, c->up);
+        c->drop_every = 2;
+        send_frames(r, c, 80);
+        struct tr_media_counters sums = counters(r);
+        CHECK(sums.drops[TR_DROP_RESEND] > 0);
+        CHECK(sums.rtx_out > 50 && sums.rtx_out < 64 + 32 + 80 * 10 / 5);
+    }
+    rig_close(r);
+    tr_free(r);
+}
+
+TEST(a_client_that_floods_is_held_to_a_multiple_of_what_it_was_told)
+{
+    struct rig *r = tr_alloc(sizeof *r);
+    if (rig_open(r, NULL)) {
+        struct client *c = client_open(r), *other = client_open(r);
+        WAIT_FOR(r, c->up && other->up);
+        struct tr_media_counters sums = { 0 };
+        tr_usec until = tr_clock_now() + WAIT_US;
+        while (sums.drops[TR_DROP_RATE] == 0 && tr_clock_now() < until) {
+            client_send(c, VIDEO, TR_PEER_RUN_MAX, false);
+            rig_turn(r);
+            tr_media_counters(r->media, &sums);
+        }
+        CHECK(sums.drops[TR_DROP_RATE] > 0);
+        CHECK(sums.bytes_in > 4000000);
+        route(r, other, other, VIDEO);
+        send_frames(r, other, 5);
+        WAIT_FOR(r, other->in[VIDEO].packets == 50);
+        CHECK(!c->down);
+    }
+    rig_close(r);
+    tr_free(r);
+}
+
 /* What the client loses on its way up is asked for by the engine. */
 TEST(losses_of_the_uplink_are_asked_for)
 {
@@ -774,6 +824,35 @@ TEST(a_second_path_may_arrive_at_another_worker)
     tr_free(r);
 }
 
+/* More paths than the agent keeps: the newest one works, the oldest makes room for it. */
+TEST(a_client_may_move_often)
+{
+    struct rig *r = tr_alloc(sizeof *r);
+    if (rig_open(r, NULL)) {
+        struct client *c = client_open(r);
+        route(r, c, c, VIDEO);
+        WAIT_FOR(r, c->up);
+        client_send(c, VIDEO, 10, true);
+        WAIT_FOR(r, c->in[VIDEO].packets == 10);
+        for (int i = 1; i <= TR_ICE_PATH_MAX + 2; i++) {
+            struct tr_path path;
+            tr_udp_close(c->other);
+            c->other = NULL;
+            if (!open_socket(&c->other))
+                break;
+            tr_peer_path(c->peer, &path);
+            path.local = tr_addr_v4(127, 0, 0, 1, tr_udp_port(c->other));
+            send_check(c, c->other, &path);
+            run_for(r, 20 * TR_MSEC);
+            int have = c->in[VIDEO].packets;
+            send_some(c, c->other, &path, VIDEO, 10, false);
+            WAIT_FOR(r, c->in[VIDEO].packets >= have + 10);
+        }
+    }
+    rig_close(r);
+    tr_free(r);
+}
+
 /* --- ends --- */
 
 TEST(peers_that_never_came_and_peers_in_mid_handshake_go_without_a_trace)
@@ -838,6 +917,36 @@ TEST(a_route_waits_for_the_m_lines_of_both_ends)
         b->drop_every = 5; /* the ring is kept, too */
         send_frames(r, a, 10);
         WAIT_FOR(r, b->in[VIDEO].repaired > 5);
+    }
+    rig_close(r);
+    tr_free(r);
+}
+
+/* A client that had one layer gets a second: who listens on another worker is told of it. */
+TEST(a_renegotiation_reaches_those_who_listen_on_another_worker)
+{
+    struct rig *r = tr_alloc(sizeof *r);
+    struct client *a, *b;
+    if (rig_open(r, NULL) && open_two_apart(r, &a, &b)) {
+        struct tr_track_conf tracks[TRACKS];
+        int n = (int)(a - r->clients);
+        uint32_t better = ssrc_of(CLIENTS_MAX, VIDEO, false, false);
+        route(r, a, b, VIDEO);
+        run_for(r, 20 * TR_MSEC);
+        client_send(a, VIDEO, 10, true);
+        WAIT_FOR(r, b->in[VIDEO].packets == 10);
+        fill_tracks(tracks, n, false);
+        tracks[VIDEO].layers_count = 2;
+        tracks[VIDEO].layers[1].ssrc = better;
+        CHECK(tr_media_peer_tracks(r->media, a->id, tracks, TRACKS) == TR_OK);
+        run_for(r, 20 * TR_MSEC);
+        fill_tracks(tracks, n, true);
+        tracks[VIDEO].out_ssrc = better;
+        CHECK(tr_peer_set_tracks(a->peer, tr_clock_now(), tracks, TRACKS) == TR_OK);
+        b->drop_every = 5; /* and the new layer is kept for retransmission */
+        send_frames(r, a, 5);
+        WAIT_FOR(r, b->in[VIDEO].packets > 50 && b->in[VIDEO].repaired > 5);
+        CHECK(events_of(r, TR_MEDIA_LAYER, b->id) >= 1);
     }
     rig_close(r);
     tr_free(r);

@@ -24,12 +24,31 @@ static void post_share(struct tr_media *media, const struct ctl_route *r, int de
         post(media, r->source_worker, &m);
 }
 
-static struct msg route_msg(const struct ctl_route *r, enum msg_kind kind)
+/* Where the peer lives, the m-line must have been negotiated: its facts go with the route. */
+static const struct tr_track_conf *track_of(const struct ctl_peer *p, int mline)
+{
+    bool is = p && p->worker != NOWHERE && mline >= 0 && mline < p->tracks_count;
+    return is && p->tracks[mline].used ? &p->tracks[mline] : NULL;
+}
+
+static struct source_facts facts_of(const struct tr_media *media, struct tr_media_end end)
+{
+    const struct tr_track_conf *t = track_of(ctl_peer(media, end.peer), end.mline);
+    if (!t)
+        return (struct source_facts){ 0 };
+    return (struct source_facts){ .layers = t->layers_count > 0 ? t->layers_count : 1,
+                                  .clock_rate = t->clock_rate,
+                                  .video = t->video };
+}
+
+static struct msg route_msg(const struct tr_media *media, const struct ctl_route *r,
+                            enum msg_kind kind)
 {
     struct msg m = { .kind = kind };
     m.u.route = (struct msg_route){
         .route = r->id,
         .source = key_of(r->source),
+        .facts = facts_of(media, r->source),
         .source_worker = r->source_worker,
         .sink_peer = r->sink.peer,
         .sink_mline = r->sink.mline,
@@ -47,13 +66,6 @@ static struct msg tap_msg(const struct ctl_route *r, const struct ctl_tap *tap, 
     if (tap)
         m.u.tap.to = tap->to;
     return m;
-}
-
-/* Where the peer lives, the m-line must have been negotiated: its facts go with the route. */
-static const struct tr_track_conf *track_of(const struct ctl_peer *p, int mline)
-{
-    bool is = p && p->worker != NOWHERE && mline >= 0 && mline < p->tracks_count;
-    return is && p->tracks[mline].used ? &p->tracks[mline] : NULL;
 }
 
 static void wire_tap(struct tr_media *media, struct ctl_route *r, const struct ctl_peer *from)
@@ -85,12 +97,7 @@ static void wire(struct tr_media *media, struct ctl_route *r)
         return; /* until it is negotiated: see tr_media_peer_tracks */
     r->source_worker = from->worker;
     r->sink_worker = to->worker;
-    struct msg m = route_msg(r, MSG_ROUTE_ADD);
-    m.u.route.facts = (struct source_facts){
-        .layers = track->layers_count > 0 ? track->layers_count : 1,
-        .clock_rate = track->clock_rate,
-        .video = track->video,
-    };
+    struct msg m = route_msg(media, r, MSG_ROUTE_ADD);
     post(media, r->sink_worker, &m);
     post_share(media, r, 1);
     r->wired = true;
@@ -106,40 +113,51 @@ static void unwire(struct tr_media *media, struct ctl_route *r)
         post(media, r->source_worker, &m);
         return;
     }
-    struct msg m = route_msg(r, MSG_ROUTE_REMOVE);
+    struct msg m = route_msg(media, r, MSG_ROUTE_REMOVE);
     post_share(media, r, -1);
     post(media, r->sink_worker, &m);
 }
 
-/* Each route is on the list of its source's peer and, unless it is a tap's, of its sink's. */
-static void unlink_route(struct tr_media *media, struct ctl_route *r)
+/* Each route is on the list of its source's peer, and of its sink's peer or of its tap. */
+static void link_source(struct ctl_route **list, struct ctl_route *r)
 {
-    struct ctl_peer *from = ctl_peer(media, r->source.peer);
-    struct ctl_peer *to = ctl_peer(media, r->sink.peer);
-    for (struct ctl_route **at = from ? &from->sources : NULL; at && *at;
-         at = &(*at)->next_of_source) {
-        if (*at == r) {
-            *at = r->next_of_source;
-            break;
-        }
-    }
-    for (struct ctl_route **at = to ? &to->sinks : NULL; at && *at; at = &(*at)->next_of_sink) {
-        if (*at == r) {
-            *at = r->next_of_sink;
-            break;
-        }
-    }
+    r->next_of_source = *list;
+    r->at_source = list;
+    if (*list)
+        (*list)->at_source = &r->next_of_source;
+    *list = r;
+}
+
+static void link_sink(struct ctl_route **list, struct ctl_route *r)
+{
+    r->next_of_sink = *list;
+    r->at_sink = list;
+    if (*list)
+        (*list)->at_sink = &r->next_of_sink;
+    *list = r;
+}
+
+static void unlink_route(struct ctl_route *r)
+{
+    *r->at_source = r->next_of_source;
+    if (r->next_of_source)
+        r->next_of_source->at_source = r->at_source;
+    *r->at_sink = r->next_of_sink;
+    if (r->next_of_sink)
+        r->next_of_sink->at_sink = r->at_sink;
 }
 
 static void destroy_route(struct tr_media *media, struct ctl_route *r)
 {
     unwire(media, r);
-    unlink_route(media, r);
+    unlink_route(r);
     tr_idtab_remove(media->control->routes, r->id);
     tr_free(r);
 }
 
-static struct ctl_route *create_route(struct tr_media *media, struct tr_media_end source)
+/* sinks: the list of the other end. */
+static struct ctl_route *create_route(struct tr_media *media, struct tr_media_end source,
+                                      struct ctl_route **sinks)
 {
     struct ctl_peer *from = ctl_peer(media, source.peer);
     struct ctl_route *r = from ? tr_alloc(sizeof *r) : NULL;
@@ -151,8 +169,8 @@ static struct ctl_route *create_route(struct tr_media *media, struct tr_media_en
         tr_free(r);
         return NULL;
     }
-    r->next_of_source = from->sources;
-    from->sources = r;
+    link_source(&from->sources, r);
+    link_sink(sinks, r);
     return r;
 }
 
@@ -174,15 +192,20 @@ tr_id tr_media_route(struct tr_media *media, struct tr_media_end source, struct 
     if (!to)
         return 0;
     replace_route_to(media, to, sink.mline);
-    struct ctl_route *r = create_route(media, source);
+    struct ctl_route *r = create_route(media, source, &to->sinks);
     if (!r)
         return 0;
     r->sink = sink;
     r->conf = *conf;
-    r->next_of_sink = to->sinks;
-    to->sinks = r;
     wire(media, r);
     return r->id;
+}
+
+static void update_route(struct tr_media *media, const struct ctl_route *r)
+{
+    struct msg m = route_msg(media, r, MSG_ROUTE_SET);
+    if (r->wired && !r->tap)
+        post(media, r->sink_worker, &m);
 }
 
 void tr_media_route_set(struct tr_media *media, tr_id route, const struct tr_route_conf *conf)
@@ -191,9 +214,7 @@ void tr_media_route_set(struct tr_media *media, tr_id route, const struct tr_rou
     if (!r)
         return;
     r->conf = *conf;
-    struct msg m = route_msg(r, MSG_ROUTE_SET);
-    if (r->wired)
-        post(media, r->sink_worker, &m);
+    update_route(media, r);
 }
 
 void tr_media_route_remove(struct tr_media *media, tr_id route)
@@ -229,15 +250,14 @@ tr_id tr_media_tap_create(struct tr_media *media, const struct tr_tap *to)
     return tap->id;
 }
 
-tr_id tr_media_tap_route(struct tr_media *media, struct tr_media_end source, tr_id tap,
+tr_id tr_media_tap_route(struct tr_media *media, struct tr_media_end source, tr_id id,
                          uint16_t track)
 {
-    if (!tr_idtab_get(media->control->taps, tap))
-        return 0;
-    struct ctl_route *r = create_route(media, source);
+    struct ctl_tap *tap = tr_idtab_get(media->control->taps, id);
+    struct ctl_route *r = tap && !tap->closed ? create_route(media, source, &tap->routes) : NULL;
     if (!r)
         return 0;
-    r->tap = tap;
+    r->tap = id;
     r->track = track;
     wire(media, r);
     return r->id;
@@ -258,13 +278,8 @@ void tr_media_tap_close(struct tr_media *media, tr_id id)
     if (!tap || tap->closed)
         return;
     tap->closed = true;
-    tr_id next = tr_idtab_next(media->control->routes, 0);
-    while (next) {
-        struct ctl_route *r = tr_idtab_get(media->control->routes, next);
-        next = tr_idtab_next(media->control->routes, next);
-        if (r->tap == id)
-            destroy_route(media, r);
-    }
+    while (tap->routes)
+        destroy_route(media, tap->routes);
     finish_tap(media, tap);
 }
 
@@ -285,6 +300,15 @@ void wiring_adopted(struct tr_media *media, struct ctl_peer *p)
         wire(media, r);
     for (struct ctl_route *r = p->sinks; r; r = r->next_of_sink)
         wire(media, r);
+}
+
+void wiring_negotiated(struct tr_media *media, struct ctl_peer *p)
+{
+    for (struct ctl_route *r = p->sources; r; r = r->next_of_source)
+        update_route(media, r);
+    for (struct ctl_route *r = p->sinks; r; r = r->next_of_sink)
+        update_route(media, r);
+    wiring_adopted(media, p);
 }
 
 void wiring_peer_gone(struct tr_media *media, struct ctl_peer *p)

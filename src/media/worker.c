@@ -112,6 +112,10 @@ static void media_in(struct worker *w, struct wpeer *p, struct tr_slice datagram
     }
     if (tr_peer_rtp(p->peer, w->now, datagram, w->spare, &mline) != TR_OK)
         return;
+    if (!wpeer_within_rate(p, datagram.n)) {
+        w->counters.drops[TR_DROP_RATE]++;
+        return;
+    }
     struct tr_pkt *pkt = w->spare;
     w->spare = NULL;
     w->counters.rtp_in++;
@@ -362,17 +366,15 @@ static bool flush_outboxes(struct worker *w)
     return empty;
 }
 
-static tr_usec time_to_sleep(struct worker *w, bool busy)
+static tr_usec time_to_sleep(const struct worker *w, bool delivered)
 {
     const struct tr_heap_node *node = tr_heap_min(&w->timers);
     tr_usec next = tr_usec_min(w->tick_due, w->layer_tick_due);
     if (node)
         next = tr_usec_min(next, node->key);
-    if (!flush_outboxes(w))
+    if (!delivered)
         next = tr_usec_min(next, w->now + TR_MSEC);
-    if (busy || next <= w->now)
-        return 0;
-    return next - w->now;
+    return next <= w->now ? 0 : next - w->now;
 }
 
 void worker_run(void *arg)
@@ -388,10 +390,13 @@ void worker_run(void *arg)
         forward_runs(w);
         let_speak(w);
         tr_udp_flush(w->udp);
+        bool delivered = flush_outboxes(w);
         bool asleep = !busy && tr_mailbox_sleep(w->inbox);
-        ready = tr_waiter_wait(w->waiter, asleep ? time_to_sleep(w, busy) : 0);
-        if (asleep)
+        ready = tr_waiter_wait(w->waiter, asleep ? time_to_sleep(w, delivered) : 0);
+        if (asleep && (ready >> TAG_INBOX & 1))
             tr_mailbox_awake(w->inbox);
+        else if (asleep)
+            tr_mailbox_awake_by_other(w->inbox);
         if (busy)
             ready = UINT32_MAX; /* some were not read dry */
     }

@@ -18,7 +18,11 @@
 #include "net/udp.h"
 #include "srtp/srtp.h"
 
-enum { PUBLISHED = (sizeof(struct tr_media_counters) + 7) / 8 };
+enum {
+    PUBLISHED = (sizeof(struct tr_media_counters) + 7) / 8,
+    /* The agent tells of a new path before it tells which old one made room for it. */
+    WPEER_PATHS = TR_ICE_PATH_MAX * 2,
+};
 
 struct wpeer {
     tr_id id;
@@ -32,9 +36,11 @@ struct wpeer {
     struct source **sources; /* by m-line; NULL: not received */
     struct sink **sinks;     /* by m-line; NULL: nothing was routed here yet */
     struct tr_clock_offset wall;
+    int64_t rate_max, rate_left; /* bytes a second that it may send, and now */
+    tr_usec rate_us;
     char ufrags[2][33]; /* registered in claims: current, and the one before a restart */
-    struct tr_path paths[TR_ICE_PATH_MAX];
-    int path_workers[TR_ICE_PATH_MAX]; /* where its datagrams arrive */
+    struct tr_path paths[WPEER_PATHS];
+    int path_workers[WPEER_PATHS]; /* where its datagrams arrive */
     int paths_count;
 };
 
@@ -103,6 +109,8 @@ struct wpeer *wpeer_find(struct worker *w, tr_id id);
 void wpeer_adopt(struct worker *w, struct peer_birth *birth); /* takes birth */
 struct wpeer *wpeer_of_ufrag(struct worker *w, struct tr_slice ufrag);
 void wpeer_destroy(struct wpeer *p);
+/* Counts an authentic packet of the client; false: it is too much. */
+bool wpeer_within_rate(struct wpeer *p, size_t bytes);
 void wpeer_touch(struct wpeer *p); /* it may have something to say at the end of the turn */
 void wpeer_speak(struct wpeer *p); /* poll until it has nothing more to say */
 void wpeer_tick(struct wpeer *p);

@@ -5,7 +5,13 @@
 #include "base/mem.h"
 #include "media/worker.h"
 
-enum { SLOW_LINK_LOST = 4, SPEAK_MAX = 256 };
+enum {
+    SLOW_LINK_LOST = 4,
+    SPEAK_MAX = 256,
+    RATE_DEFAULT_BPS = 10000000,
+    RATE_TIMES = 4,
+    RATE_PACKET_BYTES = 200, /* what a packet costs besides its bytes: small ones are many */
+};
 
 struct wpeer *wpeer_find(struct worker *w, tr_id id)
 {
@@ -15,6 +21,29 @@ struct wpeer *wpeer_find(struct worker *w, tr_id id)
 struct wpeer *wpeer_of_ufrag(struct worker *w, struct tr_slice ufrag)
 {
     return tr_map_get(w->ufrags, ufrag);
+}
+
+/* --- how much it may send --- */
+
+/* Bytes a second. Clients follow what they are told with some delay, and not all do at all: this is
+ * no congestion control, it keeps one client from flooding those that listen to it. */
+static int64_t rate_max(uint32_t told_bps)
+{
+    return (int64_t)(told_bps > RATE_DEFAULT_BPS ? told_bps : RATE_DEFAULT_BPS) / 8 * RATE_TIMES;
+}
+
+bool wpeer_within_rate(struct wpeer *p, size_t bytes)
+{
+    tr_usec now = p->worker->now;
+    tr_usec since = tr_usec_min(now - p->rate_us, TR_SECOND);
+    p->rate_us = now;
+    p->rate_left += p->rate_max * since / TR_SECOND;
+    if (p->rate_left > p->rate_max)
+        p->rate_left = p->rate_max;
+    if (p->rate_left <= 0)
+        return false;
+    p->rate_left -= (int64_t)bytes + RATE_PACKET_BYTES;
+    return true;
 }
 
 static struct tr_peer *create_peer(struct worker *w, tr_id id,
@@ -79,10 +108,13 @@ void wpeer_adopt(struct worker *w, struct peer_birth *birth)
         p->peer = create_peer(w, birth->id, &birth->conf);
         tr_clock_offset_init(&p->wall, 60 * TR_SECOND);
         memcpy(p->ufrags[0], birth->conf.ufrag, sizeof p->ufrags[0]);
+        p->rate_max = p->rate_left = rate_max(0);
+        p->rate_us = w->now;
     }
     tell_adopted(w, birth->id);
     if (!p || !p->peer || register_peer(p) != TR_OK) {
         tell_down(w, birth->id, "Out of memory");
+        tr_claims_remove(w->media->claims, tr_slice_str(birth->conf.ufrag)); /* it is ours */
         if (p)
             tr_peer_destroy(p->peer);
         tr_free(p);
@@ -143,8 +175,8 @@ static void add_path(struct wpeer *p, const struct tr_path *path)
 {
     struct worker *w = p->worker;
     int arrival = w->arrival_worker;
-    if (p->paths_count == TR_ICE_PATH_MAX)
-        return; /* the agent has the same limit, so this cannot happen */
+    if (p->paths_count == WPEER_PATHS)
+        return; /* the agent has less, so this cannot happen */
     p->paths[p->paths_count] = *path;
     p->path_workers[p->paths_count++] = arrival;
     if (arrival == w->index) {
@@ -292,11 +324,12 @@ static enum tr_err set_tracks(struct wpeer *p, const struct tr_track_conf *track
     return err;
 }
 
-static void restart(struct wpeer *p, const struct tr_media_peer_conf *creds)
+static void restart(struct worker *w, struct wpeer *p, const struct tr_media_peer_conf *creds)
 {
-    struct worker *w = p->worker;
-    if (tr_peer_restart(p->peer, w->now, creds->ufrag, creds->pwd) != TR_OK)
+    if (!p || tr_peer_restart(p->peer, w->now, creds->ufrag, creds->pwd) != TR_OK) {
+        tr_claims_remove(w->media->claims, tr_slice_str(creds->ufrag)); /* of nobody now */
         return;
+    }
     /* Checks with the old credentials may still come until the new pair is selected. */
     forget_ufrag(p, 1);
     memcpy(p->ufrags[1], p->ufrags[0], sizeof p->ufrags[1]);
@@ -340,8 +373,7 @@ void wpeer_message(struct worker *w, const struct msg *m)
         tr_free(m->u.remote);
         break;
     case MSG_PEER_RESTART:
-        if (p)
-            restart(p, m->u.creds);
+        restart(w, p, m->u.creds);
         tr_free(m->u.creds);
         break;
     case MSG_PEER_TRACKS:
@@ -350,8 +382,10 @@ void wpeer_message(struct worker *w, const struct msg *m)
         tr_free(m->u.tracks.list);
         break;
     case MSG_PEER_BITRATE:
-        if (p)
+        if (p) {
             tr_peer_set_bitrate(p->peer, m->u.bps);
+            p->rate_max = rate_max(m->u.bps);
+        }
         break;
     case MSG_PEER_QUERY: answer_query(w, p, m); break;
     case MSG_PEER_CLOSE:

@@ -146,6 +146,11 @@ void tr_mailbox_awake(struct tr_mailbox *box)
     (void)n; /* EAGAIN: another descriptor woke us */
 }
 
+void tr_mailbox_awake_by_other(struct tr_mailbox *box)
+{
+    atomic_store(&box->asleep, false); /* a writer that was about to write ends the next wait */
+}
+
 struct tr_outbox_item {
     struct tr_outbox_item *next;
     _Alignas(16) uint8_t message[];

@@ -28,6 +28,8 @@ int tr_mailbox_fd(const struct tr_mailbox *box); /* readable when the reader sho
 /* Reader only: true: asleep from now on; false: a message came meanwhile, take it first. */
 bool tr_mailbox_sleep(struct tr_mailbox *box);
 void tr_mailbox_awake(struct tr_mailbox *box); /* after waiting */
+/* The same when tr_mailbox_fd is known not to be readable: saves a system call. */
+void tr_mailbox_awake_by_other(struct tr_mailbox *box);
 
 /* Outbox: messages of one writer that must not be lost, in order. One thread. */
 struct tr_outbox_item;

@@ -23,6 +23,8 @@ const char *tr_drop_name(enum tr_drop drop)
     case TR_DROP_NO_BUFFER: return "no_buffer";
     case TR_DROP_MAILBOX_FULL: return "mailbox_full";
     case TR_DROP_SEND: return "send_failed";
+    case TR_DROP_RATE: return "rate";
+    case TR_DROP_RESEND: return "resend_budget";
     case TR_DROP_COUNT: break;
     }
     return "unknown";

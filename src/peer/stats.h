@@ -27,6 +27,8 @@ enum tr_drop {
     TR_DROP_NO_BUFFER,    /* packet pool empty */
     TR_DROP_MAILBOX_FULL, /* the other worker did not keep up */
     TR_DROP_SEND,         /* the kernel did not take it */
+    TR_DROP_RATE,         /* a client that sends far more than it was told to */
+    TR_DROP_RESEND,       /* a retransmission beyond what a sink may ask for */
     TR_DROP_COUNT
 };
 

@@ -356,7 +356,9 @@ static tr_usec timers(void *arg, tr_usec now)
         tr_gateway_timeout(s->gw, now);
     if (tr_recorder_next_timeout(s->recorder) <= now)
         tr_recorder_timeout(s->recorder, now);
-    return tr_usec_min(tr_gateway_next_timeout(s->gw), tr_recorder_next_timeout(s->recorder));
+    tr_usec next =
+        tr_usec_min(tr_gateway_next_timeout(s->gw), tr_recorder_next_timeout(s->recorder));
+    return tr_media_flush(s->media) ? next : tr_usec_min(next, now + TR_MSEC);
 }
 
 /* The loop still runs for a moment after this, so that clients hear of it. */
