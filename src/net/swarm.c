@@ -13,6 +13,7 @@
 
 #include "base/assert.h"
 #include "base/mem.h"
+#include "net/sockaddr.h"
 
 enum {
     READY_MAX = 64,
@@ -92,44 +93,13 @@ const struct tr_swarm_counters *tr_swarm_counters(const struct tr_swarm *s)
 
 /* --- sockets --- */
 
-static socklen_t to_sockaddr(const struct tr_addr *a, struct sockaddr_storage *ss)
-{
-    memset(ss, 0, sizeof *ss);
-    if (tr_addr_is_v4(a)) {
-        struct sockaddr_in *in = (struct sockaddr_in *)ss;
-        in->sin_family = AF_INET;
-        in->sin_port = htons(a->port);
-        memcpy(&in->sin_addr, a->ip + 12, 4);
-        return sizeof *in;
-    }
-    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)ss;
-    in6->sin6_family = AF_INET6;
-    in6->sin6_port = htons(a->port);
-    memcpy(&in6->sin6_addr, a->ip, 16);
-    return sizeof *in6;
-}
-
-static struct tr_addr from_sockaddr(const struct sockaddr_storage *ss)
-{
-    struct tr_addr a = { 0 };
-    if (ss->ss_family == AF_INET) {
-        const struct sockaddr_in *in = (const struct sockaddr_in *)ss;
-        const uint8_t *b = (const uint8_t *)&in->sin_addr;
-        return tr_addr_v4(b[0], b[1], b[2], b[3], ntohs(in->sin_port));
-    }
-    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)ss;
-    memcpy(a.ip, &in6->sin6_addr, 16);
-    a.port = ntohs(in6->sin6_port);
-    return a;
-}
-
 static int open_socket(const struct tr_swarm *s, const struct tr_addr *ip, struct tr_addr *local)
 {
     int on = 1, bytes = KERNEL_BUFFER_BYTES;
     struct sockaddr_storage ss;
     struct tr_addr any_port = *ip;
     any_port.port = 0;
-    socklen_t len = to_sockaddr(&any_port, &ss);
+    socklen_t len = tr_sockaddr_put(&ss, &any_port);
     int fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -1;
@@ -141,7 +111,7 @@ static int open_socket(const struct tr_swarm *s, const struct tr_addr *ip, struc
         close(fd);
         return -1;
     }
-    *local = from_sockaddr(&ss);
+    *local = tr_sockaddr_get(&ss);
     return fd;
 }
 
@@ -186,18 +156,6 @@ void tr_swarm_remove(struct tr_swarm *s, uint32_t socket)
 
 /* --- in --- */
 
-static size_t gro_size(struct msghdr *hdr, size_t len)
-{
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(hdr); c; c = CMSG_NXTHDR(hdr, c)) {
-        int size;
-        if (c->cmsg_level != IPPROTO_UDP || c->cmsg_type != UDP_GRO)
-            continue;
-        memcpy(&size, CMSG_DATA(c), sizeof size);
-        return size > 0 ? (size_t)size : len;
-    }
-    return len;
-}
-
 static void deliver(struct tr_swarm *s, void *arg, const struct tr_path *path, struct tr_slice in,
                     size_t size, tr_udp_h *handler)
 {
@@ -228,9 +186,9 @@ static void read_socket(struct tr_swarm *s, uint32_t socket, tr_udp_h *handler)
     }
     int n = recvmmsg(m.fd, msgs, RECV_BATCH, MSG_DONTWAIT, NULL);
     for (int i = 0; i < n; i++) {
-        struct tr_path path = { .local = m.local, .remote = from_sockaddr(&from[i]) };
+        struct tr_path path = { .local = m.local, .remote = tr_sockaddr_get(&from[i]) };
         struct tr_slice in = tr_slice(iov[i].iov_base, msgs[i].msg_len);
-        deliver(s, m.arg, &path, in, gro_size(&msgs[i].msg_hdr, in.n), handler);
+        deliver(s, m.arg, &path, in, tr_gro_size(&msgs[i].msg_hdr, in.n), handler);
     }
 }
 
@@ -259,7 +217,7 @@ void tr_swarm_send(struct tr_swarm *s, uint32_t socket, const struct tr_addr *to
     uint8_t *p = s->out + (size_t)s->queued * DATAGRAM_MAX;
     memcpy(p, datagram.p, datagram.n);
     w->socket = socket;
-    w->to_len = to_sockaddr(to, &w->to);
+    w->to_len = tr_sockaddr_put(&w->to, to);
     w->iov = (struct iovec){ p, datagram.n };
     s->queued++;
 }

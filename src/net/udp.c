@@ -14,6 +14,7 @@
 
 #include "base/assert.h"
 #include "base/mem.h"
+#include "net/sockaddr.h"
 
 enum {
     RECV_BATCH = 16,
@@ -55,36 +56,6 @@ struct tr_udp {
     int msgs_count;
 };
 
-static socklen_t to_sockaddr(const struct tr_addr *a, bool v6_socket, struct sockaddr_storage *ss)
-{
-    memset(ss, 0, sizeof *ss);
-    if (!v6_socket) {
-        struct sockaddr_in *in = (struct sockaddr_in *)ss;
-        in->sin_family = AF_INET;
-        in->sin_port = htons(a->port);
-        memcpy(&in->sin_addr, a->ip + 12, 4);
-        return sizeof *in;
-    }
-    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)ss;
-    in6->sin6_family = AF_INET6;
-    in6->sin6_port = htons(a->port);
-    memcpy(&in6->sin6_addr, a->ip, 16);
-    return sizeof *in6;
-}
-
-static void from_sockaddr(const struct sockaddr_storage *ss, struct tr_addr *a)
-{
-    if (ss->ss_family == AF_INET) {
-        const struct sockaddr_in *in = (const struct sockaddr_in *)ss;
-        const uint8_t *b = (const uint8_t *)&in->sin_addr;
-        *a = tr_addr_v4(b[0], b[1], b[2], b[3], ntohs(in->sin_port));
-        return;
-    }
-    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)ss;
-    memcpy(a->ip, &in6->sin6_addr, 16);
-    a->port = ntohs(in6->sin6_port);
-}
-
 static bool is_v6(const struct socket *s)
 {
     return !tr_addr_is_v4(&s->local);
@@ -110,7 +81,7 @@ static enum tr_err open_socket(struct tr_udp *udp, struct socket *s, const struc
     if (setsockopt(s->fd, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof bytes) != 0)
         setsockopt(s->fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
     s->gro = setsockopt(s->fd, IPPROTO_UDP, UDP_GRO, &on, sizeof on) == 0;
-    if (bind(s->fd, (struct sockaddr *)&ss, to_sockaddr(&s->local, is_v6(s), &ss)) != 0)
+    if (bind(s->fd, (struct sockaddr *)&ss, tr_sockaddr_put(&ss, &s->local)) != 0)
         return TR_ERR_IO;
     /* Only now: a port counts as free for SO_REUSEPORT when another program shares it likewise. */
     if (port == 0 && setsockopt(s->fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0)
@@ -118,7 +89,7 @@ static enum tr_err open_socket(struct tr_udp *udp, struct socket *s, const struc
     socklen_t len = sizeof ss;
     if (getsockname(s->fd, (struct sockaddr *)&ss, &len) != 0)
         return TR_ERR_IO;
-    from_sockaddr(&ss, &s->local);
+    s->local = tr_sockaddr_get(&ss);
     if (udp->gso) {
         int segment = 0;
         udp->gso = setsockopt(s->fd, IPPROTO_UDP, UDP_SEGMENT, &segment, sizeof segment) == 0;
@@ -204,18 +175,6 @@ const struct tr_udp_counters *tr_udp_counters(const struct tr_udp *udp)
 
 /* --- in --- */
 
-static size_t gro_size(struct msghdr *hdr, size_t len)
-{
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(hdr); c; c = CMSG_NXTHDR(hdr, c)) {
-        if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_GRO) {
-            int size;
-            memcpy(&size, CMSG_DATA(c), sizeof size);
-            return size > 0 ? (size_t)size : len;
-        }
-    }
-    return len;
-}
-
 static void split(struct tr_udp *udp, const struct tr_path *path, struct tr_slice bytes,
                   size_t size, tr_udp_h *handler, void *arg)
 {
@@ -249,10 +208,9 @@ bool tr_udp_receive(struct tr_udp *udp, int socket, tr_udp_h *handler, void *arg
         return n < 0 && errno == EINTR;
     udp->counters.receives++;
     for (int i = 0; i < n; i++) {
-        struct tr_path path = { .local = s->local };
-        from_sockaddr(&from[i], &path.remote);
+        struct tr_path path = { .local = s->local, .remote = tr_sockaddr_get(&from[i]) };
         struct tr_slice bytes = tr_slice(iov[i].iov_base, msgs[i].msg_len);
-        split(udp, &path, bytes, gro_size(&msgs[i].msg_hdr, bytes.n), handler, arg);
+        split(udp, &path, bytes, tr_gro_size(&msgs[i].msg_hdr, bytes.n), handler, arg);
     }
     return n == RECV_BATCH;
 }
@@ -298,7 +256,7 @@ static void queue(struct tr_udp *udp, int socket, const struct tr_addr *to, cons
         udp->out_used = used;
     }
     struct out_msg *m = &udp->msgs[udp->msgs_count++];
-    m->to_len = to_sockaddr(to, is_v6(&udp->sockets[socket]), &m->to);
+    m->to_len = tr_sockaddr_put(&m->to, to);
     m->socket = socket;
     m->iov = (struct iovec){ (void *)(uintptr_t)p, len };
     m->segment = segment;
