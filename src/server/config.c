@@ -106,15 +106,43 @@ static bool is_choice(const char *choices, const char *text)
     return false;
 }
 
+/* The next character of UTF-8 (RFC 3629); false: it is none. */
+static bool next_char(const unsigned char **p, uint32_t *c)
+{
+    static const uint32_t least[] = { 0, 0x80, 0x800, 0x10000 };
+    int more = **p < 0x80 ? 0 : (**p & 0xe0) == 0xc0 ? 1 : (**p & 0xf0) == 0xe0 ? 2 : 3;
+    if (more == 3 && (**p & 0xf8) != 0xf0)
+        return false;
+    *c = more ? **p & (0x3fu >> more) : **p;
+    for (int i = 0; i < more; i++) {
+        if ((*++*p & 0xc0) != 0x80)
+            return false;
+        *c = *c << 6 | (**p & 0x3f);
+    }
+    ++*p;
+    return *c >= least[more] && *c <= 0x10ffff && (*c < 0xd800 || *c > 0xdfff);
+}
+
+/* Characters that YAML cannot hold, or takes for the end of a line. */
+static bool is_control(uint32_t c)
+{
+    return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x2028 || c == 0x2029 || c == 0xfeff ||
+           c == 0xfffe || c == 0xffff;
+}
+
 /* What every text must be, as a value or an item of a list. */
 static const char *check_text(const struct tr_config_key *key, const char *text, char why[256])
 {
     const char *reason = NULL;
     if (strlen(text) > TR_CONFIG_TEXT_MAX)
         return "is too long";
-    for (const char *p = text; *p; p++)
-        if ((unsigned char)*p < 0x20)
+    for (const unsigned char *p = (const unsigned char *)text; *p;) {
+        uint32_t c;
+        if (!next_char(&p, &c))
+            return "is not UTF-8 text";
+        if (is_control(c))
             return "has control characters";
+    }
     if (key->choices && !is_choice(key->choices, text)) {
         snprintf(why, 256, "must be one of %s", key->choices);
         return why;
@@ -291,7 +319,7 @@ enum tr_err tr_config_load(struct tr_config *config, const char *path, bool opti
     size_t n = file && text ? fread(text, 1, TR_CONFIG_FILE_MAX + 1, file) : 0;
     enum tr_err err = text ? TR_ERR_BADMSG : TR_ERR_NOMEM;
     if (!file || ferror(file)) {
-        tr_config_problem(problems, path, 0, "file", "cannot be read: %s", strerror(errno));
+        tr_config_problem(problems, path, 0, "file", "cannot be read: %s", strerrordesc_np(errno));
     } else if (n > TR_CONFIG_FILE_MAX) {
         tr_config_problem(problems, path, 0, "file", "is larger than %d bytes", TR_CONFIG_FILE_MAX);
     } else if (text) {

@@ -91,7 +91,7 @@ static void take_pair(struct walk *w, const char *path, const yaml_node_t *map,
     const yaml_node_t *value = yaml_document_get_node(w->doc, pair->value);
     char full[PATH_MAX_CHARS];
 
-    if (name->type != YAML_SCALAR_NODE || !scalar(name)) {
+    if (name->type != YAML_SCALAR_NODE || !scalar(name) || !*scalar(name)) {
         tr_config_problem(w->problems, w->name, line_of(name), *path ? path : "file",
                           "has a key that is not a text");
         return;

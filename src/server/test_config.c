@@ -1,5 +1,5 @@
-/* Goal: a good file gives its values, each kind of mistake is told with file, line and key, and what
- * --print-config writes reads back to the same. */
+/* Goal: a good file gives its values, each kind of mistake is told with file, line and key, and
+ * what --print-config writes reads back to the same. */
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -178,6 +178,29 @@ TEST(config_print_reads_back)
     free(first);
     free(second);
     free(defaults);
+}
+
+/* What YAML cannot hold would make --print-config write a file that does not read back. */
+TEST(config_texts_are_text)
+{
+    static const char *const bad[] = { "\xff",     "\xc0\xaf", "\xed\xa0\x80", "\xf5\x80\x80\x80",
+                                       "a\x7f",    "\xc2\x85", "\xe2\x80\xa8", "\xef\xbb\xbf",
+                                       "\xe2\x82", "\t" };
+    struct tr_config c;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        char entry[64];
+        snprintf(entry, sizeof(entry), "TRING_SERVER_NAME=%s", bad[i]);
+        char *const env[] = { entry, NULL };
+        CHECK_INT(parse(&c, "", env), TR_ERR_BADMSG);
+        tr_config_deinit(&c);
+    }
+    char good[] = "TRING_SERVER_NAME=Gr\xc3\xbc\xc3\x9f Gott \xf0\x9f\x93\x9e";
+    char *const env[] = { good, NULL };
+    CHECK_INT(parse(&c, "", env), TR_OK);
+    tr_config_deinit(&c);
+    CHECK_INT(parse(&c, "? \"\"\n: 1\n", NULL), TR_ERR_BADMSG);
+    CHECK(strstr(told, "has a key that is not a text") != NULL);
+    tr_config_deinit(&c);
 }
 
 TEST(config_file)
