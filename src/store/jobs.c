@@ -31,6 +31,9 @@ static const char *const steps[] = {
     " payload TEXT NOT NULL, error TEXT NOT NULL DEFAULT '',"
     " created INTEGER NOT NULL, updated INTEGER NOT NULL);"
     "CREATE INDEX jobs_pick ON jobs(kind, state, priority DESC, run_at)",
+    /* Jobs that are over stay for ever: a claim must not walk past them. */
+    "DROP INDEX jobs_pick;"
+    "CREATE INDEX jobs_open ON jobs(kind, priority DESC, run_at, id) WHERE state IN (0, 1)",
 };
 
 #define COLUMNS                                                                                    \
@@ -132,7 +135,8 @@ static enum tr_err bury(struct tr_jobs *jobs, int64_t now, const char *kind)
 {
     struct tr_sql_stmt *st = tr_sql_use(
         jobs->db, "UPDATE jobs SET state = 3, updated = ?1, error = 'the worker stopped'"
-                  " WHERE kind = ?2 AND state = 1 AND lease_until <= ?1 AND attempts >= ?3");
+                  " WHERE kind = ?2 AND state IN (0, 1) AND state = 1 AND lease_until <= ?1"
+                  " AND attempts >= ?3");
     tr_sql_bind_int(st, 1, now);
     tr_sql_bind_text(st, 2, kind);
     tr_sql_bind_int(st, 3, jobs->conf.max_attempts);
@@ -149,7 +153,8 @@ enum tr_err tr_jobs_claim(struct tr_jobs *jobs, int64_t now, const char *kind, c
         jobs->db,
         "UPDATE jobs SET state = 1, owner = ?3, token = token + 1, attempts = attempts + 1,"
         " progress = 0, lease_until = ?4, updated = ?1 WHERE id = (SELECT id FROM jobs"
-        " WHERE kind = ?2 AND ((state = 0 AND run_at <= ?1) OR (state = 1 AND lease_until <= ?1))"
+        " WHERE kind = ?2 AND state IN (0, 1)" /* as the index has it */
+        " AND ((state = 0 AND run_at <= ?1) OR (state = 1 AND lease_until <= ?1))"
         " ORDER BY priority DESC, run_at, id LIMIT 1) RETURNING " COLUMNS);
     tr_sql_bind_int(st, 1, now);
     tr_sql_bind_text(st, 2, kind);
@@ -228,7 +233,8 @@ enum tr_err tr_jobs_expire(struct tr_jobs *jobs, int64_t now, const char *kind, 
 {
     struct tr_sql_stmt *st =
         tr_sql_use(jobs->db, "UPDATE jobs SET lease_until = ?1, updated = ?1"
-                             " WHERE kind = ?2 AND state = 1 AND owner <> ?3 AND lease_until > ?1");
+                             " WHERE kind = ?2 AND state IN (0, 1) AND state = 1"
+                             " AND owner <> ?3 AND lease_until > ?1");
     tr_sql_bind_int(st, 1, now);
     tr_sql_bind_text(st, 2, kind);
     tr_sql_bind_text(st, 3, owner);

@@ -343,3 +343,22 @@ TEST(a_folder_is_locked_once)
     rmdir(folder);
     CHECK(tr_folder_lock(folder, "lock", &first) == TR_ERR_IO);
 }
+
+/* A claim reads the open jobs alone, however many are over: the plan says so. */
+TEST(claims_do_not_walk_past_finished_jobs)
+{
+    struct tr_sql *db;
+    struct tr_jobs jobs;
+    char plan[200];
+    CHECK(tr_sql_open(&db, ":memory:") == TR_OK);
+    CHECK(tr_jobs_init(&jobs, db, NULL) == TR_OK);
+    struct tr_sql_stmt *st =
+        tr_sql_use(db, "EXPLAIN QUERY PLAN SELECT id FROM jobs WHERE kind = ?2 AND state IN (0, 1)"
+                       " AND ((state = 0 AND run_at <= ?1) OR (state = 1 AND lease_until <= ?1))"
+                       " ORDER BY priority DESC, run_at, id LIMIT 1");
+    CHECK(tr_sql_step(st) == TR_OK);
+    tr_sql_text(st, 3, plan, sizeof plan);
+    CHECK(strstr(plan, "jobs_open") != NULL);
+    CHECK(tr_sql_step(st) == TR_ERR_NOTFOUND); /* nor does it sort */
+    tr_sql_close(db);
+}
