@@ -1,8 +1,8 @@
-/* The Admin API: the same way of a request (api.c) with verbs of its own. Settings of Janus that have
- * no meaning here are unknown requests rather than answers that promise something. */
+/* The Admin API: the same way of a request (api.c) with verbs of its own. Settings of Janus that
+ * have no meaning here are unknown requests rather than answers that promise something. */
 #include <string.h>
 
-#include "gateway/core.h"
+#include "gateway/api.h"
 #include "net/log.h"
 
 /* --- without a session --- */

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "gateway/core.h"
+#include "gateway/api.h"
 
 #define ANSWER_US (2 * TR_SECOND)
 

@@ -1,12 +1,12 @@
 /* Requests of the Janus API: the way that every one of them takes (form, verb, level, secret,
- * session, handle, fields), and the verbs themselves. A verb's function finds everything checked. */
+ * session, handle, fields), and the verbs themselves. A verb finds everything checked. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-#include "gateway/core.h"
+#include "gateway/api.h"
 #include "gateway/json.h"
 
 /* --- replies --- */
@@ -20,7 +20,7 @@ void tr_client_send(struct tr_gateway *gw, struct tr_client *client, json_t *mes
         return;
     }
     client->ops->send(client, tr_slice_str(text));
-    free(text);
+    free(text); /* tidy: allow free - jansson hands out malloc memory */
 }
 
 json_t *tr_error_object(int code, const char *reason)

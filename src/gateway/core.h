@@ -1,4 +1,5 @@
-/* What the files of the API core share. Nothing outside src/gateway includes this. */
+/* What the files of the API core share: sessions, handles and the gateway that owns them. What
+ * requests need beside is in api.h. Nothing outside src/gateway includes this. */
 #ifndef TR_GATEWAY_CORE_H
 #define TR_GATEWAY_CORE_H
 
@@ -12,7 +13,6 @@
 #include "gateway/pc.h"
 #include "gateway/plugin.h"
 #include "gateway/ratelimit.h"
-#include "gateway/request.h"
 
 /* One past the largest id: 53 bits, which a JavaScript number holds. */
 #define TR_API_ID_END (1ull << 53)
@@ -98,43 +98,8 @@ struct tr_gateway {
     struct tr_gateway_counters counters;
 };
 
-/* --- requests (api.c) --- */
-
-enum tr_api_level { TR_LEVEL_NONE = 1, TR_LEVEL_SESSION = 2, TR_LEVEL_HANDLE = 4 };
-
-struct tr_api { /* one request on its way */
-    struct tr_gateway *gw;
-    struct tr_client *client;
-    tr_usec now;
-    json_t *request;
-    const char *transaction; /* NULL until it is known */
-    uint64_t session_id, handle_id;
-    struct tr_session *session; /* NULL at lower levels */
-    struct tr_handle *handle;
-};
-
-struct tr_verb {
-    const char *name; /* NULL ends a table */
-    unsigned levels;  /* enum tr_api_level, a set */
-    bool open;        /* needs no secret */
-    const struct tr_field *fields;
-    void (*handle)(struct tr_api *api);
-};
-
-extern const struct tr_verb tr_api_verbs[];
-extern const struct tr_verb tr_admin_verbs[];
-
-/* {"janus":kind,"session_id"?,"transaction"?}; the caller adds to it. May be NULL (memory). */
-json_t *tr_api_reply(const struct tr_api *api, const char *kind);
-void tr_api_send(const struct tr_api *api, json_t *reply); /* takes reply */
-/* "success" with a key, whose value (a new reference) is taken; key NULL: none. */
-void tr_api_success(const struct tr_api *api, const char *key, json_t *value);
-void tr_api_error(const struct tr_api *api, int code, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
 void tr_client_send(struct tr_gateway *gw, struct tr_client *client, json_t *message); /* takes */
-json_t *tr_gateway_info(const struct tr_gateway *gw, const struct tr_api *api);        /* info.c */
 json_t *tr_error_object(int code, const char *reason);
-void tr_api_message(struct tr_api *api); /* message.c: the verb "message" */
 struct tr_plugin *tr_gateway_plugin(const struct tr_gateway *gw, const char *package);
 
 /* --- sessions (session.c) --- */
@@ -173,7 +138,6 @@ void tr_gateway_settle(struct tr_gateway *gw, tr_usec now);
 
 /* --- Admin (admin_info.c) --- */
 
-void tr_admin_handle_info(struct tr_api *api);
 /* stats NULL: the worker does not know the peer, or did not answer. */
 void tr_admin_answer(struct tr_gateway *gw, struct tr_pending *pending,
                      const struct tr_media_peer_stats *stats, tr_usec now);

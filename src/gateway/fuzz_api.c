@@ -1,7 +1,7 @@
-/* The API core under a script of requests, long polls, media events, lost connections and time. Each
- * line of the input is one step:
- *   <client><level><JSON>   client w, v (WebSocket), h (HTTP), a (Admin); level b (ids in the body),
- *                           r, s, x (path of root, newest session, newest handle)
+/* The API core under a script of requests, long polls, media events, lost connections and time.
+ * Each line of the input is one step:
+ *   <client><level><JSON>   client w, v (WebSocket), h (HTTP), a (Admin); level b (ids in
+ *                           the body), r, s, x (path of root, newest session, newest handle)
  *   p<maxev> long poll   g<client> connection lost   t<c> time passes   m<kind><mline> media event
  *   u PeerConnection comes up on the newest handle */
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* The API core: sessions, handles, requests, events, authentication and the Admin API, as a state
- * machine without sockets, clock or threads. Speaks the Janus API (session, handle, plugin messages).
+ * machine without sockets, clock or threads. Speaks the Janus API.
  *
  * Transports embed a struct tr_client in their connection, hand in what it says by
  * tr_gateway_input and are called back on client->ops. Everything runs on the control thread, and
@@ -20,9 +20,7 @@
 #include "base/time.h"
 
 struct tr_gateway;
-struct tr_handle;
 struct tr_media_event;
-struct tr_pc;
 struct tr_pc_services;
 struct tr_rng;
 struct tr_pending;
@@ -148,15 +146,5 @@ void tr_gateway_media_event(struct tr_gateway *gw, tr_usec now, const struct tr_
 void tr_gateway_set_accepting(struct tr_gateway *gw, bool accepting); /* new sessions; else 472 */
 bool tr_gateway_accepting(const struct tr_gateway *gw);
 void tr_gateway_counters(const struct tr_gateway *gw, struct tr_gateway_counters *out);
-/* A secret of 32 random characters, made once and kept in the file `name` of a folder with mode
- * 0600; read when it is there. Used for the Admin secret. The caller frees it with tr_free. */
-TR_MUST_USE enum tr_err tr_gateway_secret_file(const char *folder, const char *name,
-                                               struct tr_rng *rng, char **secret);
-
-/* --- for pc.c --- */
-
-struct tr_pc *tr_handle_pc(const struct tr_handle *handle);
-/* Which media peer belongs to the handle from now on (0: none), so that media events find it. */
-TR_MUST_USE enum tr_err tr_handle_set_peer(struct tr_handle *handle, tr_id peer);
 
 #endif

@@ -1,7 +1,7 @@
 /* The answer to "info". What this server has no notion of is told as off. */
 #include <stdlib.h>
 
-#include "gateway/core.h"
+#include "gateway/api.h"
 
 /* "1.2.3" -> 10203 in decimal places of two: 1.4.2 is 1402 as in the field, 0.1.0 is 100. */
 static int version_number(const char *text)

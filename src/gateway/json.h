@@ -8,7 +8,7 @@
 #include "base/err.h"
 #include "base/slice.h"
 
-/* Whether arrays and objects nest deeper than max anywhere in the text. Linear; needs no valid JSON. */
+/* Whether arrays and objects nest deeper than max anywhere in the text. Linear; takes any text. */
 bool tr_json_too_deep(struct tr_slice text, int max);
 /* Takes the next value off the front of *text. *value is NULL when only white space is left.
  * BADMSG: reason says what is wrong; *text is then used up. */

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "gateway/core.h"
+#include "gateway/api.h"
 
 static const struct tr_field jsep_fields[] = {
     { "type", TR_FIELD_STRING, true },       { "sdp", TR_FIELD_STRING, true },

@@ -92,4 +92,10 @@ const struct tr_sdp_media_params *tr_pc_mline(const struct tr_handle *handle, in
 /* The ends of an m-line for media/media.h: what the client sends, and what it receives. */
 struct tr_media_end tr_pc_end(const struct tr_handle *handle, int mline);
 
+/* --- of the API core, for pc.c --- */
+
+struct tr_pc *tr_handle_pc(const struct tr_handle *handle);
+/* Which media peer belongs to the handle from now on (0: none), so that media events find it. */
+TR_MUST_USE enum tr_err tr_handle_set_peer(struct tr_handle *handle, tr_id peer);
+
 #endif

@@ -65,13 +65,13 @@ struct tr_plugin_ops {
     enum tr_err (*attach)(struct tr_plugin *plugin, struct tr_handle *handle, tr_usec now);
     void (*detach)(struct tr_plugin *plugin, struct tr_handle *handle, tr_usec now);
     void (*pc_up)(struct tr_plugin *plugin, struct tr_handle *handle, tr_usec now);
-    /* the PeerConnection ended (any cause); the handle lives. Called once for each that was made. */
+    /* the PeerConnection ended (any cause); the handle lives. Called once for each one. */
     void (*pc_down)(struct tr_plugin *plugin, struct tr_handle *handle, const char *reason,
                     tr_usec now);
     /* loss above the threshold; uplink: what the client sends. May be NULL. */
     void (*slow_link)(struct tr_plugin *plugin, struct tr_handle *handle, int mline, bool uplink,
                       uint32_t lost, tr_usec now);
-    /* a simulcast layer change of what this handle receives on mline; -1: unchanged. May be NULL. */
+    /* a simulcast layer change of what this handle receives; -1: unchanged. May be NULL. */
     void (*layer)(struct tr_plugin *plugin, struct tr_handle *handle, int mline, int substream,
                   int temporal, tr_usec now);
     json_t *(*query)(struct tr_plugin *plugin,

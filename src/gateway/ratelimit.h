@@ -1,5 +1,5 @@
-/* A token bucket for each source address (IPv6: each /64). The table is bounded; the source that was
- * silent for longest makes room, which can only be to its favour. */
+/* A token bucket for each source address (IPv6: each /64). The table is bounded; the source that
+ * was silent for longest makes room, which can only be to its favour. */
 #ifndef TR_RATELIMIT_H
 #define TR_RATELIMIT_H
 

@@ -1,5 +1,5 @@
-/* The check of an object against the fields of a row: required ones are there, and what is there has
- * the right type. The words of the reasons are those that clients of the Janus API show to people. */
+/* The check of an object against the fields of a row: required ones are there, and what is there
+ * has the right type. The words of the reasons are those that Janus clients show to people. */
 #include "gateway/request.h"
 
 #include <stdio.h>

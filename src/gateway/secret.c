@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -10,7 +11,7 @@
 
 #include "base/mem.h"
 #include "base/rng.h"
-#include "gateway/gateway.h"
+#include "gateway/secret.h"
 
 enum { SECRET_CHARS = 32, SECRET_FILE_MAX = 256 };
 

@@ -1,8 +1,9 @@
 /* Sessions: who gets their events, how long they live, and what waits for them.
  *
  * A session pushes to a WebSocket, or it queues: for long polls (made over HTTP), or until somebody
- * claims it (its WebSocket is lost). The queue is bounded by number and bytes; the oldest event goes
- * first. The timer is lazy: a request only notes the time, and a timer that fires early is set again. */
+ * claims it (its WebSocket is lost). The queue is bounded by number and bytes; the oldest event
+ * goes first. The timer is lazy: a request only notes the time, and one that fires early is set
+ * again. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -252,7 +253,7 @@ void tr_session_push(struct tr_session *session, json_t *event)
         queue_event(session, text, n);
         serve_polls(session, 0);
     }
-    free(text);
+    free(text); /* tidy: allow free - jansson hands out malloc memory */
 }
 
 void tr_session_flush(struct tr_session *session)

@@ -1,5 +1,6 @@
 /* Goal: the Admin API's verbs, secrets and tokens; the whole matrix of who may do what.
  * Method: as test_api.c. */
+#include "gateway/secret.h"
 #include "gateway/test_fake_pc.h"
 
 #include <openssl/evp.h>

@@ -1,4 +1,4 @@
-/* Goal: every verb, event and error code of the API core behaves as clients of the Janus API expect.
+/* Goal: every verb, event and error code of the API core behaves as Janus clients expect.
  * Method: the core alone, with a double for PeerConnections, clients that write down what they get,
  * and virtual time. */
 #include "gateway/test_fake_pc.h"

@@ -41,7 +41,7 @@ const char *fake_text(const json_t *message, const char *path);
 json_int_t fake_int(const json_t *message, const char *path);
 const json_t *fake_at(const json_t *message, const char *path);
 
-/* --- a plugin: rows "now" (sync), "later" (async), "mute" (sync, no answer), "bye" (closes its pc) --- */
+/* --- a plugin: rows "now" (sync), "later" (async), "mute" (silent), "bye" (closes its pc) --- */
 
 struct fake_plugin {
     struct tr_plugin plugin;
@@ -70,7 +70,7 @@ struct rig {
 /* conf NULL: defaults with a session timeout of 60 s and the Admin secret "boss". */
 enum tr_err rig_create(struct rig *rig, const struct tr_gateway_conf *conf);
 void rig_destroy(struct rig *rig);
-/* Sends text with single quotes for double ones, ids in the body; the first message that came back. */
+/* Sends text with single quotes for double ones, ids in the body; the first message back. */
 const json_t *rig_say(struct rig *rig, struct fake_client *client, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 /* The same with ids in the path. */

@@ -20,6 +20,7 @@
 #include "gateway/gateway.h"
 #include "gateway/pc.h"
 #include "gateway/plugin.h"
+#include "gateway/secret.h"
 #include "gateway/transport/metrics.h"
 #include "gateway/transport/routes.h"
 #include "gateway/transport/web.h"

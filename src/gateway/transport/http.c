@@ -1,9 +1,9 @@
 /* One HTTP request and its reply, between libwebsockets' callbacks and the rows of routes.h.
  *
  * A struct tr_http is made when the headers are in and freed when the last byte of the reply is
- * handed to the library (or the connection goes). Its texts live in one arena. Bodies grow with what
- * has really come, up to the limit of the row. Replies are sent piece by piece as the socket takes
- * them, so a file of any size costs one buffer for the whole server. */
+ * handed to the library (or the connection goes). Its texts live in one arena. Bodies grow with
+ * what has really come, up to the limit of the row. Replies are sent piece by piece as the socket
+ * takes them, so a file of any size costs one buffer for the whole server. */
 #include <ctype.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -379,7 +379,7 @@ void tr_http_reply_json(struct tr_http *http, int status, json_t *body)
         tr_http_reply_text(http, status, "application/json", tr_slice_str(text));
     else
         tr_http_reply_empty(http, 503);
-    free(text);
+    free(text); /* tidy: allow free - jansson hands out malloc memory */
 }
 
 void tr_http_reply_empty(struct tr_http *http, int status)

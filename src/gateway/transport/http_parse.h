@@ -12,8 +12,8 @@
 
 enum tr_http_range { TR_RANGE_NONE, TR_RANGE_ONE, TR_RANGE_UNSATISFIABLE };
 
-/* "bytes=first-last" (RFC 9110 section 14.1.2) of a file. Several ranges, other units and bad syntax
- * are NONE: the whole is sent. header NULL is NONE. */
+/* "bytes=first-last" (RFC 9110 section 14.1.2) of a file. Several ranges, other units and bad
+ * syntax are NONE: the whole is sent. header NULL is NONE. */
 enum tr_http_range tr_http_range(const char *header, uint64_t size, uint64_t *first,
                                  uint64_t *last);
 /* If-None-Match: whether a list of entity tags has this one (weak comparison), or is "*". */
@@ -24,8 +24,8 @@ tr_http_mime(const char *path); /* by its ending; application/octet-stream when 
 /* Whether a decoded path ("/a/b.js") names something below a root: no empty, ".", ".." or hidden
  * component, no backslash, no control character. A '/' at the end is fine. */
 bool tr_http_path_safe(const char *path);
-/* "", "/", "/123", "/123/456", each with a '/' at the end or without: how many ids there were (0..2);
- * ids that are no numbers below 2^53 are 0. -1: more components. */
+/* "", "/", "/123", "/123/456", each with a '/' at the end or without: how many ids there were
+ * (0..2); ids that are no numbers below 2^53 are 0. -1: more components. */
 int tr_http_path_ids(const char *rest, uint64_t ids[2]);
 /* The last address of an X-Forwarded-For. BADMSG. */
 TR_MUST_USE enum tr_err tr_http_forwarded(const char *header, struct tr_addr *out);

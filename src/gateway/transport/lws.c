@@ -1,6 +1,6 @@
 /* The control thread's loop: libwebsockets' context, its listeners, one timer and one way to be
- * woken. A turn is: wait for the library, run what other threads asked for, run what is due, set the
- * timer for what comes next. */
+ * woken. A turn is: wait for the library, run what other threads asked for, run what is due, set
+ * the timer for what comes next. */
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>

@@ -23,6 +23,13 @@
 #include "net/clock.h"
 #include "unit.h"
 
+/* Real time goes by: what is tested is a server on a thread of its own that must do nothing, or has
+ * to notice something that nobody can ask it about. */
+static void pass_ms(unsigned ms)
+{
+    usleep(ms * 1000); /* tidy: allow sleep - see above */
+}
+
 /* --- the server --- */
 
 struct server {
@@ -362,11 +369,11 @@ TEST(web_long_poll_waits)
     char ask[256];
     snprintf(ask, sizeof(ask), "GET %s HTTP/1.1\r\nHost: x\r\n\r\n", path);
     put(gone, ask, strlen(ask));
-    usleep(50000);
+    pass_ms(50);
     close(gone); /* a poll that nobody waits for takes no event */
-    usleep(50000);
+    pass_ms(50);
     put(fd, ask, strlen(ask));
-    usleep(50000);
+    pass_ms(50);
     ENDS(post(s.port, deep, "{'janus':'message','transaction':'m','body':{}}"),
          CHECK_STR(fake_text(J, "janus"), "ack"));
     struct reply r;
@@ -376,13 +383,13 @@ TEST(web_long_poll_waits)
     int next = dial(s.port); /* asks on while it waits */
     put(next, ask, strlen(ask));
     put(next, ask, strlen(ask));
-    usleep(100000);
+    pass_ms(100);
     long long spent = cpu_us();
-    usleep(300000);
+    pass_ms(300);
     CHECK_CALM(spent);
     close(next);
     put(fd, ask, strlen(ask)); /* the same connection again, and the server stops while it waits */
-    usleep(50000);
+    pass_ms(50);
     server_end(&s);
     close(fd);
 }
@@ -568,17 +575,17 @@ TEST(web_large_file)
     CHECK(r.status == 206 && r.n == 1000017 && memcmp(r.body, bytes + size - r.n, r.n) == 0);
     fd = dial(s.port); /* takes nothing and talks on: the loop must not spin */
     put(fd, GET("/api/file", "") "x", strlen(GET("/api/file", "") "x"));
-    usleep(300000);
+    pass_ms(300);
     long long spent = cpu_us();
-    usleep(300000);
+    pass_ms(300);
     CHECK_CALM(spent);
     close(fd);
     fd = dial(s.port);
     put(fd, GET("/api/file", ""), strlen(GET("/api/file", "")));
     shutdown(fd, SHUT_WR);
-    usleep(300000);
+    pass_ms(300);
     spent = cpu_us();
-    usleep(300000);
+    pass_ms(300);
     CHECK_CALM(spent);
     free(r.body); /* and it still gets all of it */
     read_reply(fd, &r, true);
@@ -920,7 +927,7 @@ TEST(ws_slow_reader_is_cut_off)
         memcpy(frame + 6, text, sizeof(text) - 1);
         open = put(fd, frame, 6 + sizeof(text) - 1);
     }
-    usleep(200000);
+    pass_ms(200);
     close(fd);
     struct reply page = { 0 };
     ASK(s.port, &page, GET("/metrics", ""));
@@ -967,7 +974,7 @@ TEST(ws_connection_loss_ends_the_session)
     ENDS(post(s.port, path, "{'janus':'keepalive','transaction':'t'}"),
          CHECK_STR(fake_text(J, "janus"), "ack"));
     close(fd);
-    usleep(100000);
+    pass_ms(100);
     ENDS(post(s.port, path, "{'janus':'keepalive','transaction':'t'}"),
          CHECK_INT(fake_int(J, "error.code"), 458));
     server_end(&s);
@@ -987,7 +994,7 @@ TEST(web_connection_limit)
     free(r.body);
     for (int i = 0; i < 16; i++)
         close(fds[i]);
-    usleep(100000);
+    pass_ms(100);
     r.body = NULL;
     ASK(s.port, &r, GET("/livez", ""));
     CHECK_INT(r.status, 200);

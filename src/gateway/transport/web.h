@@ -65,7 +65,7 @@ int tr_web_port(const struct tr_web *web);
 int tr_web_ws_port(const struct tr_web *web);
 int tr_web_admin_port(const struct tr_web *web);
 int tr_web_tls_port(const struct tr_web *web);
-/* Runs until tr_web_stop, then calls `stopping` and lets queued replies out for up to two seconds. */
+/* Runs until tr_web_stop, then calls `stopping` and lets queued replies out for at most 2 s. */
 void tr_web_run(struct tr_web *web);
 void tr_web_turn(struct tr_web *web); /* waits for something and handles it */
 void tr_web_poll(struct tr_web *web); /* handles what is there */

@@ -1,7 +1,7 @@
 /* The Janus API and the Admin API over WebSocket: one connection is one client of the core.
  *
  * Messages are put together up to a limit (1009), and wait in a queue while the socket is slow; a
- * client that does not read is cut off when its queue is full. Each message goes out in one frame. */
+ * client that does not read is cut off when its queue is full. A message goes out in one frame. */
 #include <string.h>
 
 #include "base/assert.h"
