@@ -47,6 +47,7 @@ static bool fill_in(X509 *x509, EVP_PKEY *key, int64_t now_unix_s)
     uint8_t serial[8];
     uint64_t number = 1;
 
+    /* tidy: allow random - the key that it goes with comes from the same generator */
     if (RAND_bytes(serial, sizeof(serial)) != 1)
         return false;
     number = tr_get64(serial) >> 1; /* positive */

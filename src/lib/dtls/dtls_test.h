@@ -1,4 +1,5 @@
-/* Two associations and the network between them, in virtual time. For the tests of lib/dtls. */
+/* The rig of the tests of lib/dtls, all inline. tidy: allow header-size - no contract, no readers
+ * but two tests. Two associations and the network between them, in virtual time. */
 #ifndef TR_DTLS_TEST_H
 #define TR_DTLS_TEST_H
 

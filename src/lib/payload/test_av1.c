@@ -1,3 +1,6 @@
+/* Goal: the AV1 payload format is read right: keyframes, elements with and without lengths, and
+ * nothing that runs past the end.
+ * Method: short payloads written by hand, the good ones also cut at every length. */
 #include "payload/av1.h"
 
 #include "unit.h"

@@ -1,3 +1,6 @@
+/* Goal: the duration, DTX and stereo of an Opus packet, and the primary block of RED.
+ * Method: RFC 6716's table of durations at its corners; RED written by hand and cut at every
+ * length. */
 #include "payload/opus.h"
 
 #include "unit.h"

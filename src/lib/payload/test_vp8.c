@@ -1,3 +1,5 @@
+/* Goal: the VP8 payload descriptor is read and rewritten in place without a change of its length.
+ * Method: a descriptor with every field, cut at every length, and a table of short ones. */
 #include "payload/vp8.h"
 
 #include "unit.h"

@@ -1,3 +1,5 @@
+/* Goal: the VP9 payload descriptor, flexible and not, is read and rewritten in place.
+ * Method: a keyframe with a scalability structure, cut at every length, and short ones by hand. */
 #include "payload/vp9.h"
 
 #include "unit.h"

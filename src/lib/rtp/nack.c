@@ -3,8 +3,8 @@
  * short, so moving its tail is cheaper than links would be.
  *
  * A gap is not yet a loss: packets overtake each other. It becomes one after a short time, or
- * sooner when two more packets came without filling it. `next` is the earliest moment at which poll has
- * anything to do; it may be early (poll then finds nothing and sets it right), never late. */
+ * sooner when two more packets came without filling it. `next` is the earliest moment at which poll
+ * has anything to do; it may be early (poll then finds nothing and sets it right), never late. */
 #include "rtp/nack.h"
 
 #include <string.h>

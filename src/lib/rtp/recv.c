@@ -1,6 +1,6 @@
 /* RFC 3550 appendix A with two differences. There is no probation: SRTP has authenticated the
- * packet, so one is proof enough. And sequence numbers are kept unwrapped in 64 bits, which replaces the
- * cycle count; the report cuts them to 32.
+ * packet, so one is proof enough. And sequence numbers are kept unwrapped in 64 bits, which
+ * replaces the cycle count; the report cuts them to 32.
  *
  * A jump far ahead, or back behind the history, is dropped once: if the packet after it is next in
  * sequence, the sender restarted and everything begins anew from there (A.1's bad_seq).

@@ -1,3 +1,5 @@
+/* Goal: header extensions are read in both forms, and the blocks that we build read back the same.
+ * Method: blocks written by hand, every length of them, and what the builder refuses. */
 #include "rtp/ext.h"
 
 #include "unit.h"

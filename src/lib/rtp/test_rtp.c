@@ -1,3 +1,6 @@
+/* Goal: RTP headers, the demultiplexing of one port, sequence arithmetic and RTX.
+ * Method: a packet with every field, cut at every length; random walks of sequence numbers against
+ * a 64-bit count. */
 #include "rtp/rtp.h"
 
 #include "rtp/rtx.h"

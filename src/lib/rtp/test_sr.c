@@ -1,3 +1,6 @@
+/* Goal: sender reports map timestamps to wall clocks, and the offset of two clocks follows its
+ * least delay and its steps.
+ * Method: made-up reports with known clocks, jitter and drift. */
 #include "rtp/sr.h"
 
 #include "base/rng.h"

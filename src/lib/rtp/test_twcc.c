@@ -22,8 +22,8 @@ static enum tr_err read_packet(struct tr_slice s, struct tr_twcc_fb *fb)
     return tr_twcc_read(&f, fb, items, ITEMS_MAX);
 }
 
-/* base 10, count 12, reference 2, fb 7; a run of 3 small, a one-bit vector (received, lost, 7 lost);
- * deltas 1, 2, 3, 4 ticks */
+/* base 10, count 12, reference 2, fb 7; a run of 3 small, a one-bit vector (received, lost, 7
+ * lost); deltas 1, 2, 3, 4 ticks */
 static const uint8_t sample[] = { 0x8f, 205, 0, 6, 0, 0, 0,    1, 0,    0, 0, 2, 0, 10,
                                   0,    12,  0, 0, 2, 7, 0x20, 3, 0xa0, 0, 1, 2, 3, 4 };
 

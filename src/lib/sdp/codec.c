@@ -47,6 +47,25 @@ static bool flag(const char *value)
     return !strcmp(value, "1");
 }
 
+static void h264_fact(struct tr_sdp_codec *c, const char *key, const char *value)
+{
+    uint64_t n = 0;
+    if (!strcasecmp(key, "profile-level-id"))
+        (void)hex24(value, &c->profile);
+    else if (!strcasecmp(key, "packetization-mode") && tr_sdp_number(value, 2, &n))
+        c->packetization_mode = (uint8_t)n;
+}
+
+static void opus_fact(struct tr_sdp_codec *c, const char *key, const char *value)
+{
+    if (!strcasecmp(key, "useinbandfec"))
+        c->inband_fec = flag(value);
+    else if (!strcasecmp(key, "stereo"))
+        c->stereo = flag(value);
+    else if (!strcasecmp(key, "usedtx"))
+        c->dtx = flag(value);
+}
+
 static void fact(struct tr_sdp_codec *c, const char *key, const char *value)
 {
     uint64_t n = 0;
@@ -56,12 +75,7 @@ static void fact(struct tr_sdp_codec *c, const char *key, const char *value)
         if (!strcasecmp(key, "apt") && number && n < TR_SDP_PT_COUNT)
             c->apt = (uint8_t)n;
         break;
-    case TR_CODEC_H264:
-        if (!strcasecmp(key, "profile-level-id"))
-            (void)hex24(value, &c->profile);
-        else if (!strcasecmp(key, "packetization-mode") && number && n <= 2)
-            c->packetization_mode = (uint8_t)n;
-        break;
+    case TR_CODEC_H264: h264_fact(c, key, value); break;
     case TR_CODEC_VP9:
     case TR_CODEC_H265:
         if (!strcasecmp(key, "profile-id") && number)
@@ -72,14 +86,7 @@ static void fact(struct tr_sdp_codec *c, const char *key, const char *value)
             c->profile = (uint32_t)n;
         break;
     case TR_CODEC_OPUS:
-    case TR_CODEC_MULTIOPUS:
-        if (!strcasecmp(key, "useinbandfec"))
-            c->inband_fec = flag(value);
-        else if (!strcasecmp(key, "stereo"))
-            c->stereo = flag(value);
-        else if (!strcasecmp(key, "usedtx"))
-            c->dtx = flag(value);
-        break;
+    case TR_CODEC_MULTIOPUS: opus_fact(c, key, value); break;
     case TR_CODEC_NONE:
     case TR_CODEC_G722:
     case TR_CODEC_PCMU:

@@ -52,8 +52,7 @@ enum tr_sdp_fb { /* bits */
 };
 
 struct tr_sdp_transport {
-    const char *ufrag; /* NULL when absent */
-    const char *pwd;
+    const char *ufrag, *pwd;               /* NULL when absent */
     struct tr_sdp_fingerprint fingerprint; /* sha-256 when there are several */
     enum tr_sdp_setup setup;
 };
@@ -81,8 +80,7 @@ struct tr_sdp_ext {
 
 struct tr_sdp_ssrc {
     uint32_t ssrc;
-    const char *cname; /* NULL when absent */
-    const char *msid;
+    const char *cname, *msid; /* NULL when absent */
 };
 
 struct tr_sdp_ssrc_group {
@@ -112,11 +110,10 @@ struct tr_sdp_media {
     uint8_t send_count, recv_count, cand_count;
     uint16_t ptime, maxptime; /* ms; 0 when absent */
     uint16_t sctp_port;
-    uint32_t max_message_size; /* 0 when absent: RFC 8841's 64 KiB; UINT32_MAX: any */
-    uint32_t bandwidth_bps;    /* b=TIAS, else b=AS; 0 when absent */
-    const char *mid;           /* never NULL; "" when absent */
-    const char *kind_name;     /* as on the m-line */
-    const char *proto;
+    uint32_t max_message_size;         /* 0 when absent: RFC 8841's 64 KiB; UINT32_MAX: any */
+    uint32_t bandwidth_bps;            /* b=TIAS, else b=AS; 0 when absent */
+    const char *mid;                   /* never NULL; "" when absent */
+    const char *kind_name, *proto;     /* as on the m-line */
     const char *format;                /* the first one, which a rejected m-line repeats */
     const char *msid;                  /* "stream track"; NULL when absent */
     struct tr_sdp_transport transport; /* own, else the session's, else the tagged m-line's */
