@@ -13,6 +13,7 @@
  * (low_space): the write that really fails is what stops the journal. */
 #include "record/journal.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -233,14 +234,26 @@ static enum tr_err finish_segment(struct tr_journal *j, tr_usec now, enum tr_jou
     return r < 0 ? fail(j, "sync directory", -r) : TR_OK;
 }
 
+bool tr_journal_segment(const char *name, uint32_t *number)
+{
+    char *end;
+    if (strncmp(name, "seg-", 4) != 0 || !isdigit((unsigned char)name[4]))
+        return false;
+    unsigned long n = strtoul(name + 4, &end, 10);
+    if (end - name > 10 || (strcmp(end, ".cj") != 0 && strcmp(end, ".cj.part") != 0))
+        return false;
+    *number = (uint32_t)n;
+    return true;
+}
+
 /* The highest segment number in the directory: a second journal of a call goes on after it. */
 static uint32_t last_number(const char *dir)
 {
     uint32_t last = 0;
     DIR *d = opendir(dir);
     for (struct dirent *e; d && (e = readdir(d));) {
-        unsigned n;
-        if (sscanf(e->d_name, "seg-%6u.cj", &n) == 1 && n > last)
+        uint32_t n = 0;
+        if (tr_journal_segment(e->d_name, &n) && n > last)
             last = n;
     }
     if (d)
@@ -261,13 +274,14 @@ enum tr_err tr_journal_open(struct tr_journal **out, const struct tr_journal_con
                             tr_usec now, int64_t wall_us, const char **reason)
 {
     *reason = "";
-    if (!conf->dir || strlen(conf->dir) >= TR_JOURNAL_PATH_MAX)
+    size_t dir_n = conf->dir ? strlen(conf->dir) : TR_JOURNAL_PATH_MAX;
+    if (dir_n >= TR_JOURNAL_PATH_MAX)
         return TR_ERR_INVAL;
     struct tr_journal *j = tr_alloc(sizeof(*j));
     if (!j)
         return TR_ERR_NOMEM;
     j->ops = conf->ops ? conf->ops : &tr_file_ops_system;
-    strcpy(j->dir, conf->dir);
+    memcpy(j->dir, conf->dir, dir_n);
     memcpy(j->call, conf->call, sizeof(j->call));
     j->epoch = conf->epoch;
     j->flags = conf->flags;

@@ -99,4 +99,7 @@ bool tr_journal_failed(const struct tr_journal *j);
 const char *tr_journal_error(const struct tr_journal *j);
 struct tr_journal_stats tr_journal_stats(const struct tr_journal *j);
 
+/* Whether a file's name is that of a segment, completed or not: at most six digits. */
+bool tr_journal_segment(const char *name, uint32_t *number);
+
 #endif

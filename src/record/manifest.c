@@ -78,9 +78,10 @@ enum tr_err tr_manifest_decode(struct tr_manifest *m, struct tr_slice json)
     memset(m, 0, sizeof(*m));
     json_t *o = json_loadb((const char *)json.p, json.n, 0, NULL);
     const char *file = json_string_value(json_object_get(o, "file"));
-    bool ok = file && get_int(o, "v") == 1 && strlen(file) < sizeof(m->file);
+    size_t n = file ? strlen(file) : 0;
+    bool ok = file && get_int(o, "v") == 1 && n < sizeof(m->file);
     if (ok) {
-        strcpy(m->file, file);
+        memcpy(m->file, file, n);
         m->duration_ms = get_int(o, "duration_ms");
         m->bytes = get_int(o, "bytes");
         m->width = (int)get_int(o, "width");

@@ -37,14 +37,6 @@ struct tr_reader {
     struct tr_reader_stats stats;
 };
 
-static bool is_segment(const char *name, unsigned *number)
-{
-    int end = 0;
-    if (sscanf(name, "seg-%6u.cj%n", number, &end) != 1 || end == 0)
-        return false;
-    return strcmp(name + end, "") == 0 || strcmp(name + end, ".part") == 0;
-}
-
 static enum tr_err map_file(struct file *f, const char *path)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -80,7 +72,7 @@ static enum tr_err add_file(struct tr_reader *r, const char *path)
     struct file *f = &r->files[r->count];
     memset(f, 0, sizeof(*f));
     const char *name = strrchr(path, '/');
-    if (!is_segment(name ? name + 1 : path, &f->name_number))
+    if (!tr_journal_segment(name ? name + 1 : path, &f->name_number))
         f->name_number = 0;
     enum tr_err err = map_file(f, path);
     if (err)
@@ -98,9 +90,9 @@ static enum tr_err add_dir(struct tr_reader *r, const char *path)
     DIR *d = opendir(path);
     enum tr_err err = d ? TR_OK : TR_ERR_IO;
     for (struct dirent *e; d && !err && (e = readdir(d));) {
-        unsigned number;
+        uint32_t number;
         char full[TR_JOURNAL_PATH_MAX + 300];
-        if (!is_segment(e->d_name, &number))
+        if (!tr_journal_segment(e->d_name, &number))
             continue;
         snprintf(full, sizeof(full), "%s/%s", path, e->d_name);
         err = add_file(r, full);

@@ -195,6 +195,24 @@ TEST(manifest_summary_is_read_back)
     CHECK(tr_manifest_decode(&back, tr_slice_str("{}")) == TR_ERR_BADMSG);
 }
 
+TEST(journal_segment_names)
+{
+    static const struct {
+        const char *name;
+        uint32_t number; /* 0: no segment */
+    } t[] = {
+        { "seg-000001.cj", 1 }, { "seg-000012.cj.part", 12 }, { "seg-999999.cj", 999999 },
+        { "seg-7.cj", 7 },      { "seg-0000001.cj", 0 },      { "seg-.cj", 0 },
+        { "seg--1.cj", 0 },     { "seg- 1.cj", 0 },           { "seg-000001.cjx", 0 },
+        { "seg-000001", 0 },    { "leg-000001.cj", 0 },       { "", 0 },
+    };
+    for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+        uint32_t n = 0;
+        CHECK_INT(tr_journal_segment(t[i].name, &n), t[i].number != 0);
+        CHECK_INT(n, t[i].number);
+    }
+}
+
 TEST(journal_reads_back_over_rotations)
 {
     temp_dir();

@@ -1,7 +1,7 @@
-/* Goal: what a tap hands over is in the journal, nothing ever holds up the tap, and every way that a
- * recording can end leaves a row that tells the truth.
- * Method: a double of the media engine (recorder_test.h), the real disk thread on a temp folder, file
- * calls that fail or stall on demand. */
+/* Goal: what a tap hands over is in the journal, nothing ever holds up the tap, and every way that
+ * a recording can end leaves a row that tells the truth.
+ * Method: a double of the media engine (recorder_test.h), the real disk thread on a temp folder,
+ * file calls that fail or stall on demand. */
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
