@@ -1,7 +1,7 @@
 /* Puts the payloads of one complete frame together as a decoder wants them: VP8 and VP9 without
  * descriptors, H.264 as Annex B, AV1 as sized OBUs. Stateless. */
-#ifndef RN_ASSEMBLE_H
-#define RN_ASSEMBLE_H
+#ifndef TR_RENDER_ASSEMBLE_H
+#define TR_RENDER_ASSEMBLE_H
 
 #include "record/render/load.h"
 

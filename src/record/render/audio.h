@@ -1,8 +1,8 @@
 /* One audio track as samples on the time line: decodes, resamples by a few ppm so that the sender's
  * clock follows ours, leaves silence where nothing came, fades at the edges. Mono, 48 kHz, float.
  * Pull it in order: each read goes on where the last one ended. */
-#ifndef RN_AUDIO_H
-#define RN_AUDIO_H
+#ifndef TR_RENDER_AUDIO_H
+#define TR_RENDER_AUDIO_H
 
 #include "record/render/load.h"
 

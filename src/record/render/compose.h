@@ -1,6 +1,6 @@
 /* One pass over a call: decode, lay out, mix, encode. */
-#ifndef RN_COMPOSE_H
-#define RN_COMPOSE_H
+#ifndef TR_RENDER_COMPOSE_H
+#define TR_RENDER_COMPOSE_H
 
 #include "record/manifest.h"
 #include "record/render/load.h"

@@ -1,8 +1,8 @@
 /* From a part's packets to whole video frames, in decoding order. A frame with a packet missing is
  * dropped, and so is what depends on it, up to the next keyframe (VP8's temporal layers are told
  * apart): the decoder never sees a damaged frame. */
-#ifndef RN_DEPACKETISE_H
-#define RN_DEPACKETISE_H
+#ifndef TR_RENDER_DEPACKETISE_H
+#define TR_RENDER_DEPACKETISE_H
 
 #include "record/render/load.h"
 

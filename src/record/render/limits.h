@@ -1,7 +1,7 @@
 /* What the process may do while it decodes what strangers sent: no network, no other programs, a
  * bounded heap and bounded CPU time. */
-#ifndef RN_LIMITS_H
-#define RN_LIMITS_H
+#ifndef TR_RENDER_LIMITS_H
+#define TR_RENDER_LIMITS_H
 
 #include <stdbool.h>
 #include <stdint.h>

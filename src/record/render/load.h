@@ -1,8 +1,8 @@
 /* A call in memory: the index over a journal's packets, sorted and without duplicates. Payloads
  * stay in the mapped files. A track is split in parts at a change of SSRC or a jump of its
  * timestamps; within a part sequence numbers and timestamps are unwrapped and comparable. */
-#ifndef RN_LOAD_H
-#define RN_LOAD_H
+#ifndef TR_RENDER_LOAD_H
+#define TR_RENDER_LOAD_H
 
 #include <stdbool.h>
 #include <stdint.h>

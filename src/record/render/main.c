@@ -173,7 +173,7 @@ static int render(struct args *a, const char *const *paths, uint32_t count)
     char *line = a->json ? tr_manifest_encode(&m) : NULL;
     if (line)
         puts(line);
-    free(line);
+    free(line); /* tidy: allow free - jansson hands out malloc memory */
     return EXIT_DONE;
 }
 

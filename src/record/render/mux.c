@@ -213,7 +213,7 @@ static enum tr_err sync_and_rename(struct rn_mux *m, int64_t *bytes)
     *bytes = st.st_size;
     m->finished = true;
     char dir[TR_JOURNAL_PATH_MAX];
-    strcpy(dir, m->path);
+    memcpy(dir, m->path, sizeof(dir));
     char *slash = strrchr(dir, '/');
     if (slash)
         slash[1] = 0;

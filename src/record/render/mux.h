@@ -1,7 +1,7 @@
 /* The product: WebM with VP8 and Opus. Written under a temporary name beside the target, synced and
  * renamed at the end, so a file of the target's name is always whole. */
-#ifndef RN_MUX_H
-#define RN_MUX_H
+#ifndef TR_RENDER_MUX_H
+#define TR_RENDER_MUX_H
 
 #include "base/err.h"
 #include "record/render/audio.h"

@@ -9,7 +9,7 @@
 #include "net/clock.h"
 #include "net/log.h"
 #include "record/recorder_test.h"
-#include "record/render/synth.h"
+#include "record/render/synth_test.h"
 #include "unit.h"
 
 enum { SECONDS = 4 };

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "record/render/compose.h"
-#include "record/render/synth.h"
+#include "record/render/synth_test.h"
 #include "record/render/verify.h"
 #include "unit.h"
 

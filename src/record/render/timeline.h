@@ -2,8 +2,8 @@
  * Sender reports tell what the sender's media clocks say in its wall clock; arrivals tell where
  * that wall clock lies in ours. Solved once for the whole call, so a first report that comes late
  * serves the packets before it as well. */
-#ifndef RN_TIMELINE_H
-#define RN_TIMELINE_H
+#ifndef TR_RENDER_TIMELINE_H
+#define TR_RENDER_TIMELINE_H
 
 #include "record/render/load.h"
 

@@ -1,7 +1,7 @@
 /* Is a product whole? Opens it, wants one video and one audio stream, decodes all of it, and
  * compares its length. */
-#ifndef RN_VERIFY_H
-#define RN_VERIFY_H
+#ifndef TR_RENDER_VERIFY_H
+#define TR_RENDER_VERIFY_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,8 +1,8 @@
 /* One participant's cell of the picture: decodes the frames of its video tracks up to a time and
  * paints the last one, scaled into the cell with its shape kept; a dark tile before the first
  * frame, while muted, and when nothing came for 5 s. Pull it with ascending times. */
-#ifndef RN_VIDEO_H
-#define RN_VIDEO_H
+#ifndef TR_RENDER_VIDEO_H
+#define TR_RENDER_VIDEO_H
 
 #include "record/render/load.h"
 

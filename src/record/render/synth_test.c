@@ -1,6 +1,6 @@
 /* Clips are encoded once and reused by all tests; packets get their times and numbers for each
  * journal anew. All packets of a journal are gathered, sorted by arrival, and written. */
-#include "record/render/synth.h"
+#include "record/render/synth_test.h"
 
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>

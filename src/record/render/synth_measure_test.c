@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "record/render/synth.h"
+#include "record/render/synth_test.h"
 
 enum { ONSETS_MAX = 200, QUIET_MS = 200, BRIGHT = 150 };
 

@@ -1,8 +1,8 @@
 /* Test media: participants that flash white and beep at the same moments, as RTP in a journal, with
  * the network and the clocks that a test chooses. Participant 0 does it at each full second with
  * 1 kHz, participant 1 half a second later with 2 kHz. */
-#ifndef RN_SYNTH_H
-#define RN_SYNTH_H
+#ifndef TR_RENDER_SYNTH_TEST_H
+#define TR_RENDER_SYNTH_TEST_H
 
 #include <stdbool.h>
 #include <stdint.h>
