@@ -1,8 +1,8 @@
 /* The configuration of the server: one documented YAML file, overridden by the environment.
  *
  * Every key is a row of one table (config_keys.c): path, type, default, bounds, text. Reading,
- * --print-config, --check-config and TRING_* variables all come from it. Unknown keys, duplicates and
- * bad values are errors that name file, line and key; all of them are told, not the first alone. */
+ * --print-config, --check-config and TRING_* variables all come from it. Unknown keys, duplicates
+ * and bad values are errors that name file, line and key; all of them are told. */
 #ifndef TR_CONFIG_H
 #define TR_CONFIG_H
 

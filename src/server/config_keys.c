@@ -17,9 +17,10 @@ static bool check_mapping(const char *value, const char **why)
 {
     char copy[TR_ADDR_STR_MAX];
     *why = "is not an IP address, or two with '/' between them (public/private)";
-    if (strlen(value) >= sizeof(copy))
+    size_t n = strlen(value);
+    if (n >= sizeof(copy))
         return false;
-    strcpy(copy, value);
+    memcpy(copy, value, n + 1);
     char *slash = strchr(copy, '/');
     if (!slash)
         return check_ip(copy, why);
