@@ -2,7 +2,8 @@
  * and the HTTP API under /api that the agent page reads. Control thread.
  *
  * Who may read: one that brings the agent key (Authorization: Bearer); where there is no key, a
- * client on loopback that asks for this machine by its own name and that no proxy stands in front of. Recordings are also served to whoever has a signed link
+ * client on loopback that asks for this machine by its own name and that no proxy stands in front
+ * of. Recordings are also served to whoever has a signed link
  * (POST /api/calls/<id>/recording-link), which lasts TR_CONTACT_LINK_US. */
 #ifndef TR_CONTACT_H
 #define TR_CONTACT_H

@@ -1,5 +1,5 @@
-/* From a negotiated session description to what a peer is told: the one place where the words of SDP
- * become those of the engine. Pure functions. */
+/* From a negotiated session description to what a peer is told: the one place where the words of
+ * SDP become those of the engine. Pure functions. */
 #ifndef TR_FROM_SDP_H
 #define TR_FROM_SDP_H
 
