@@ -17,7 +17,7 @@ FLAGS = ["-std=gnu17", "-D_GNU_SOURCE", "-Werror", "-Wall", "-Wextra", "-Wshadow
          "-Wstrict-prototypes", "-Wmissing-prototypes", "-Wpointer-arith", "-Wwrite-strings",
          "-Wcast-align", "-Wno-missing-field-initializers", "-Wno-unused-parameter"]
 LIB_FLAGS = ["-Wconversion", "-Wno-sign-conversion"]
-ROOTS = ["src", "src/lib", ".", "test/unit"]
+ROOTS = ["src", "src/lib", ".", "tools", "test/unit"]
 FOLDERS = ["src", "sim", "tools", "test/unit"]
 PACKAGES = ["sofia-sip-ua", "libwebsockets", "jansson", "libpq"]  # whose headers may need a path
 
