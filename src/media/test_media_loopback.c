@@ -853,6 +853,42 @@ TEST(a_client_may_move_often)
     tr_free(r);
 }
 
+/* A client that dies without a word, and another at the same address; see ADDR_QUIET_US. */
+TEST(an_address_is_given_away_only_when_it_is_silent)
+{
+    struct rig *r = tr_alloc(sizeof *r);
+    if (rig_open(r, NULL)) {
+        struct tr_path path;
+        struct client *a = client_open(r), *b = client_open(r);
+        route(r, a, a, VIDEO);
+        WAIT_FOR(r, a->up && b->up);
+        tr_peer_path(a->peer, &path);
+        send_check(b, a->udp, &path); /* it is in use */
+        client_send(a, VIDEO, 10, true);
+        WAIT_FOR(r, a->in[VIDEO].packets == 10);
+
+        tr_peer_destroy(a->peer);
+        a->peer = NULL;
+        tr_usec quiet = tr_clock_now() + 5 * TR_SECOND + 100 * TR_MSEC;
+        while (tr_clock_now() < quiet)
+            rig_turn(r);
+        struct client *c = client_open(r);
+        tr_udp_close(c->udp);
+        c->udp = a->udp;
+        c->local = a->local;
+        a->udp = NULL;
+        tr_peer_destroy(c->peer);
+        c->up = false;
+        CHECK(client_start(c));
+        route(r, c, c, VIDEO);
+        WAIT_FOR(r, c->up);
+        client_send(c, VIDEO, 10, true);
+        WAIT_FOR(r, c->in[VIDEO].packets == 10);
+    }
+    rig_close(r);
+    tr_free(r);
+}
+
 /* --- ends --- */
 
 TEST(peers_that_never_came_and_peers_in_mid_handshake_go_without_a_trace)

@@ -21,10 +21,13 @@ enum {
     TABLE_MAX = TR_MEDIA_PEERS_MAX * 4,
 };
 
+#define ADDR_QUIET_US (5 * TR_SECOND) /* clients that live say something more often */
+
 struct addr_entry {
     tr_id peer;
     struct wpeer *here; /* NULL: lives on `worker` */
     int worker;
+    tr_usec heard;
 };
 
 struct addr_key { /* no padding: it is a map key */
@@ -55,7 +58,7 @@ void worker_addr_add(struct worker *w, const struct tr_path *path, tr_id peer, s
             return; /* its datagrams count as unknown; ICE will fail and say so */
         }
     }
-    *e = (struct addr_entry){ .peer = peer, .here = here, .worker = worker };
+    *e = (struct addr_entry){ .peer = peer, .here = here, .worker = worker, .heard = w->now };
 }
 
 void worker_addr_remove(struct worker *w, const struct tr_path *path, tr_id peer)
@@ -189,15 +192,29 @@ static void stranger(struct worker *w, const struct tr_path *path, struct tr_sli
         peer_in(w, p, path, datagram);
 }
 
+/* A silent address may have another client by now: one that crashed and came back, or that a NAT
+ * gave the port to. One in use is never given away, or whoever can forge it could cut off a call
+ * with a check for a peer of his own. */
+static bool is_given_away(const struct addr_entry *e, struct worker *w, struct tr_slice datagram)
+{
+    struct tr_slice ufrag;
+    if (w->now - e->heard < ADDR_QUIET_US || tr_ice_peek_ufrag(datagram, &ufrag) != TR_OK)
+        return false;
+    return !e->here || wpeer_of_ufrag(w, ufrag) != e->here;
+}
+
 static void datagram_in(void *arg, const struct tr_path *path, struct tr_slice datagram)
 {
     struct worker *w = arg;
     struct addr_key key = addr_key(path);
     struct addr_entry *e = tr_map_get(w->addrs, tr_slice(&key, sizeof key));
     w->arrival_worker = w->index;
-    if (!e)
+    if (!e || is_given_away(e, w, datagram)) {
         stranger(w, path, datagram);
-    else if (e->here)
+        return;
+    }
+    e->heard = w->now;
+    if (e->here)
         peer_in(w, e->here, path, datagram);
     else
         pass_on(w, e->worker, e->peer, path, datagram);
