@@ -107,22 +107,6 @@ static void drop_oldest_event(struct tr_session *session)
     tr_free(event);
 }
 
-static void end_polls(struct tr_session *session, int code, const char *reason)
-{
-    struct tr_waiting *poll;
-    while ((poll = TAILQ_FIRST(&session->polls))) {
-        struct tr_client *client = poll->client;
-        TAILQ_REMOVE(&session->polls, poll, of_session);
-        TAILQ_REMOVE(&session->gw->polls, poll, of_gateway);
-        client->waiting = NULL;
-        tr_free(poll);
-        json_t *error = json_pack("{s:s, s:I, s:o}", "janus", "error", "session_id",
-                                  (json_int_t)session->id, "error", tr_error_object(code, reason));
-        tr_client_send(session->gw, client, error);
-    }
-    session->poll_count = 0;
-}
-
 void tr_session_destroy(struct tr_session *session, tr_usec now)
 {
     struct tr_gateway *gw = session->gw;
@@ -130,7 +114,9 @@ void tr_session_destroy(struct tr_session *session, tr_usec now)
     session->ending = true;
     while (!TAILQ_EMPTY(&session->handles))
         tr_handle_detach(TAILQ_FIRST(&session->handles), now);
-    end_polls(session, TR_API_SESSION_NOT_FOUND, "No such session");
+    /* Who waits is told nothing new: a client that destroyed its session expects no error. */
+    while (!TAILQ_EMPTY(&session->polls))
+        tr_poll_end(gw, TAILQ_FIRST(&session->polls));
     while (session->event_count > 0)
         drop_oldest_event(session);
     set_client(session, NULL);
