@@ -62,9 +62,8 @@ uint16_t tr_media_port(const struct tr_media *media);
 
 /* --- peers --- */
 
-struct tr_media_peer_conf { /* copied */
-    char ufrag[33];         /* ours, and the password */
-    char pwd[65];
+struct tr_media_peer_conf {  /* copied */
+    char ufrag[33], pwd[65]; /* ours */
 };
 
 /* 0 when the limit is reached or memory is out. */
@@ -130,15 +129,14 @@ struct tr_media_event {
     enum tr_media_event_kind kind;
     tr_id peer;
     int mline;
-    const char *reason; /* PEER_DOWN; static text */
-    bool on;            /* RECEIVING */
-    bool uplink;        /* SLOW_LINK: what the client sends */
-    int substream;      /* RECEIVING (-1: no simulcast), LAYER (-1: unchanged) */
-    int temporal;       /* LAYER */
-    uint32_t lost;      /* SLOW_LINK: packets */
-    uint64_t cookie;    /* STATS */
-    struct tr_media_peer_stats
-        *stats; /* STATS: the receiver frees it by tr_free; NULL: peer unknown */
+    const char *reason;                /* PEER_DOWN; static text */
+    bool on;                           /* RECEIVING */
+    bool uplink;                       /* SLOW_LINK: what the client sends */
+    int substream;                     /* RECEIVING (-1: no simulcast), LAYER (-1: unchanged) */
+    int temporal;                      /* LAYER */
+    uint32_t lost;                     /* SLOW_LINK: packets */
+    uint64_t cookie;                   /* STATS */
+    struct tr_media_peer_stats *stats; /* STATS: yours to tr_free; NULL: peer unknown */
 };
 
 /* The next event; NONE when there is none. */

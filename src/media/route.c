@@ -7,8 +7,8 @@
 #include "media/worker.h"
 #include "payload/codec.h"
 
-/* What a client can have sent again is bounded, or a NACK of a few bytes would fetch kilobytes: each
- * packet a few times, and all of them together a part of what it is sent anyway. */
+/* What a client can have sent again is bounded, or a NACK of a few bytes would fetch kilobytes:
+ * each packet a few times, and all of them together a part of what it is sent anyway. */
 enum {
     RESEND_GAP_MS = 20, /* a packet is not sent again within this time */
     RESEND_TIMES = 3,
