@@ -1,5 +1,5 @@
-/* flock() on a file of its own: a lock on the database would be SQLite's matter, and one on the folder
- * itself does not work over NFS. The file stays; removing it could let two in. */
+/* flock() on a file of its own: a lock on the database would be SQLite's matter, and one on the
+ * folder itself does not work over NFS. The file stays; removing it could let two in. */
 #include "store/lock.h"
 
 #include <errno.h>
