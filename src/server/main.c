@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "net/log.h"
@@ -11,7 +12,11 @@
 #include "server/server.h"
 #include "server/version.h"
 
-enum { EXIT_USAGE = 2, EXE_MAX = 1024 };
+enum {
+    EXIT_USAGE = 2,
+    EXE_MAX = 1024,
+    FILES_BESIDE = 8192 /* open files beside connections: journals, media, database, pages */
+};
 
 extern char **environ;
 
@@ -113,7 +118,28 @@ static void asked_to_stop(void *arg, int count)
     tr_server_stop(arg);
 }
 
-static int run(const struct tr_config *config)
+/* As many open files as the configuration asks for: with the usual 1024, a thousand idle connections
+ * would leave none for a recording. Not more either, as the web library makes a table of them. Where
+ * the system gives less, connections get half of it. */
+static void set_file_limit(struct tr_config *config)
+{
+    struct rlimit limit;
+    int64_t *connections = &config->http.connections_max;
+    rlim_t need = (rlim_t)*connections + FILES_BESIDE;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max < need ? limit.rlim_max : need;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == need)
+        return;
+    if (*connections > (int64_t)(limit.rlim_cur / 2))
+        *connections = (int64_t)(limit.rlim_cur / 2);
+    tr_log(
+        TR_LOG_WARN, "server",
+        "only %llu files may be open, so %lld connections at most; raise LimitNOFILE or ulimit -n",
+        (unsigned long long)limit.rlim_cur, (long long)*connections);
+}
+
+static int run(struct tr_config *config)
 {
     struct tr_server *server;
     struct tr_signals *signals;
@@ -122,6 +148,7 @@ static int run(const struct tr_config *config)
     enum tr_log_level level = TR_LOG_INFO;
     if (tr_log_parse_level(config->server.log_level, &level))
         tr_log_set_level(level);
+    set_file_limit(config);
     exe_dir(exe);
     tr_signals_block();
     if (tr_server_create(&server, config, exe, &why) != TR_OK) {
