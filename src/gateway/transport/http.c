@@ -645,6 +645,30 @@ static int on_connection(struct lws *wsi, enum lws_callback_reasons reason)
     return 0;
 }
 
+/* Loopback may be a proxy that brings everybody. */
+static int on_arrival(struct lws *wsi, struct listener *listener)
+{
+    const struct tr_addr addr = tr_web_peer(wsi);
+    struct tr_web *web = listener->web;
+
+    if (tr_addr_is_loopback(&addr) || tr_web_trusted(web, &addr))
+        return 0;
+    struct tr_crowd_source *source = tr_crowd_enter(web->crowd, &addr);
+    lws_set_opaque_user_data(wsi, source);
+    if (!source)
+        web->counters.refused_connections++;
+    return source ? 0 : -1;
+}
+
+static int on_departure(struct lws *wsi, struct listener *listener)
+{
+    if (listener) {
+        tr_crowd_leave(listener->web->crowd, lws_get_opaque_user_data(wsi));
+        lws_set_opaque_user_data(wsi, NULL);
+    }
+    return on_connection(wsi, LWS_CALLBACK_WSI_DESTROY);
+}
+
 int tr_http_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
                      size_t len)
 {
@@ -667,7 +691,9 @@ int tr_http_callback(struct lws *wsi, enum lws_callback_reasons reason, void *us
     case LWS_CALLBACK_HTTP_WRITEABLE: return slot && slot->http ? on_writable(slot) : 0;
     case LWS_CALLBACK_CLOSED_HTTP:
     case LWS_CALLBACK_HTTP_DROP_PROTOCOL: slot_drop(slot); return 0;
-    case LWS_CALLBACK_WSI_DESTROY: return on_connection(wsi, reason);
+    case LWS_CALLBACK_SERVER_NEW_CLIENT_INSTANTIATED:
+        return listener ? on_arrival(wsi, listener) : 0;
+    case LWS_CALLBACK_WSI_DESTROY: return on_departure(wsi, listener);
     default: return 0;
     }
 }

@@ -10,6 +10,7 @@
 #include "gateway/transport/web_impl.h"
 #include "net/clock.h"
 #include "net/log.h"
+#include "net/random.h"
 
 enum {
     ARENA_MAX = 64 * 1024,
@@ -44,7 +45,7 @@ struct tr_addr tr_web_peer(struct lws *wsi)
     return addr;
 }
 
-static bool trusted(const struct tr_web *web, const struct tr_addr *addr)
+bool tr_web_trusted(const struct tr_web *web, const struct tr_addr *addr)
 {
     for (int i = 0; i < web->conf.proxy_count; i++)
         if (tr_addr_ip_eq(&web->conf.proxies[i], addr))
@@ -57,7 +58,7 @@ struct tr_addr tr_web_client(const struct tr_web *web, struct lws *wsi)
     char forwarded[FORWARDED_MAX];
     struct tr_addr addr = tr_web_peer(wsi), said;
 
-    if (trusted(web, &addr) &&
+    if (tr_web_trusted(web, &addr) &&
         lws_hdr_copy(wsi, forwarded, sizeof(forwarded), WSI_TOKEN_X_FORWARDED_FOR) > 0 &&
         tr_http_forwarded(forwarded, &said) == TR_OK)
         addr = said;
@@ -229,7 +230,10 @@ static enum tr_err make_routes(struct tr_web *web)
     web->routes = tr_routes_create();
     web->admin_routes = tr_routes_create();
     web->requests = tr_idtab_create(REQUESTS_MAX);
-    if (!web->routes || !web->admin_routes || !web->requests)
+    const uint32_t connections = web->conf.connections_max;
+    struct tr_rng rng = tr_random_system();
+    web->crowd = tr_crowd_create(connections, connections / 4, tr_rng_u64(&rng));
+    if (!web->routes || !web->admin_routes || !web->requests || !web->crowd)
         return TR_ERR_NOMEM;
     enum tr_err err = tr_rest_routes(web);
     if (err == TR_OK)
@@ -274,6 +278,7 @@ void tr_web_destroy(struct tr_web *web)
         lws_context_destroy(web->context);
     if (web->root >= 0)
         close(web->root);
+    tr_crowd_destroy(web->crowd);
     tr_idtab_destroy(web->requests);
     tr_routes_destroy(web->routes);
     tr_routes_destroy(web->admin_routes);

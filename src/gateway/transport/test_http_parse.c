@@ -1,5 +1,6 @@
 /* Goal: the pure parts of HTTP and the routes, case by case. */
 #include "base/mem.h"
+#include "gateway/transport/crowd.h"
 #include "gateway/transport/http_parse.h"
 #include "gateway/transport/routes.h"
 #include "unit.h"
@@ -171,4 +172,32 @@ TEST(routes_match)
         CHECK_INT(tr_routes_add(routes, &row), TR_OK);
     CHECK_INT(tr_routes_add(routes, &row), TR_ERR_LIMIT);
     tr_routes_destroy(routes);
+}
+
+TEST(crowd_gives_each_address_its_share)
+{
+    struct tr_crowd *crowd = tr_crowd_create(3, 2, 1);
+    struct tr_addr a = tr_addr_v4(192, 0, 2, 1, 1), b = tr_addr_v4(192, 0, 2, 2, 1), six, near, far;
+    CHECK(tr_addr_parse_ip(&six, "2001:db8::1", 1) == TR_OK);
+    CHECK(tr_addr_parse_ip(&near, "2001:db8::ffff:1", 1) == TR_OK); /* in the same /64 */
+    CHECK(tr_addr_parse_ip(&far, "2001:db8:0:1::1", 1) == TR_OK);
+    struct tr_crowd_source *first = tr_crowd_enter(crowd, &a);
+    CHECK(first != NULL && tr_crowd_enter(crowd, &a) == first);
+    CHECK(tr_crowd_enter(crowd, &a) == NULL);
+    struct tr_crowd_source *other = tr_crowd_enter(crowd, &b);
+    CHECK(other != NULL && other != first);
+    tr_crowd_leave(crowd, NULL);
+    tr_crowd_leave(crowd, first);
+    CHECK(tr_crowd_enter(crowd, &a) == first);
+    struct tr_crowd_source *net = tr_crowd_enter(crowd, &six);
+    CHECK(net != NULL && tr_crowd_enter(crowd, &near) == net);
+    CHECK(tr_crowd_enter(crowd, &six) == NULL);
+    CHECK(tr_crowd_enter(crowd, &far) == NULL); /* more sources than there is room for */
+    for (int i = 0; i < 2; i++) {
+        tr_crowd_leave(crowd, first);
+        tr_crowd_leave(crowd, net);
+    }
+    tr_crowd_leave(crowd, other);
+    tr_crowd_destroy(crowd);
+    tr_crowd_destroy(NULL);
 }

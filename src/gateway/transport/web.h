@@ -43,7 +43,8 @@ struct tr_web_conf {        /* texts are copied by the library or at creation; p
     uint32_t body_max;        /* of a request; 0: 256 KiB */
     uint32_t ws_message_max;  /* of one WebSocket message; 0: 256 KiB */
     uint32_t ws_queue_max;    /* bytes queued to one WebSocket before it is closed; 0: 1 MiB */
-    uint32_t connections_max; /* 0: 4096 */
+    uint32_t connections_max; /* 0: 4096; of one address at most a quarter, but for this machine
+                               * and trusted proxies */
     tr_usec ping_us;          /* WebSocket ping after this silence; 0: 30 s */
     struct tr_addr proxies[TR_WEB_PROXIES_MAX]; /* whose X-Forwarded-For is believed */
     int proxy_count;

@@ -9,6 +9,7 @@
 #include "base/arena.h"
 #include "base/idtab.h"
 #include "gateway/gateway.h"
+#include "gateway/transport/crowd.h"
 #include "gateway/transport/metrics.h"
 #include "gateway/transport/routes.h"
 #include "gateway/transport/web.h"
@@ -49,6 +50,7 @@ struct tr_web {
     int listener_count;
     struct tr_routes *routes, *admin_routes;
     struct tr_idtab *requests; /* struct tr_http */
+    struct tr_crowd *crowd;    /* connections of each address */
     int root;                  /* folder of the pages, or -1 */
     lws_sorted_usec_list_t timer;
     _Atomic bool woken, stopping;
@@ -129,6 +131,7 @@ void tr_static_reply(struct tr_web *web, const struct tr_http_request *request);
 TR_MUST_USE enum tr_err tr_ops_routes(struct tr_web *web, struct tr_routes *routes);
 struct listener *tr_web_listener(struct lws *wsi);
 struct tr_addr tr_web_peer(struct lws *wsi);
+bool tr_web_trusted(const struct tr_web *web, const struct tr_addr *addr); /* a proxy of ours */
 /* The same; behind a trusted proxy whom it forwards for. While the request's headers are there. */
 struct tr_addr tr_web_client(const struct tr_web *web, struct lws *wsi);
 void tr_web_busy(struct tr_web *web, int change);
