@@ -146,7 +146,7 @@ const struct tr_config_key tr_config_keys[] = {
     NUMBER(recording, keep_originals, "24", 0, 87600,
            "Hours that the originals are kept after their file was made and verified."),
     NUMBER(recording, disk_min_free, "1073741824", 0, INT64_MAX,
-           "Bytes that must stay free; recordings end before."),
+           "Bytes that must be free for a recording to start; those that run go on."),
     TEXT(recording, render.path, "", NULL, "The program; empty: tring-render beside tring."),
     NUMBER(recording, render.nice, "10", 0, 19, "Its nice value."),
     NUMBER(recording, render.threads, "0", 0, 64, "Its threads; 0: as many as it likes."),

@@ -61,7 +61,6 @@ struct tr_server {
     char cand_text[CANDS_MAX][TR_ICE_CAND_LINE_MAX];
     const char *cands[CANDS_MAX];
     char *admin_secret;
-    int64_t wall_offset_us; /* Unix microseconds minus monotonic, at the start */
     char render_path[PATH_MAX_BYTES];
     char web_root[PATH_MAX_BYTES];
     char recordings[PATH_MAX_BYTES];
@@ -286,9 +285,10 @@ static enum tr_err open_recorder(struct tr_server *s, const char **why)
 
 /* --- API --- */
 
+/* Asked each time: the wall clock may be set while the server runs, and tokens go by it. */
 static int64_t unix_at(void *arg, tr_usec now)
 {
-    return now + ((const struct tr_server *)arg)->wall_offset_us;
+    return tr_clock_unix_us();
 }
 
 static enum tr_err open_gateway(struct tr_server *s, const char **why)
@@ -473,7 +473,6 @@ enum tr_err tr_server_create(struct tr_server **out, const struct tr_config *con
     s->config = config;
     s->data_lock = s->recordings_lock = -1;
     s->rng = tr_random_system();
-    s->wall_offset_us = tr_clock_unix_us() - tr_clock_now();
     enum tr_err err = open_media(s, why);
     if (err == TR_OK)
         err = open_store(s, exe_dir, why);
