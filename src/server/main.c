@@ -118,9 +118,9 @@ static void asked_to_stop(void *arg, int count)
     tr_server_stop(arg);
 }
 
-/* As many open files as the configuration asks for: with the usual 1024, a thousand idle connections
- * would leave none for a recording. Not more either, as the web library makes a table of them. Where
- * the system gives less, connections get half of it. */
+/* As many open files as the configuration asks for: with the usual 1024, a thousand idle
+ * connections would leave none for a recording. Not more either, as the web library makes a table
+ * of them. Where the system gives less, connections get half of it. */
 static void set_file_limit(struct tr_config *config)
 {
     struct rlimit limit;

@@ -1,5 +1,5 @@
-/* How many connections each source address has (IPv6: each /64), so that one of them cannot take all
- * that there are. Memory grows with the connections alone. Control thread. */
+/* How many connections each source address has (IPv6: each /64), so that one of them cannot take
+ * all that there are. Memory grows with the connections alone. Control thread. */
 #ifndef TR_CROWD_H
 #define TR_CROWD_H
 
