@@ -47,7 +47,7 @@ struct route {
     struct sink *sink;
     struct tr_route_conf conf;
     struct tr_layer_choice layer;
-    int temporal_seen; /* highest temporal layer forwarded in this window */
+    int temporal_seen; /* highest temporal layer forwarded in this window; -1: no packet */
     tr_usec temporal_since;
     struct route *next, **at; /* of the same source; what points here */
 };

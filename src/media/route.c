@@ -149,9 +149,10 @@ static void temporal_tick(struct route *r)
     tr_usec now = r->sink->peer->worker->now;
     if (r->layer.current < 0 || now - r->temporal_since < TEMPORAL_WINDOW_US)
         return;
-    tell_layer(r, r->layer.current, r->temporal_seen);
+    if (r->temporal_seen >= 0) /* silence is no lower layer */
+        tell_layer(r, r->layer.current, r->temporal_seen);
     r->temporal_since = now;
-    r->temporal_seen = 0;
+    r->temporal_seen = -1;
 }
 
 static void choose_layer(struct route *r)
@@ -317,9 +318,13 @@ static void add_route(struct worker *w, const struct msg_route *m)
             source_unused(s);
         return;
     }
-    *r = (struct route){
-        .id = m->route, .source = s, .sink = k, .conf = m->conf, .next = s->routes, .at = &s->routes
-    };
+    *r = (struct route){ .id = m->route,
+                         .source = s,
+                         .sink = k,
+                         .conf = m->conf,
+                         .temporal_seen = -1,
+                         .next = s->routes,
+                         .at = &s->routes };
     if (r->next)
         r->next->at = &r->next;
     s->routes = r;

@@ -243,14 +243,14 @@ static void handle_out(struct wpeer *p, const struct tr_peer_out *out)
 void wpeer_speak(struct wpeer *p)
 {
     struct tr_peer_out out;
-    for (int i = 0; i < SPEAK_MAX; i++) {
+    int said = 0;
+    do {
         tr_peer_poll(p->peer, p->worker->now, &out);
-        if (out.kind == TR_PEER_NONE)
-            break;
         handle_out(p, &out);
-    }
+    } while (out.kind != TR_PEER_NONE && ++said < SPEAK_MAX);
     tr_peer_take_counters(p->peer, &p->worker->counters);
-    tr_usec next = tr_peer_next_timeout(p->peer);
+    tr_usec next =
+        out.kind == TR_PEER_NONE ? tr_peer_next_timeout(p->peer) : p->worker->now; /* more to say */
     if (tr_heap_set(&p->worker->timers, &p->timer, next) != TR_OK)
         tell_down(p->worker, p->id, "Out of memory");
 }

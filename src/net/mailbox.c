@@ -191,6 +191,8 @@ enum tr_err tr_outbox_post(struct tr_outbox *out, const void *message)
 {
     if (tr_outbox_flush(out) && tr_mailbox_post(out->to, message) == TR_OK)
         return TR_OK;
+    if (out->waiting >= TR_OUTBOX_MAX)
+        return TR_ERR_LIMIT;
     struct tr_outbox_item *item = tr_alloc(sizeof *item + out->to->message_bytes);
     if (!item)
         return TR_ERR_NOMEM;

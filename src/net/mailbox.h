@@ -31,7 +31,10 @@ void tr_mailbox_awake(struct tr_mailbox *box); /* after waiting */
 /* The same when tr_mailbox_fd is known not to be readable: saves a system call. */
 void tr_mailbox_awake_by_other(struct tr_mailbox *box);
 
-/* Outbox: messages of one writer that must not be lost, in order. One thread. */
+/* Outbox: messages of one writer that must not be lost, in order. One thread. So many that the
+ * maximum is reached wait only for a reader that has stopped for good. */
+enum { TR_OUTBOX_MAX = 1 << 18 };
+
 struct tr_outbox_item;
 
 struct tr_outbox {
@@ -44,7 +47,7 @@ struct tr_outbox {
 void tr_outbox_init(struct tr_outbox *out, struct tr_mailbox *to);
 /* Frees what waits; returns how many messages were lost by it. */
 uint32_t tr_outbox_deinit(struct tr_outbox *out);
-/* Posts, or keeps for later. NOMEM: lost. */
+/* Posts, or keeps for later. NOMEM, LIMIT: lost. */
 TR_MUST_USE enum tr_err tr_outbox_post(struct tr_outbox *out, const void *message);
 bool tr_outbox_flush(struct tr_outbox *out); /* true: nothing waits any more */
 

@@ -7,15 +7,16 @@
 
 socklen_t tr_sockaddr_put(struct sockaddr_storage *ss, const struct tr_addr *a)
 {
-    memset(ss, 0, sizeof *ss);
     if (tr_addr_is_v4(a)) {
         struct sockaddr_in *in = (struct sockaddr_in *)ss;
+        *in = (struct sockaddr_in){ 0 };
         in->sin_family = AF_INET;
         in->sin_port = htons(a->port);
         memcpy(&in->sin_addr, a->ip + 12, 4);
         return sizeof *in;
     }
     struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)ss;
+    *in6 = (struct sockaddr_in6){ 0 };
     in6->sin6_family = AF_INET6;
     in6->sin6_port = htons(a->port);
     memcpy(&in6->sin6_addr, a->ip, 16);
