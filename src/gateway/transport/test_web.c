@@ -463,6 +463,7 @@ TEST(web_cors_for_all)
     struct reply r = { 0 };
     server_start(&s, NULL, &conf);
     ASK(s.port, &r, GET("/janus/ping", "Origin: https://b.example\r\n"));
+    CHECK_INT(r.status, 200);
     CHECK_STR(header(&r, "access-control-allow-origin"), "*");
     CHECK_STR(header(&r, "access-control-allow-credentials"), "");
     free(r.body);
