@@ -41,7 +41,7 @@ struct tr_pc {
     bool trickle_done;
     struct tr_sdp_local_media media[TR_PC_MLINES_MAX];
     int mlines;
-    struct tr_sdp_media_params params[TR_PC_MLINES_MAX];
+    struct tr_sdp_media_params *params; /* of `mlines` m-lines; large, so only once negotiated */
 };
 
 static void box_free(struct box *box)
@@ -100,6 +100,8 @@ void tr_pc_close(struct tr_pc *pc, const char *reason, tr_usec now)
     pc->peer = 0;
     pc->offered = pc->trickle_done = false;
     pc->mlines = 0;
+    tr_free(pc->params);
+    pc->params = NULL;
     memset(pc->media, 0, sizeof pc->media);
 }
 
@@ -301,6 +303,12 @@ static enum tr_err apply(struct tr_pc *pc)
     struct tr_peer_remote remote;
     const struct tr_sdp *local = pc->local.sdp;
     int count = local->media_count;
+    if (count > pc->mlines) { /* m-lines only ever become more */
+        void *params = tr_realloc(pc->params, (size_t)count * sizeof *pc->params);
+        if (!params)
+            return TR_ERR_NOMEM;
+        pc->params = params;
+    }
     pc->mlines = count;
     for (int i = 0; i < count; i++) {
         tr_sdp_media_params(local, pc->remote.sdp, (unsigned)i, pc->rid_lmh, &pc->params[i]);
