@@ -448,7 +448,7 @@ void tr_http_reply_file(struct tr_http *http, const struct tr_http_request *requ
                         const struct tr_http_file *file)
 {
     struct stat st;
-    char etag[64], modified[32], name[160];
+    char etag[64], modified[TR_HTTP_DATE_MAX], name[160];
 
     if (http->replied || fstat(file->fd, &st) != 0 || !S_ISREG(st.st_mode)) {
         close(file->fd);

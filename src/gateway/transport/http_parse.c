@@ -64,7 +64,7 @@ bool tr_http_etag_in(const char *header, const char *etag)
     return false;
 }
 
-void tr_http_date(char out[32], time_t t)
+void tr_http_date(char out[TR_HTTP_DATE_MAX], time_t t)
 {
     static const char days[][4] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
     static const char months[][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun",
@@ -72,9 +72,9 @@ void tr_http_date(char out[32], time_t t)
     struct tm tm = { 0 };
 
     gmtime_r(&t, &tm);
-    snprintf(out, 32, "%s, %02d %s %04d %02d:%02d:%02d GMT", days[tm.tm_wday % 7], tm.tm_mday % 100,
-             months[tm.tm_mon % 12], (tm.tm_year + 1900) % 10000, tm.tm_hour % 100, tm.tm_min % 100,
-             tm.tm_sec % 100);
+    snprintf(out, TR_HTTP_DATE_MAX, "%s, %02d %s %04d %02d:%02d:%02d GMT", days[tm.tm_wday % 7],
+             tm.tm_mday % 100, months[tm.tm_mon % 12], (tm.tm_year + 1900) % 10000,
+             tm.tm_hour % 100, tm.tm_min % 100, tm.tm_sec % 100);
 }
 
 const char *tr_http_mime(const char *path)

@@ -18,7 +18,8 @@ enum tr_http_range tr_http_range(const char *header, uint64_t size, uint64_t *fi
                                  uint64_t *last);
 /* If-None-Match: whether a list of entity tags has this one (weak comparison), or is "*". */
 bool tr_http_etag_in(const char *header, const char *etag);
-void tr_http_date(char out[32], time_t t); /* "Sun, 06 Nov 1994 08:49:37 GMT" */
+enum { TR_HTTP_DATE_MAX = 48 }; /* with room for what a compiler must assume */
+void tr_http_date(char out[TR_HTTP_DATE_MAX], time_t t); /* "Sun, 06 Nov 1994 08:49:37 GMT" */
 const char *
 tr_http_mime(const char *path); /* by its ending; application/octet-stream when unknown */
 /* Whether a decoded path ("/a/b.js") names something below a root: no empty, ".", ".." or hidden

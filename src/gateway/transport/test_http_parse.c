@@ -54,7 +54,7 @@ TEST(http_etags)
 
 TEST(http_dates_and_types)
 {
-    char date[32];
+    char date[TR_HTTP_DATE_MAX];
     tr_http_date(date, 784111777);
     CHECK_STR(date, "Sun, 06 Nov 1994 08:49:37 GMT");
     CHECK_STR(tr_http_mime("/a/b.webm"), "video/webm");
