@@ -55,7 +55,7 @@ async function janusPages({ ports }) {
     });
     return page;
   };
-  await open('bob');
+  await open('bob'); // who is called, and accepts at once
   const ann = await open('ann');
   await ann.click('#call');
   const time = await within(
@@ -63,8 +63,7 @@ async function janusPages({ ports }) {
     ann.evaluate(() => window.firstFrame),
     LIMIT,
   );
-  await context.close();
-  await settled();
+  await leave(context);
   return time;
 }
 
@@ -83,13 +82,14 @@ async function tringPages() {
     customer.page.evaluate(() => window.firstFrame),
     LIMIT,
   );
-  await context.close();
-  await settled();
+  await leave(context);
   return time;
 }
 
-/** Nothing of the round before is left: Tring's sessions are gone. */
-async function settled() {
+/** Closes the pages so that they say goodbye; nothing of them is left on Tring after that. */
+async function leave(context) {
+  for (const page of context.pages()) await page.goto('about:blank');
+  await context.close();
   await until('the agents of the round before are gone', async () => {
     const text = await (await fetch(`${tring.url}/metrics`)).text();
     const sessions = /^tring_sessions\S* (\d+)$/m.exec(text);
