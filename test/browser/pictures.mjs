@@ -4,6 +4,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { launchChromium } from './lib/chromium.mjs';
 import { Agent, Customer } from './lib/desk.mjs';
+import { AGENT, CUSTOMER, portrait } from './lib/portrait.mjs';
 import { Tring } from './lib/tring.mjs';
 import { until } from './lib/wait.mjs';
 
@@ -15,13 +16,17 @@ const PHONE = { viewport: { width: 390, height: 780 }, isMobile: true, hasTouch:
 await mkdir(out, { recursive: true });
 const tring = await Tring.start();
 const browser = await launchChromium();
-const pageOf = async (options) => (await browser.newContext(options)).newPage();
+const pageOf = async (options, person) => {
+  const page = await (await browser.newContext(options)).newPage();
+  await page.addInitScript(portrait, person);
+  return page;
+};
 try {
-  const agent = new Agent(await pageOf(WIDE), tring.url);
+  const agent = new Agent(await pageOf(WIDE, AGENT), tring.url);
   await agent.open();
   await agent.goAvailable('Ann');
-  await talk(agent, new Customer(await pageOf(PHONE), tring.url), 'customer-phone');
-  await talk(agent, new Customer(await pageOf(WIDE), tring.url), 'customer-call');
+  await talk(agent, new Customer(await pageOf(PHONE, CUSTOMER), tring.url), 'customer-phone');
+  await talk(agent, new Customer(await pageOf(WIDE, CUSTOMER), tring.url), 'customer-call');
   await agent.untilRecording('ready');
   await agent.click('.play-button');
   await until('the recording plays', () =>
