@@ -75,7 +75,9 @@ export class Tring {
   // The calls API
 
   async api(path, method = 'GET') {
-    const response = await fetch(this.url + path, { method });
+    const key = this.env.TRING_WEB_AGENT_KEY;
+    const headers = key ? { Authorization: `Bearer ${key}` } : {};
+    const response = await fetch(this.url + path, { method, headers });
     if (!response.ok) throw new Error(`${method} ${path}: ${response.status}`);
     return response.json();
   }
