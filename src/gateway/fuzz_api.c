@@ -79,7 +79,7 @@ static void step(struct rig *rig, const uint8_t *p, size_t n)
     case 'u':
         handle = tr_handle_find(rig->gw, newest_session, newest_handle);
         if (handle && !tr_pc_exists(tr_handle_pc(handle)))
-            fake_pc_up(handle, 42 + newest_handle % 2);
+            (void)fake_pc_try_up(handle, 42 + newest_handle % 2);
         break;
     default: say(rig, p, n); break;
     }

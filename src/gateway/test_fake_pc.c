@@ -101,12 +101,19 @@ const struct tr_sdp_media_params *tr_pc_mline(const struct tr_handle *handle, in
     return mline >= 0 && mline < 2 ? &lines[mline] : NULL;
 }
 
-void fake_pc_up(struct tr_handle *handle, tr_id peer)
+bool fake_pc_try_up(struct tr_handle *handle, tr_id peer)
 {
     struct tr_pc *pc = tr_handle_pc(handle);
+    if (tr_handle_set_peer(handle, peer) != TR_OK)
+        return false;
     pc->exists = true;
     pc->peer = peer;
-    if (tr_handle_set_peer(handle, peer) != TR_OK)
+    return true;
+}
+
+void fake_pc_up(struct tr_handle *handle, tr_id peer)
+{
+    if (!fake_pc_try_up(handle, peer))
         abort();
 }
 

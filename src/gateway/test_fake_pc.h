@@ -19,6 +19,7 @@ struct fake_pc_log { /* of all handles; reset by rig_create */
 extern struct fake_pc_log fake_pc;
 
 /* A PeerConnection comes to be on the handle, as it does when a plugin answers an offer. */
+bool fake_pc_try_up(struct tr_handle *handle, tr_id peer); /* false: another has this peer */
 void fake_pc_up(struct tr_handle *handle, tr_id peer);
 /* jsep.sdp "bad" is 465; candidates: {} is 456, {"completed":true} and null are fine. */
 

@@ -122,6 +122,8 @@ static void take_message(struct tr_ws *ws, struct tr_slice text)
 
 static bool append(struct tr_ws *ws, const uint8_t *p, size_t n)
 {
+    if (n == 0)
+        return true; /* an empty frame, before there is a buffer */
     if (ws->in_n + n > ws->in_room) {
         size_t room = (ws->in_n + n) * 2 > 4096 ? (ws->in_n + n) * 2 : 4096;
         uint8_t *grown = ws->in ? tr_realloc(ws->in, room) : tr_alloc(room);
