@@ -51,8 +51,13 @@ async function startEcho(t, pages, server, parameters) {
 /** The Stop button: the page leaves the server, and is back at its beginning. */
 async function stopEcho(t, page) {
   t.checkPages();
-  // Its long poll, which its own reload cuts off, or which crosses its own destroy.
-  t.allow(/Probably a network error/, /Ooops: 458 No such session/);
+  // Its long poll, which its own reload cuts off (before the reply or in it), or which crosses its
+  // own destroy.
+  t.allow(
+    /Probably a network error/,
+    /Failed to parse response body/,
+    /Ooops: 458 No such session/,
+  );
   await page.click('#start:has-text("Stop")');
   await page.waitForSelector('#start:has-text("Start")'); // it reloads itself when destroyed
 }
