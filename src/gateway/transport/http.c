@@ -288,6 +288,17 @@ static int on_body(struct tr_http *http, const uint8_t *p, size_t n)
     return 0;
 }
 
+/* A body ends once. The library (4.1) can be brought, by a request behind a broken one, to tell it
+ * for ever; only the end of the connection gets it out of that loop. */
+static int on_body_end(struct tr_http *http)
+{
+    if (http->body_ended)
+        return -1;
+    http->body_ended = true;
+    dispatch(http);
+    return 0;
+}
+
 const char *tr_http_arg(const struct tr_http_request *request, const char *name)
 {
     const struct tr_http *http = request->http;
@@ -684,10 +695,7 @@ int tr_http_callback(struct lws *wsi, enum lws_callback_reasons reason, void *us
     case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION: return -1;
     case LWS_CALLBACK_HTTP: return on_request(wsi, slot);
     case LWS_CALLBACK_HTTP_BODY: return slot->http ? on_body(slot->http, in, len) : -1;
-    case LWS_CALLBACK_HTTP_BODY_COMPLETION:
-        if (slot->http)
-            dispatch(slot->http);
-        return 0;
+    case LWS_CALLBACK_HTTP_BODY_COMPLETION: return slot->http ? on_body_end(slot->http) : -1;
     case LWS_CALLBACK_HTTP_WRITEABLE: return slot && slot->http ? on_writable(slot) : 0;
     case LWS_CALLBACK_CLOSED_HTTP:
     case LWS_CALLBACK_HTTP_DROP_PROTOCOL: slot_drop(slot); return 0;

@@ -78,7 +78,7 @@ struct tr_http {
     uint8_t *body;
     size_t body_n, body_room, body_max;
     tr_usec started;
-    bool dispatched, replied, headers_sent;
+    bool body_ended, dispatched, replied, headers_sent;
     bool close; /* the connection ends with this reply */
     int status;
     const char *type;
