@@ -1,7 +1,8 @@
 // A small runner. A test gets a scope: what it opens there is closed at its end, in reverse order, and
 // what a page complains about there fails it.
 
-import { mkdir } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { launchChromium, watchPage } from './chromium.mjs';
@@ -47,6 +48,13 @@ class Scope {
     this.atEnd(() => tring.remove());
     this.atEnd(() => tring.stop());
     return tring;
+  }
+
+  /** A new folder that goes with the test. */
+  async folder() {
+    const path = await mkdtemp(join(tmpdir(), 'tring-test-'));
+    this.atEnd(() => rm(path, { recursive: true, force: true }));
+    return path;
   }
 
   /** The Chromium that the tests share, as long as they need no options of their own. */

@@ -1,7 +1,7 @@
 // The server under test, on free ports, with a data folder of its own.
 
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -106,5 +106,15 @@ export class Tring {
   async recordingUrl(call) {
     const { url } = await this.api(`/api/calls/${call.id}/recording-link`, 'POST');
     return this.url + url;
+  }
+
+  /** Puts a finished recording into a folder; gives the file's path. */
+  async download(call, folder) {
+    const response = await fetch(await this.recordingUrl(call));
+    const type = response.headers.get('content-type');
+    if (!/^video\/webm/.test(type)) throw new Error(`${response.status}, ${type}`);
+    const file = join(folder, 'call.webm');
+    await writeFile(file, Buffer.from(await response.arrayBuffer()));
+    return file;
   }
 }

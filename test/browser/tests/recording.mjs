@@ -1,8 +1,5 @@
 // What becomes of a call after its end: a file that plays everywhere, without anybody asking.
 
-import { join } from 'node:path';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { Agent, connect, openDesk } from '../lib/desk.mjs';
 import { launchFirefox, watchFirefoxPage } from '../lib/firefox.mjs';
 import { check, test } from '../lib/harness.mjs';
@@ -13,12 +10,6 @@ import { until } from '../lib/wait.mjs';
 
 const LEFT = 'iw/2:ih:0:0';
 const RIGHT = 'iw/2:ih:iw/2:0';
-
-async function folder(t) {
-  const path = await mkdtemp(join(tmpdir(), 'tring-recording-'));
-  t.atEnd(() => rm(path, { recursive: true, force: true }));
-  return path;
-}
 
 /** Talks until the call is so old. */
 async function talk(desk, seconds) {
@@ -31,17 +22,6 @@ async function talk(desk, seconds) {
       }, seconds * 1000),
     { limit: (seconds + 20) * 1000 },
   );
-}
-
-async function download(t, tring, call) {
-  const file = join(await folder(t), 'call.webm');
-  const response = await fetch(await tring.recordingUrl(call));
-  check(
-    `the type is ${response.headers.get('content-type')}`,
-    /^video\/webm/.test(response.headers.get('content-type')),
-  );
-  await writeFile(file, Buffer.from(await response.arrayBuffer()));
-  return file;
 }
 
 test('recording: is processed by itself, and plays to its end', async (t) => {
@@ -80,7 +60,7 @@ test(
   async (t) => {
     const tring = await t.tring({
       env: {
-        TRING_RECORDING_RENDER_HEIGHT: '1080',
+        TRING_RECORDING_RENDER_HEIGHT: '1440',
         TRING_RECORDING_RENDER_FPS: '60',
         TRING_RECORDING_RENDER_THREADS: '1',
       },
@@ -177,7 +157,7 @@ test('recording: a call with sound alone on one side', async (t) => {
   await talk(desk, 3);
   await desk.agent.hangUp();
   const call = await tring.recording('ready');
-  const found = await probe(await download(t, tring, call));
+  const found = await probe(await tring.download(call, await t.folder()));
   const talked = (call.ended_ms - call.answered_ms) / 1000;
   check(`${found.seconds} s of ${talked} s`, Math.abs(found.seconds - talked) <= 0.5);
 });
@@ -225,7 +205,7 @@ test('recording: sound and picture are together', async (t) => {
   await connect(desk, { sound: false });
   await talk(desk, 12);
   await desk.customer.hangUp();
-  const file = await download(t, tring, await tring.recording('ready'));
+  const file = await tring.download(await tring.recording('ready'), await t.folder());
   const told = [];
   for (const [side, { hz, part }] of Object.entries(sides)) {
     const { mean, worst, count } = compare(await flashes(file, part), await beeps(file, hz));

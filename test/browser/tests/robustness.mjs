@@ -1,10 +1,6 @@
 // What a user sees of it when something breaks.
 
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync } from 'node:fs';
-import { join } from 'node:path';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { connect, openDesk } from '../lib/desk.mjs';
 import { Skip, check, test } from '../lib/harness.mjs';
 import { decodeErrors, probe } from '../lib/probe.mjs';
@@ -26,10 +22,7 @@ test(
     await tring.kill();
     await tring.launch();
     const call = await tring.recording('ready');
-    const file = join(await mkdtemp(join(tmpdir(), 'tring-recording-')), 'call.webm');
-    t.atEnd(() => rm(file, { force: true }));
-    const response = await fetch(await tring.recordingUrl(call));
-    await writeFile(file, Buffer.from(await response.arrayBuffer()));
+    const file = await tring.download(call, await t.folder());
     const { seconds } = await probe(file);
     check(`${seconds} s of ${talked} s`, Math.abs(seconds - talked) <= 1);
     check('it decodes without a complaint', (await decodeErrors(file)) === '');
@@ -58,9 +51,8 @@ test(
   { limit: 120_000 },
 );
 
-/** A folder on a small disk of its own, and how to start a program that sees it. */
-function smallDisk(size) {
-  const dir = mkdtempSync(join(tmpdir(), 'tring-disk-'));
+/** Turns a command line into one that sees a small disk of its own in that folder. */
+function smallDisk(dir, size) {
   const unshare = process.getuid() === 0 ? ['unshare', '-m'] : ['unshare', '-rm'];
   const script = 'mount -t tmpfs -o size="$1" tmpfs "$2" && shift 2 && exec "$@"';
   const wrap = (command) => [...unshare, 'sh', '-c', script, 'sh', size, dir, ...command];
@@ -70,12 +62,12 @@ function smallDisk(size) {
   } catch {
     throw new Skip('no disk can be mounted here');
   }
-  return { dir, wrap };
+  return wrap;
 }
 
 async function failsOnSmallDisk(t, size, minFree) {
-  const { dir, wrap } = smallDisk(size);
-  t.atEnd(() => rm(dir, { recursive: true, force: true }));
+  const dir = await t.folder();
+  const wrap = smallDisk(dir, size);
   const tring = await t.tring({
     wrap,
     env: { TRING_RECORDING_DIR: dir, TRING_RECORDING_DISK_MIN_FREE: String(minFree) },
