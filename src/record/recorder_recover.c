@@ -9,11 +9,11 @@
 #include <dirent.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "net/log.h"
+#include "record/journal.h"
 #include "record/reader.h"
 #include "record/recorder_int.h"
 #include "store/calls.h"
@@ -47,15 +47,9 @@ static void journal_path(const struct tr_recorder *rec, const char *id, char *ou
     snprintf(out, size, "%s/journal/%.40s", rec->dir, id);
 }
 
-/* The number of a segment's name, or 0; *part: it was not completed. */
-static unsigned segment_number(const char *name, bool *part)
+static bool is_part(const char *name) /* of a segment: it was not completed */
 {
-    char *end;
-    if (strncmp(name, "seg-", 4) != 0)
-        return 0;
-    unsigned long n = strtoul(name + 4, &end, 10);
-    *part = strcmp(end, ".cj.part") == 0;
-    return (*part || strcmp(end, ".cj") == 0) && n <= 999999 ? (unsigned)n : 0;
+    return strstr(name, ".part") != NULL;
 }
 
 struct tail { /* of a journal: its last segments, newest first */
@@ -85,10 +79,9 @@ static struct tail find_tail(const char *dir)
     struct tail t = { .count = 0 };
     DIR *d = opendir(dir);
     for (const struct dirent *e; d && (e = readdir(d));) {
-        bool part;
-        unsigned n = segment_number(e->d_name, &part);
-        if (n)
-            insert(&t, n, part);
+        uint32_t n;
+        if (tr_journal_segment(e->d_name, &n) && n > 0)
+            insert(&t, n, is_part(e->d_name));
     }
     if (d)
         closedir(d);
