@@ -18,7 +18,6 @@ enum {
     PEER_ARENA_MAX = 2 << 20, /* a NACK list for each stream fits */
     PEER_STREAMS_MAX = 64,    /* received SSRCs, RTX included */
     PEER_SSRC_SLOTS = 256,    /* hash table of them, a power of two, at most a quarter full */
-    PEER_PLI_TRIES = 3,
     PEER_SSRC_NONE = 0xff,
 };
 

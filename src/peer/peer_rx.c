@@ -282,10 +282,9 @@ static void describe_vp8(struct tr_rtp_meta *m, struct tr_slice payload)
     m->temporal = d.has_tid ? d.tid : 0;
     m->picture_id = d.picture_id;
     m->tl0picidx = d.tl0_pic_idx;
-    m->flags |=
-        (uint8_t)((d.keyframe ? TR_RTP_KEYFRAME : 0) | (d.non_reference ? TR_RTP_DISCARDABLE : 0) |
-                  (d.picture_id_bits == 15 ? TR_RTP_PICTURE_ID : 0) |
-                  (d.has_tl0_pic_idx ? TR_RTP_TL0 : 0));
+    m->flags |= (uint8_t)((d.keyframe ? TR_RTP_KEYFRAME : 0) |
+                          (d.picture_id_bits == 15 ? TR_RTP_PICTURE_ID : 0) |
+                          (d.has_tl0_pic_idx ? TR_RTP_TL0 : 0));
 }
 
 static void describe_vp9(struct tr_rtp_meta *m, struct tr_slice payload)
@@ -294,7 +293,6 @@ static void describe_vp9(struct tr_rtp_meta *m, struct tr_slice payload)
     if (tr_vp9_parse(&d, payload) != TR_OK)
         return;
     m->temporal = d.tid;
-    m->spatial = d.sid;
     m->picture_id = d.picture_id;
     m->tl0picidx = d.tl0_pic_idx;
     m->flags |= (uint8_t)((d.keyframe ? TR_RTP_KEYFRAME : 0) |

@@ -14,9 +14,8 @@ enum tr_rtp_flags {
     TR_RTP_KEYFRAME = 1 << 1, /* first packet of a key frame */
     TR_RTP_AUDIO_LEVEL = 1 << 2,
     TR_RTP_RETRANSMITTED = 1 << 3, /* arrived by RTX */
-    TR_RTP_DISCARDABLE = 1 << 4,   /* no other frame depends on it */
-    TR_RTP_PICTURE_ID = 1 << 5,
-    TR_RTP_TL0 = 1 << 6,
+    TR_RTP_PICTURE_ID = 1 << 4,
+    TR_RTP_TL0 = 1 << 5,
 };
 
 struct tr_rtp_meta {
@@ -29,7 +28,6 @@ struct tr_rtp_meta {
     uint8_t pt;          /* as received */
     uint8_t audio_level; /* RFC 6464: V flag and -dBov */
     uint8_t temporal;    /* temporal layer, 0 when unknown */
-    uint8_t spatial;     /* VP9 */
     uint8_t tl0picidx;   /* VP8, VP9: when TR_RTP_TL0 */
     uint16_t picture_id; /* VP8, VP9: when TR_RTP_PICTURE_ID */
 };
