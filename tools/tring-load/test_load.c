@@ -92,8 +92,11 @@ TEST(times_without_those_who_did_not_get_there)
 TEST(process_of_our_own)
 {
     struct process p;
+    usleep(1000); /* a young process may not have given its core away yet */
     process_read(&p, getpid());
-    CHECK(p.known && p.rss_kib > 100 && p.voluntary + p.involuntary > 0);
+    CHECK(p.known);
+    CHECK(p.rss_kib > 100);
+    CHECK(p.voluntary + p.involuntary > 0);
     CHECK_STR(p.name, "test_load");
     process_read(&p, 0);
     CHECK(!p.known);
