@@ -9,10 +9,7 @@
 
 #include "base/assert.h"
 #include "base/mem.h"
-#include "payload/av1.h"
-#include "payload/codec.h"
-#include "payload/vp8.h"
-#include "payload/vp9.h"
+#include "peer/ingress.h"
 #include "peer/peer_impl.h"
 #include "rtp/rtp.h"
 
@@ -274,66 +271,10 @@ static bool guess_stream(const struct tr_peer *peer, const struct tr_rtp *rtp, s
 
 /* --- one packet --- */
 
-static void describe_vp8(struct tr_rtp_meta *m, struct tr_slice payload)
-{
-    struct tr_vp8 d;
-    if (tr_vp8_parse(&d, payload) != TR_OK)
-        return;
-    m->temporal = d.has_tid ? d.tid : 0;
-    m->picture_id = d.picture_id;
-    m->tl0picidx = d.tl0_pic_idx;
-    m->flags |= (uint8_t)((d.keyframe ? TR_RTP_KEYFRAME : 0) |
-                          (d.picture_id_bits == 15 ? TR_RTP_PICTURE_ID : 0) |
-                          (d.has_tl0_pic_idx ? TR_RTP_TL0 : 0));
-}
-
-static void describe_vp9(struct tr_rtp_meta *m, struct tr_slice payload)
-{
-    struct tr_vp9 d;
-    if (tr_vp9_parse(&d, payload) != TR_OK)
-        return;
-    m->temporal = d.tid;
-    m->picture_id = d.picture_id;
-    m->tl0picidx = d.tl0_pic_idx;
-    m->flags |= (uint8_t)((d.keyframe ? TR_RTP_KEYFRAME : 0) |
-                          (d.picture_id_bits == 15 ? TR_RTP_PICTURE_ID : 0) |
-                          (d.tl0_pic_idx_at ? TR_RTP_TL0 : 0));
-}
-
-static void describe(struct tr_rtp_meta *m, struct tr_slice payload)
-{
-    switch (m->codec) {
-    case TR_CODEC_VP8: describe_vp8(m, payload); break;
-    case TR_CODEC_VP9: describe_vp9(m, payload); break;
-    default:
-        if (tr_codec_is_video((enum tr_codec)m->codec) &&
-            tr_payload_is_keyframe((enum tr_codec)m->codec, payload))
-            m->flags |= TR_RTP_KEYFRAME;
-        break;
-    }
-}
-
 /* The unwrapped number nearest to the newest of the stream. */
 static int64_t unwrap_near(int64_t last, uint16_t seq)
 {
     return last + tr_seq_diff(seq, (uint16_t)last);
-}
-
-static void read_extensions(struct tr_peer *peer, const struct tr_track_conf *conf,
-                            const struct tr_rtp *rtp, tr_usec now, struct tr_rtp_meta *m)
-{
-    struct tr_ext_vals ext;
-    if (!rtp->has_ext)
-        return;
-    tr_ext_read(&ext, &conf->ext, rtp->ext_profile, rtp->ext);
-    if (tr_ext_has(&ext, TR_EXT_AUDIO_LEVEL)) {
-        m->flags |= TR_RTP_AUDIO_LEVEL;
-        m->audio_level = (uint8_t)((ext.voice ? 0x80u : 0u) | ext.audio_level);
-    }
-    if (tr_ext_has(&ext, TR_EXT_TRANSPORT_CC) && peer->twcc) {
-        peer->twcc_media_ssrc = rtp->ssrc;
-        tr_twcc_recv_packet(peer->twcc, now, ext.transport_seq);
-    }
 }
 
 /* A retransmission becomes the packet that it repeats (RFC 4588 section 4). */
@@ -424,16 +365,12 @@ static enum tr_err read_packet(struct tr_peer *peer, tr_usec now, const struct t
                                struct peer_stream **s)
 {
     const struct tr_track_conf *conf = &peer->tracks[(*s)->mline].conf;
-    *m = (struct tr_rtp_meta){
-        .ext_seq = (int64_t)index,
-        .ts = rtp->ts,
-        .ssrc = rtp->ssrc,
-        .pt = conf->pt,
-        .layer = (*s)->layer,
-        .codec = (uint8_t)conf->codec,
-        .flags = rtp->marker ? TR_RTP_MARKER : 0,
-    };
-    read_extensions(peer, conf, rtp, now, m);
+    struct tr_ext_vals ext;
+    tr_ingress_header(m, conf, rtp, (*s)->layer, (int64_t)index, &ext);
+    if (tr_ext_has(&ext, TR_EXT_TRANSPORT_CC) && peer->twcc) {
+        peer->twcc_media_ssrc = rtp->ssrc;
+        tr_twcc_recv_packet(peer->twcc, now, ext.transport_seq);
+    }
     if ((*s)->rtx)
         return unwrap_rtx(peer, *s, payload, m, s);
     return rtp->pt == conf->pt ? TR_OK : TR_ERR_IGNORED; /* comfort noise, say: not negotiated */
@@ -460,7 +397,7 @@ enum tr_err tr_peer_rtp(struct tr_peer *peer, tr_usec now, struct tr_slice datag
     err = read_packet(peer, now, &rtp, index, m, &payload, &s);
     if (err != TR_OK)
         return err;
-    describe(m, payload);
+    tr_ingress_payload(m, payload);
     err = account(peer, s, now, m, payload.n);
     if (err != TR_OK)
         return err;
