@@ -329,3 +329,10 @@ void sim_run(struct sim *sim, tr_usec us)
         continue;
     sim->now = end;
 }
+
+tr_usec sim_next(const struct sim *sim)
+{
+    struct tr_heap_node *flight = tr_heap_min(&sim->flights);
+    struct tr_heap_node *timer = tr_heap_min(&sim->timers);
+    return tr_usec_min(flight ? flight->key : TR_NEVER, timer ? timer->key : TR_NEVER);
+}

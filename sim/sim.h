@@ -54,6 +54,7 @@ struct tr_rng *sim_rng(struct sim *sim);
 const struct sim_stats *sim_stats(const struct sim *sim);
 /* Runs all that happens within the next us microseconds. */
 void sim_run(struct sim *sim, tr_usec us);
+tr_usec sim_next(const struct sim *sim); /* when something happens next; TR_NEVER: not by itself */
 /* TR_NEVER stops it; a time that has passed fires in this run, after what was due before. */
 void sim_timer_set(struct sim *sim, struct sim_timer *timer, tr_usec at);
 
