@@ -249,8 +249,10 @@ void tr_gateway_media_event(struct tr_gateway *gw, tr_usec now, const struct tr_
         return;
     }
     struct tr_handle *handle = tr_handle_by_peer(gw, event->peer);
-    if (!handle)
+    if (!handle) {
+        tr_free(event->data);
         return;
+    }
     const struct tr_plugin_ops *ops = handle->plugin->ops;
     switch (event->kind) {
     case TR_MEDIA_PEER_UP: on_up(gw, handle, now); break;
@@ -262,6 +264,9 @@ void tr_gateway_media_event(struct tr_gateway *gw, tr_usec now, const struct tr_
             ops->layer(handle->plugin, handle, event->mline, event->substream, event->temporal,
                        now);
         break;
+    case TR_MEDIA_DATA_OPEN:
+    case TR_MEDIA_DATA_MESSAGE:
+    case TR_MEDIA_DATA_CLOSED: tr_free(event->data); break; /* no plugin listens yet */
     case TR_MEDIA_STATS:
     case TR_MEDIA_NONE: break;
     }

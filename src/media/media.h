@@ -19,6 +19,7 @@
 #include "base/idtab.h"
 #include "base/time.h"
 #include "peer/stats.h"
+#include "media/event.h"
 #include "media/tap.h"
 #include "peer/track.h"
 #include "srtp/profile.h"
@@ -114,30 +115,6 @@ tr_id tr_media_tap_route(struct tr_media *media, struct tr_media_end source, tr_
 void tr_media_tap_close(struct tr_media *media, tr_id tap);
 
 /* --- events --- */
-
-enum tr_media_event_kind {
-    TR_MEDIA_NONE,
-    TR_MEDIA_PEER_UP,   /* DTLS done: media can flow */
-    TR_MEDIA_PEER_DOWN, /* gone; reason as Janus tells it ("ICE failed", "DTLS alert" ...) */
-    TR_MEDIA_RECEIVING, /* media of a source started or stopped to come (silence of a second) */
-    TR_MEDIA_SLOW_LINK, /* loss above the threshold within a second */
-    TR_MEDIA_LAYER,     /* the layer that a route forwards has changed */
-    TR_MEDIA_STATS,     /* answer to tr_media_query */
-};
-
-struct tr_media_event {
-    enum tr_media_event_kind kind;
-    tr_id peer;
-    int mline;
-    const char *reason;                /* PEER_DOWN; static text */
-    bool on;                           /* RECEIVING */
-    bool uplink;                       /* SLOW_LINK: what the client sends */
-    int substream;                     /* RECEIVING (-1: no simulcast), LAYER (-1: unchanged) */
-    int temporal;                      /* LAYER */
-    uint32_t lost;                     /* SLOW_LINK: packets */
-    uint64_t cookie;                   /* STATS */
-    struct tr_media_peer_stats *stats; /* STATS: yours to tr_free; NULL: peer unknown */
-};
 
 /* The next event; NONE when there is none. */
 void tr_media_poll(struct tr_media *media, struct tr_media_event *event);

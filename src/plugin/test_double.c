@@ -86,6 +86,11 @@ void tr_media_peer_close(struct tr_media *media, tr_id id)
         if (r->source.peer == id || r->sink.peer == id)
             r->live = false;
     }
+    for (int i = 0; i < engine.data_route_count; i++) {
+        struct double_data_route *r = &engine.data_routes[i];
+        if (r->from == id || r->to == id)
+            r->live = false;
+    }
 }
 
 void tr_media_peer_bitrate(struct tr_media *media, tr_id id, uint32_t bps)
@@ -162,6 +167,72 @@ void tr_media_route_remove(struct tr_media *media, tr_id id)
 void tr_media_keyframe(struct tr_media *media, struct tr_media_end source)
 {
     (void)media, (void)source;
+}
+
+/* --- media/data.h --- */
+
+enum tr_err tr_media_data_open(struct tr_media *media, tr_id peer, const struct tr_data_conf *conf)
+{
+    (void)media;
+    struct double_peer *p = live_peer(peer);
+    if (CHECK(p != NULL))
+        p->data = *conf;
+    return TR_OK;
+}
+
+tr_id tr_media_data_route(struct tr_media *media, tr_id from, tr_id to,
+                          const struct tr_data_route_conf *conf)
+{
+    (void)media;
+    CHECK(live_peer(from) && live_peer(to));
+    if (engine.data_route_count == DOUBLE_ROUTES)
+        return 0;
+    struct double_data_route *r = &engine.data_routes[engine.data_route_count++];
+    *r = (struct double_data_route){ .id = 7000 + (tr_id)engine.data_route_count,
+                                     .live = true,
+                                     .from = from,
+                                     .to = to,
+                                     .paused = conf->paused,
+                                     .patient = conf->patient };
+    snprintf(r->label, sizeof r->label, "%s", conf->label ? conf->label : "");
+    snprintf(r->prefix, sizeof r->prefix, "%s", conf->prefix ? conf->prefix : "");
+    return r->id;
+}
+
+static struct double_data_route *live_data_route(tr_id id)
+{
+    for (int i = 0; i < engine.data_route_count; i++) {
+        if (engine.data_routes[i].id == id && engine.data_routes[i].live)
+            return &engine.data_routes[i];
+    }
+    return NULL;
+}
+
+void tr_media_data_route_pause(struct tr_media *media, tr_id route, bool paused)
+{
+    (void)media;
+    struct double_data_route *r = live_data_route(route);
+    if (r)
+        r->paused = paused;
+}
+
+void tr_media_data_route_remove(struct tr_media *media, tr_id route)
+{
+    (void)media;
+    struct double_data_route *r = live_data_route(route);
+    if (r)
+        r->live = false;
+}
+
+const struct double_data_route *engine_data_route(const struct tr_handle *from,
+                                                  const struct tr_handle *to)
+{
+    for (int i = 0; i < engine.data_route_count; i++) {
+        const struct double_data_route *r = &engine.data_routes[i];
+        if (r->live && r->from == tr_pc_end(from, 0).peer && r->to == tr_pc_end(to, 0).peer)
+            return r;
+    }
+    return NULL;
 }
 
 /* --- record/recorder.h --- */

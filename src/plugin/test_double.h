@@ -8,6 +8,7 @@
 #include "gateway/gateway.h"
 #include "gateway/pc.h"
 #include "gateway/plugin.h"
+#include "media/data.h"
 #include "record/meta.h"
 
 /* --- media engine and recorder --- */
@@ -20,6 +21,7 @@ struct double_peer {
     int restarts;
     uint32_t bitrate;
     int tracks;
+    struct tr_data_conf data; /* port 0: no data channels */
 };
 
 struct double_route {
@@ -27,6 +29,14 @@ struct double_route {
     bool live;
     struct tr_media_end source, sink;
     struct tr_route_conf conf;
+};
+
+struct double_data_route {
+    tr_id id;
+    bool live;
+    tr_id from, to;
+    bool paused, patient;
+    char label[TR_DATA_NAME_MAX + 1], prefix[TR_DATA_PREFIX_MAX + 1];
 };
 
 struct double_recording {
@@ -40,8 +50,9 @@ struct double_recording {
 struct double_engine { /* reset by stage_up */
     struct double_peer peers[DOUBLE_PEERS];
     struct double_route routes[DOUBLE_ROUTES];
+    struct double_data_route data_routes[DOUBLE_ROUTES];
     struct double_recording recordings[DOUBLE_RECORDINGS];
-    int peer_count, route_count, recording_count;
+    int peer_count, route_count, data_route_count, recording_count;
     bool refuse_peers, refuse_tracks, refuse_recordings;
 };
 extern struct double_engine engine;
@@ -53,6 +64,8 @@ struct double_peer *engine_peer(tr_id id); /* NULL when it never was */
 /* The route that lives from one handle's m-line to another's; NULL: none. */
 const struct double_route *engine_route(const struct tr_handle *from, const struct tr_handle *to,
                                         int mline);
+const struct double_data_route *engine_data_route(const struct tr_handle *from,
+                                                  const struct tr_handle *to); /* NULL: none */
 
 /* --- the stage --- */
 
