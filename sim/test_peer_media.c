@@ -597,6 +597,8 @@ TEST(transport_feedback_reaches_the_sender)
 
 /* --- many tracks, many renegotiations --- */
 
+enum { MANY_TRACKS = 32 }; /* with their RTX as many SSRCs as the client takes */
+
 static void many_tracks(struct tr_track_conf *tracks, int n, bool server)
 {
     for (int i = 0; i < n; i++) {
@@ -617,20 +619,19 @@ static void many_tracks(struct tr_track_conf *tracks, int n, bool server)
 /* Reports of all tracks do not fit one packet. */
 TEST(every_track_is_reported)
 {
-    static struct tr_track_conf tracks[SIM_SIDES][TR_PEER_TRACKS_MAX];
-    static struct sim_sender senders[TR_PEER_TRACKS_MAX];
+    static struct tr_track_conf tracks[SIM_SIDES][MANY_TRACKS];
+    static struct sim_sender senders[MANY_TRACKS];
     struct sim_call_conf conf = { .no_media = true };
     if (!world_begin())
         return;
     struct sim *sim = raw_begin(&conf);
     for (int i = 0; i < SIM_SIDES; i++) {
-        many_tracks(tracks[i], TR_PEER_TRACKS_MAX, i == SIM_SERVER);
-        CHECK_INT(tr_peer_set_tracks(call.sides[i].peer.peer, sim_now(sim), tracks[i],
-                                     TR_PEER_TRACKS_MAX),
+        many_tracks(tracks[i], MANY_TRACKS, i == SIM_SERVER);
+        CHECK_INT(tr_peer_set_tracks(call.sides[i].peer.peer, sim_now(sim), tracks[i], MANY_TRACKS),
                   TR_OK);
     }
     struct sim_peer *server = sim_server(&call);
-    for (int i = 0; i < TR_PEER_TRACKS_MAX; i++) {
+    for (int i = 0; i < MANY_TRACKS; i++) {
         struct sim_sender_conf s = { .peer = server->peer, .mline = i, .video = true };
         s.bitrate_bps = 100000;
         s.pool = server->pool;
@@ -640,16 +641,16 @@ TEST(every_track_is_reported)
     }
     sim_client(&call)->hooks = (struct sim_peer_hooks){ 0 };
     for (int n = 0; n < 300; n++) {
-        for (int i = 0; i < TR_PEER_TRACKS_MAX; i++)
+        for (int i = 0; i < MANY_TRACKS; i++)
             sim_sender_run(&senders[i], sim_now(sim));
         sim_run(sim, 10 * TR_MSEC);
     }
-    CHECK(sim_client(&call)->reports >= 2 * TR_PEER_TRACKS_MAX);
+    CHECK(sim_client(&call)->reports >= 2 * MANY_TRACKS);
     struct tr_media_peer_stats s = stats_of(server);
-    for (int i = 0; i < TR_PEER_TRACKS_MAX; i++)
+    for (int i = 0; i < MANY_TRACKS; i++)
         CHECK(s.tracks[i].rtt_us > 0);
     CHECK(s.remb_bps > 0);
-    for (int i = 0; i < TR_PEER_TRACKS_MAX; i++)
+    for (int i = 0; i < MANY_TRACKS; i++)
         sim_sender_deinit(&senders[i]);
     call_end(sim);
     world_end();

@@ -14,13 +14,14 @@
 #include "base/time.h"
 #include "media/media.h"
 #include "sdp/negotiate.h"
+#include "sdp/offer.h"
 #include "sdp/sdp.h"
 
 struct tr_handle;
 struct tr_pc;
 struct tr_rng;
 
-enum { TR_PC_MLINES_MAX = 32 };
+enum { TR_PC_MLINES_MAX = TR_SDP_MEDIA_MAX };
 
 struct tr_jsep {
     bool offer; /* else an answer */
@@ -78,6 +79,13 @@ TR_MUST_USE enum tr_err tr_pc_keep_offer(struct tr_handle *handle, const struct 
  * exists it is a renegotiation. */
 TR_MUST_USE enum tr_err tr_pc_offer_from(struct tr_handle *handle, struct tr_handle *from,
                                          tr_usec now, json_t **jsep);
+/* Offers these m-lines (sdp/offer.h) on our own account: all of them by index, on a PeerConnection
+ * that exists those of the former offer first. restart: with new ICE credentials. One offer at a
+ * time: while tr_pc_offered, the changes of a next one should wait for the answer; an offer that is
+ * made all the same takes the place of the one before. Errors as of tr_sdp_offer. */
+TR_MUST_USE enum tr_err tr_pc_offer(struct tr_handle *handle, const struct tr_sdp_offer_line *lines,
+                                    int count, bool restart, tr_usec now, json_t **jsep);
+bool tr_pc_offered(const struct tr_handle *handle); /* an offer of ours waits for its answer */
 /* Takes the client's answer to our offer. */
 TR_MUST_USE enum tr_err tr_pc_accept_answer(struct tr_handle *handle, const struct tr_jsep *answer,
                                             tr_usec now);

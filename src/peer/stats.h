@@ -9,7 +9,7 @@
 #include "base/addr.h"
 #include "base/time.h"
 
-enum { TR_STATS_TRACKS_MAX = 32, TR_STATS_LAYERS_MAX = 3, TR_STATS_PAIRS_MAX = 16 };
+enum { TR_STATS_TRACKS_MAX = 64, TR_STATS_LAYERS_MAX = 3, TR_STATS_PAIRS_MAX = 16 };
 
 /* Why a datagram or a packet was not used. One counter each, so that an attack has a name. */
 enum tr_drop {

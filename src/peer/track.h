@@ -9,7 +9,7 @@
 #include "payload/codec.h"
 #include "rtp/ext.h"
 
-enum { TR_TRACK_LAYERS = 3, TR_TRACK_RID_MAX = 16, TR_TRACK_MID_MAX = 32, TR_PEER_TRACKS_MAX = 32 };
+enum { TR_TRACK_LAYERS = 3, TR_TRACK_RID_MAX = 16, TR_TRACK_MID_MAX = 32, TR_PEER_TRACKS_MAX = 64 };
 
 struct tr_track_layer { /* lowest quality first */
     uint32_t ssrc;      /* 0: learnt by RID or MID */

@@ -1,4 +1,5 @@
-/* Shared by the files of the parser; nobody else includes this. */
+/* Shared by the files of the parser, and its judgement of texts by offer.c; nobody else includes
+ * this. */
 #ifndef TR_SDP_PARSE_INT_H
 #define TR_SDP_PARSE_INT_H
 

@@ -19,7 +19,7 @@
 struct tr_arena;
 
 enum tr_sdp_limits {
-    TR_SDP_BYTES_MAX = 64 * 1024,
+    TR_SDP_BYTES_MAX = 128 * 1024,
     TR_SDP_LINES_MAX = 4096,
     TR_SDP_MEDIA_MAX = 64,
     TR_SDP_CODEC_MAX = 64, /* per m-line, like the next ones */
@@ -33,7 +33,7 @@ enum tr_sdp_limits {
     TR_SDP_MID_MAX = 32,  /* characters */
     TR_SDP_RID_LEN_MAX = 16,
     TR_SDP_UFRAG_MAX = 256,            /* RFC 8839 section 5.4, ufrag and pwd */
-    TR_SDP_ARENA_MAX = 2 * 1024 * 1024 /* an arena of this size never runs out in here */
+    TR_SDP_ARENA_MAX = 4 * 1024 * 1024 /* an arena of this size never runs out in here */
 };
 
 enum { TR_SDP_PT_NONE = 255 };

@@ -255,7 +255,8 @@ TEST(sdp_limits)
     CHECK_INT(repeated(base, "m=a 0 x 1\n", 10000, &s), TR_ERR_LIMIT);
     CHECK_INT(repeated(base, "a=x\n", 4085, &s), TR_OK);
     CHECK_INT(repeated(base, "a=x\n", 4100, &s), TR_ERR_LIMIT);
-    CHECK_INT(repeated(base, "a=xxxxxxxxxxxxxxxxxxxxxxxxxxx\n", 3000, &s), TR_ERR_LIMIT);
+    CHECK_INT(repeated(base, "a=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\n", 3000, &s),
+              TR_ERR_LIMIT);
     CHECK_INT(repeated(base, "a=candidate:1 1 udp 1 192.0.2.1 1 typ host\n", 1000, &s), TR_OK);
     CHECK_INT(s->media[0].cand_count, TR_SDP_CAND_MAX);
     CHECK_INT(repeated(base, "a=rid:h send\n", 17, &s), TR_ERR_LIMIT);
