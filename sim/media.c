@@ -1,7 +1,7 @@
 /* A video payload: 6 bytes of VP8 descriptor, 10 bytes of frame header (zeros in packets that do
- * not start a frame), the body. An audio payload: the Opus TOC, the body. The body: magic, frame,
- * index and count of packets, time of sending, filler, and a checksum of all of it; descriptors are
- * left out of it, for a server may rewrite them. */
+ * not start a frame), the body. An audio payload: the Opus TOC, the body. The body: magic, source,
+ * frame, index and count of packets, time of sending, filler, and a checksum of all of it;
+ * descriptors are left out of it, for a server may rewrite them. */
 #include "sim/media.h"
 
 #include "base/assert.h"
@@ -18,10 +18,12 @@ enum {
     KEYFRAME_SIZE = 4,    /* times an ordinary frame */
     FRAME_PACKETS_MAX = TR_PEER_RUN_MAX,
     OPUS_TOC = 0xf8, /* fullband, 20 ms, mono, one frame */
-    AUDIO_US = 20000,
-    AUDIO_TICKS = 960,
+    AUDIO_PPS = 50,
+    AUDIO_CLOCK = 48000,
     VIDEO_CLOCK = 90000,
 };
+
+#define PATIENCE_US (20 * TR_MSEC) /* until a sender that could not send looks again */
 
 /* --- payloads --- */
 
@@ -71,6 +73,7 @@ void sim_payload_write(const struct sim_payload *p, uint8_t *out, size_t n)
         out[0] = OPUS_TOC;
     struct tr_wr w = tr_wr(out + at, n - at - CHECKSUM);
     tr_wr_u32(&w, MAGIC);
+    tr_wr_u32(&w, p->source);
     tr_wr_u32(&w, p->frame);
     tr_wr_u16(&w, p->index);
     tr_wr_u16(&w, p->count);
@@ -89,6 +92,7 @@ enum tr_err sim_payload_read(struct sim_payload *out, bool video, struct tr_slic
     if (tr_rd_u32(&r) != MAGIC)
         return TR_ERR_BADMSG;
     *out = (struct sim_payload){ .video = video };
+    out->source = tr_rd_u32(&r);
     out->frame = tr_rd_u32(&r);
     out->index = tr_rd_u16(&r);
     out->count = tr_rd_u16(&r);
@@ -122,6 +126,10 @@ void sim_sender_init(struct sim_sender *s, const struct sim_sender_conf *conf, t
         s->conf.keyframe_every = KEYFRAME_EVERY;
     if (s->conf.audio_bytes == 0)
         s->conf.audio_bytes = AUDIO_BYTES;
+    if (s->conf.audio_pps == 0)
+        s->conf.audio_pps = AUDIO_PPS;
+    if (s->conf.keep == 0 || s->conf.keep > SIM_SENDER_RING)
+        s->conf.keep = SIM_SENDER_RING;
 }
 
 void sim_sender_deinit(struct sim_sender *s)
@@ -163,17 +171,23 @@ static struct tr_tx_item *next_item(struct sim_sender *s)
     struct tr_pkt *pkt = tr_pkt_alloc(s->conf.pool);
     if (!pkt)
         return NULL;
-    struct tr_tx_item *item = &s->ring[s->ext_seq % SIM_SENDER_RING];
+    struct tr_tx_item *item = &s->ring[(uint64_t)s->ext_seq % s->conf.keep];
     tr_pkt_unref(&item->pkt);
     *item = (struct tr_tx_item){ .pkt = pkt, .ext_seq = s->ext_seq++, .ts = s->ts };
     *tr_rtp_meta(pkt) = (struct tr_rtp_meta){ 0 };
     return item;
 }
 
-/* The parts of a frame are about equal, so that a server that sends them as one message pads. */
-static uint32_t part_size(uint32_t share, uint32_t index)
+/* The parts of a frame are about equal, so that a server that sends them as one message pads. Of
+ * a frame of a fixed number of packets the first are a byte shorter, as when a browser cuts it. */
+static uint32_t part_size(const struct sim_sender *s, uint32_t share, uint32_t index)
 {
-    return share - index % 5 < SIM_PAYLOAD_MIN ? SIM_PAYLOAD_MIN : share - index % 5;
+    uint32_t less = index % 5;
+    if (s->conf.frame_packets)
+        less = index < s->frame % s->conf.frame_packets;
+    else if (!s->conf.video && s->conf.audio_even)
+        less = 0;
+    return share - less < SIM_PAYLOAD_MIN ? SIM_PAYLOAD_MIN : share - less;
 }
 
 static void send_frame(struct sim_sender *s, tr_usec now, struct sim_payload *p, uint32_t bytes)
@@ -186,6 +200,7 @@ static void send_frame(struct sim_sender *s, tr_usec now, struct sim_payload *p,
     p->count = (uint16_t)count;
     p->sent_us = now;
     p->frame = s->frame;
+    p->source = s->conf.source;
     uint32_t made = 0;
     for (; made < count; made++) {
         struct tr_tx_item *item = next_item(s);
@@ -194,7 +209,7 @@ static void send_frame(struct sim_sender *s, tr_usec now, struct sim_payload *p,
         p->index = (uint16_t)made;
         p->start = made == 0;
         item->marker = s->conf.video ? made + 1 == count : s->frame == 0;
-        item->pkt->len = (uint16_t)part_size(bytes / count, made);
+        item->pkt->len = (uint16_t)part_size(s, bytes / count, made);
         sim_payload_write(p, tr_pkt_data(item->pkt), item->pkt->len);
         items[made] = *item;
     }
@@ -204,19 +219,34 @@ static void send_frame(struct sim_sender *s, tr_usec now, struct sim_payload *p,
     s->frame++;
 }
 
+/* How large this frame is: a fixed number of packets, or the mean of the bitrate, more for a key
+ * frame, and more or less by a hash of its number. */
+static uint32_t frame_bytes(const struct sim_sender *s, bool key)
+{
+    const struct sim_sender_conf *c = &s->conf;
+    if (c->frame_packets)
+        return c->frame_packets * c->packet_bytes;
+    uint32_t mean = c->bitrate_bps / 8 / c->fps;
+    if (c->spread_pct) {
+        uint32_t hash = (s->frame + 1) * 2654435761u >> 16;
+        mean = (uint32_t)((uint64_t)mean * (100 - c->spread_pct + hash % (2 * c->spread_pct + 1)) /
+                          100);
+    }
+    mean = mean < SIM_PAYLOAD_MIN ? SIM_PAYLOAD_MIN : mean;
+    return key ? mean * KEYFRAME_SIZE : mean + s->frame % 7;
+}
+
 static void video_frame(struct sim_sender *s, tr_usec now)
 {
     bool key = s->keyframe_due || s->frame % s->conf.keyframe_every == 0;
-    uint32_t bytes = s->conf.bitrate_bps / 8 / s->conf.fps;
     struct sim_payload p = { .video = true, .keyframe = key };
     p.temporal = key ? 0 : s->frame & 1;
     if (p.temporal == 0)
         s->tl0picidx++;
     p.tl0picidx = s->tl0picidx;
-    bytes = bytes < SIM_PAYLOAD_MIN ? SIM_PAYLOAD_MIN : bytes;
     s->keyframe_due = false;
     s->keyframes += key;
-    send_frame(s, now, &p, key ? bytes * KEYFRAME_SIZE : bytes + s->frame % 7);
+    send_frame(s, now, &p, frame_bytes(s, key));
     s->ts += VIDEO_CLOCK / s->conf.fps;
     s->next_us += TR_SECOND / s->conf.fps;
 }
@@ -224,16 +254,16 @@ static void video_frame(struct sim_sender *s, tr_usec now)
 static void audio_frame(struct sim_sender *s, tr_usec now)
 {
     struct sim_payload p = { .video = false };
-    send_frame(s, now, &p, s->conf.audio_bytes + s->frame % 16);
-    s->ts += AUDIO_TICKS;
-    s->next_us += AUDIO_US;
+    send_frame(s, now, &p, s->conf.audio_bytes + (s->conf.audio_even ? 0 : s->frame % 16));
+    s->ts += AUDIO_CLOCK / s->conf.audio_pps;
+    s->next_us += TR_SECOND / s->conf.audio_pps;
 }
 
 void sim_sender_run(struct sim_sender *s, tr_usec now)
 {
     while (s->next_us <= now) {
         if (!tr_peer_can_send(s->conf.peer, s->conf.mline)) {
-            s->next_us = now + AUDIO_US;
+            s->next_us = now + PATIENCE_US;
             return;
         }
         if (s->conf.video)
@@ -249,7 +279,7 @@ void sim_sender_nack(struct sim_sender *s, tr_usec now, const uint16_t *seqs, in
     int n = 0;
     for (int i = 0; i < count; i++) {
         int64_t seq = s->ext_seq + (int16_t)(uint16_t)(seqs[i] - (uint16_t)s->ext_seq);
-        const struct tr_tx_item *item = &s->ring[(uint64_t)seq % SIM_SENDER_RING];
+        const struct tr_tx_item *item = &s->ring[(uint64_t)seq % s->conf.keep];
         if (!item->pkt || item->ext_seq != seq)
             continue;
         items[n] = *item;

@@ -5,7 +5,7 @@
  *
  * Drive the sender: sim_sender_run when sim_sender_next has passed; it hands datagrams to `send`.
  * Knows struct tr_peer and nothing of the simulated network: a load generator can use it too. One
- * thread; the sender keeps the last SIM_SENDER_RING packets in its pool. */
+ * thread; the sender keeps its last packets in its pool. */
 #ifndef TR_SIM_MEDIA_H
 #define TR_SIM_MEDIA_H
 
@@ -22,7 +22,13 @@ struct sim_sender_conf {
     uint32_t fps;            /* video; 0: 30 */
     uint32_t packet_bytes;   /* video: of a payload at most; 0: 1100 */
     uint32_t keyframe_every; /* video: frames; 0: 300 */
+    uint32_t frame_packets;  /* video: every frame is so many of packet_bytes; 0: by the bitrate */
+    uint32_t spread_pct;     /* video: frames differ by up to this from the mean; 0: hardly */
     uint32_t audio_bytes;    /* 0: 120 */
+    uint32_t audio_pps;      /* 0: 50 */
+    bool audio_even;         /* all audio packets of one size */
+    uint32_t source;         /* told in each payload */
+    uint32_t keep;           /* packets for retransmission; 0: SIM_SENDER_RING, which is the most */
     uint32_t first_ts;
     uint16_t first_seq; /* 0..32767 */
     struct tr_pkt_pool *pool;
@@ -51,7 +57,7 @@ void sim_sender_nack(struct sim_sender *s, tr_usec now, const uint16_t *seqs, in
 /* A video or audio payload of n bytes as the sender makes it; for packets formed elsewhere. */
 struct sim_payload {
     bool video, keyframe, start;
-    uint32_t frame;
+    uint32_t source, frame;
     uint16_t index, count;
     uint8_t temporal, tl0picidx;
     tr_usec sent_us;

@@ -138,6 +138,14 @@ static int write_next(struct janus_conn *c)
 
 /* --- in --- */
 
+/* A plugin's event, or its answer where it knew that at once. */
+static void take_plugin(struct janus_conn *c, const json_t *message)
+{
+    c->janus->conf.hooks->event(c->arg,
+                                json_object_get(json_object_get(message, "plugindata"), "data"),
+                                json_object_get(message, "jsep"));
+}
+
 static void take_success(struct janus_conn *c, const json_t *message)
 {
     json_int_t id = json_integer_value(json_object_get(json_object_get(message, "data"), "id"));
@@ -149,6 +157,8 @@ static void take_success(struct janus_conn *c, const json_t *message)
         c->handle = id;
         c->step = READY;
         c->janus->conf.hooks->attached(c->arg);
+    } else if (c->step == READY && json_object_get(message, "plugindata")) {
+        take_plugin(c, message);
     }
 }
 
@@ -165,7 +175,6 @@ static void take_error(struct janus_conn *c, const json_t *message)
 static void take_message(struct janus_conn *c, const json_t *message)
 {
     const char *kind = json_string_value(json_object_get(message, "janus"));
-    const json_t *data = json_object_get(json_object_get(message, "plugindata"), "data");
     if (!kind || c->step == GONE)
         return;
     if (strcmp(kind, "success") == 0)
@@ -173,7 +182,7 @@ static void take_message(struct janus_conn *c, const json_t *message)
     else if (strcmp(kind, "error") == 0)
         take_error(c, message);
     else if (strcmp(kind, "event") == 0 && c->step == READY)
-        c->janus->conf.hooks->event(c->arg, data, json_object_get(message, "jsep"));
+        take_plugin(c, message);
     else if (strcmp(kind, "webrtcup") == 0 && c->step == READY)
         c->janus->conf.hooks->webrtcup(c->arg);
     else if (strcmp(kind, "hangup") == 0)

@@ -1,5 +1,8 @@
 /* The course of a run, in one loop over three phases: clients connect until all have media (or the
- * limit is over); a warm-up; the measured time. Then half a second for what is still on its way. */
+ * limit is over); a warm-up; the measured time. Then half a second for what is still on its way.
+ *
+ * Where some only publish, they come first; the others begin when their media has flowed for a
+ * while, so that memory and set-up times are those of subscribers alone. */
 #include "tring-load/load.h"
 
 #include <stdio.h>
@@ -13,13 +16,19 @@ enum { BAR = 30 };
 
 #define DRAIN_US (500 * TR_MSEC)
 #define GOODBYE_US (300 * TR_MSEC)
+#define GATE_US (1500 * TR_MSEC)
 #define API_EVERY_US (2 * TR_MSEC) /* how often WebSockets are looked at */
 
 /* --- clients --- */
 
+bool client_is_publisher(const struct client *c)
+{
+    return c->index < c->load->publishers;
+}
+
 bool client_has_media(const struct client *c)
 {
-    return c->rtc.first_media_us != 0 && !c->failed;
+    return !c->failed && (client_is_publisher(c) ? c->rtc.up : c->rtc.first_media_us != 0);
 }
 
 void client_fail(struct client *c, const char *why)
@@ -71,7 +80,9 @@ static void start_client(struct load *l, tr_usec now)
 {
     struct client *c = &l->clients[l->started++];
     c->start_us = now;
-    if (rtc_init(&c->rtc, &l->world) != TR_OK) {
+    if (l->scenario->prepare)
+        l->scenario->prepare(c);
+    if (rtc_init(&c->rtc, &l->world, (uint32_t)c->index) != TR_OK) {
         client_fail(c, "no socket");
         return;
     }
@@ -140,14 +151,43 @@ static void run_until(struct load *l, const char *phase, tr_usec end)
     }
 }
 
+/* Whether the next client may begin. */
+static bool is_open(struct load *l, tr_usec now)
+{
+    if (l->publishers == 0 || l->started < l->publishers)
+        return true;
+    if (l->gate_us == 0) {
+        count_clients(l);
+        if (l->with_media + l->failed >= l->publishers)
+            l->gate_us = now + GATE_US;
+    }
+    if (l->gate_us == 0 || now < l->gate_us)
+        return false;
+    if (l->started == l->publishers)
+        process_read(&l->server_before, l->options.pid);
+    return true;
+}
+
+static void start_those_due(struct load *l, tr_usec now, tr_usec *due)
+{
+    const struct load_options *o = &l->options;
+    while (l->started < o->clients && now >= *due) {
+        if (!is_open(l, now)) {
+            *due = now;
+            return;
+        }
+        start_client(l, now);
+        *due += (tr_usec)(TR_SECOND / o->ramp);
+    }
+}
+
 static void set_up(struct load *l)
 {
     const struct load_options *o = &l->options;
-    tr_usec start = tr_clock_now(), tell = start;
+    tr_usec start = tr_clock_now(), tell = start, due = start;
     tr_usec limit = start + (tr_usec)(o->clients / o->ramp * TR_SECOND) + o->setup_limit;
     for (tr_usec now = start; now < limit; now = tr_clock_now()) {
-        while (l->started < o->clients && (double)(now - start) >= l->started / o->ramp * TR_SECOND)
-            start_client(l, now);
+        start_those_due(l, now, &due);
         if (now >= tell) {
             count_clients(l);
             progress(l, "set-up", l->with_media + l->failed, o->clients);
@@ -186,6 +226,7 @@ static void measure(struct load *l)
     struct rtc_totals at_end = w->totals;
     run_until(l, NULL, tr_clock_now() + DRAIN_US);
     at_end.delivered = w->totals.delivered; /* the late ones count, what was made later does not */
+    at_end.expected = w->totals.expected;
     w->totals = at_end;
     count_clients(l);
     progress(l, "done", 1, 1);
@@ -196,24 +237,31 @@ static void measure(struct load *l)
 static void goodbye(struct load *l)
 {
     for (int i = 0; i < l->started; i++) {
-        if (l->clients[i].conn)
-            janus_bye(l->clients[i].conn);
+        struct client *c = &l->clients[i];
+        if (c->conn && !c->failed && l->scenario->bye)
+            l->scenario->bye(c);
+        if (c->conn)
+            janus_bye(c->conn);
     }
     run_until(l, NULL, tr_clock_now() + GOODBYE_US);
 }
 
 bool load_run(struct load *l)
 {
+    static const struct scenario *const scenarios[] = { [LOAD_ECHO] = &scenario_echo,
+                                                        [LOAD_CALLS] = &scenario_calls,
+                                                        [LOAD_ROOM] = &scenario_room,
+                                                        [LOAD_MEETING] = &scenario_room };
     const struct load_options *o = &l->options;
-    l->scenario = o->scenario == LOAD_ECHO ? &scenario_echo : &scenario_calls;
+    l->scenario = scenarios[o->scenario];
+    if (l->scenario == &scenario_room)
+        l->publishers = o->rooms * o->publishers;
     l->clients = tr_alloc((size_t)o->clients * sizeof *l->clients);
     if (!l->clients || rtc_world_init(&l->world, o) != TR_OK)
         return false;
     for (int i = 0; i < o->clients; i++) {
         l->clients[i].load = l;
         l->clients[i].index = i;
-        if (o->scenario == LOAD_CALLS)
-            l->clients[i].mate = &l->clients[i ^ 1];
     }
     struct janus_conf conf = { .host = o->host,
                                .path = o->path,
@@ -234,8 +282,10 @@ bool load_run(struct load *l)
 void load_deinit(struct load *l)
 {
     janus_destroy(l->janus);
-    for (int i = 0; l->clients && i < l->started; i++)
+    for (int i = 0; l->clients && i < l->started; i++) {
         rtc_deinit(&l->clients[i].rtc);
+        json_decref(l->clients[i].feed);
+    }
     if (l->world.options)
         rtc_world_deinit(&l->world);
     tr_free(l->clients);

@@ -14,18 +14,24 @@ struct load;
 struct client {
     struct load *load;
     int index;
-    struct client *mate; /* who is called, or calls; NULL: nobody */
+    struct client *mate; /* who is called, or calls, or publishes for this one; NULL: nobody */
+    struct client *host; /* the first of this room, who creates it */
     struct janus_conn *conn;
     struct rtc rtc;
-    bool ready; /* attached and, where the scenario wants it, registered */
+    bool ready; /* attached and, where the scenario wants it, registered; a host: has its room */
     bool failed;
-    tr_usec start_us, attached_us, offer_us, webrtcup_us; /* 0: not yet */
+    json_int_t room;
+    json_t *feed; /* a publisher's id; NULL: none yet */
+    /* 0: not yet. request: for what media is to follow */
+    tr_usec start_us, attached_us, request_us, webrtcup_us;
 };
 
 struct scenario {
     const char *name, *plugin;
+    void (*prepare)(struct client *c); /* before it starts; NULL: nothing to do */
     void (*attached)(struct client *c, tr_usec now);
     void (*event)(struct client *c, tr_usec now, const json_t *plugin, const json_t *jsep);
+    void (*bye)(struct client *c); /* before its session ends; NULL: nothing to say */
 };
 
 struct reason { /* why clients failed, counted */
@@ -45,19 +51,29 @@ struct load {
     struct janus *janus;
     struct client *clients;
     int started, with_media, failed;
+    int publishers;  /* the first so many clients only send: the others wait for them */
+    tr_usec gate_us; /* when they all did; 0: not yet */
     struct reason reasons[REASONS_MAX];
     int reasons_count;
-    struct process server_before; /* any client */
+    struct process server_before; /* any client, or any subscriber */
     struct span from, to;
 };
 
-extern const struct scenario scenario_echo, scenario_calls;
+extern const struct scenario scenario_echo, scenario_calls, scenario_room;
 
 /* Connects clients, waits for their media, measures. false: it could not even start. */
 bool load_run(struct load *l);
 void load_deinit(struct load *l);
 void client_fail(struct client *c, const char *why);
-bool client_has_media(const struct client *c);
+bool client_is_publisher(const struct client *c); /* in a room: it receives nothing */
+bool client_has_media(const struct client *c);    /* a publisher: can send it */
+/* What all scenarios do; the first takes body and jsep (NULL: none). */
+void client_say(struct client *c, json_t *body, json_t *jsep);
+void client_say_with_offer(struct client *c, json_t *body);
+void client_take_answer(struct client *c, tr_usec now, const json_t *jsep);
+/* Answers the offer in jsep, with this body. */
+void client_say_with_answer(struct client *c, tr_usec now, const json_t *jsep, json_t *body);
+bool client_is_error(struct client *c, const json_t *plugin); /* then the client has failed */
 /* The result; new reference. */
 json_t *load_report(const struct load *l);
 

@@ -7,6 +7,9 @@
 
 #include "base/assert.h"
 #include "net/ifaddr.h"
+#include "peer/peer.h"
+
+enum { FPS_MAX = 1000, PACKET_BYTES_MIN = 100, PACKET_BYTES_MAX = 1200 };
 
 void load_options_help(void)
 {
@@ -18,10 +21,17 @@ void load_options_help(void)
         "  tring-load --calls 50 --url ws://host:8188/   fifty two-party calls (100 clients)\n"
         "  tring-load --echo 5 --profile sha1 --pid $(pidof janus)    with the server's CPU time\n"
         "  tring-load --calls 10 --loss 2 --duration 30  clients lose 2 % and ask for it again\n"
+        "  tring-load --room 1:40 --video 300:1100:10    one publisher, forty subscribers\n"
+        "  tring-load --meeting 10 --simulcast           ten who all see each other\n"
         "\n"
         "Scenarios (one of them)\n"
         "  --echo N            N clients of janus.plugin.echotest\n"
         "  --calls N           N pairs that call each other by janus.plugin.videocall\n"
+        "  --room P:S          P publishers and S subscribers in a room of "
+        "janus.plugin.videoroom;\n"
+        "                      each subscriber takes all by one PeerConnection\n"
+        "  --meeting N         N publishers, each also a subscriber of all others\n"
+        "  --rooms R           so many rooms of that kind [1]\n"
         "Server\n"
         "  --url URL           ws://host:port/path of the Janus API [ws://127.0.0.1:8188/]\n"
         "  --secret TEXT       apisecret\n"
@@ -31,13 +41,28 @@ void load_options_help(void)
         "  --bind IP           address of the clients [the first of this machine]\n"
         "  --ramp N            clients started a second [20]\n"
         "  --loss PERCENT      media packets dropped on arrival [0]\n"
-        "  --gro               receive with UDP_GRO (spares the CPU of this side)\n"
+        "  --gro               receive with UDP_GRO, as no client does: the kernel then hands runs "
+        "of\n"
+        "                      packets over whole, on loopback without ever cutting them, which "
+        "spares\n"
+        "                      CPU of both sides that a network would cost\n"
+        "  --twcc              negotiate transport-wide congestion control and answer it\n"
+        "  --remb KBPS         bandwidth that receivers announce by REMB [1000000]\n"
         "Media\n"
-        "  --video-kbps N      [2600]; 0: no video\n"
+        "  --video-kbps N      [2600]; 0: no video. With simulcast: of the best layer\n"
         "  --fps N             frames a second: packets come in bursts of a frame [30]\n"
         "  --packet-bytes N    video payload at most [1100]\n"
+        "  --frame-spread PCT  frames are up to so much smaller or larger than the mean [0]\n"
         "  --keyframe-every N  frames [300]\n"
-        "  --audio-bytes N     50 packets a second of so many bytes [100]; 0: no audio\n"
+        "  --video RATE:BYTES:BURST   instead of these: RATE packets a second of BYTES each, in "
+        "frames\n"
+        "                      of BURST packets, key frames too\n"
+        "  --simulcast         three layers, announced by an SSRC group, of 1/10, 1/3 and all of "
+        "the\n"
+        "                      bitrate\n"
+        "  --audio-bytes N     50 packets a second of so many bytes or a few more [100]; 0: no "
+        "audio\n"
+        "  --audio RATE:BYTES  RATE packets a second of BYTES each\n"
         "Time\n"
         "  --warmup S          seconds of media before the measurement [2]\n"
         "  --duration S        seconds of measurement [10]\n"
@@ -113,34 +138,91 @@ static bool parse_url(struct load_options *o, const char *url)
     return snprintf(o->path, sizeof o->path, "%s", *rest ? rest : "/") < (int)sizeof o->path;
 }
 
-static bool set_clients(struct load_options *o, enum load_scenario scenario, double n)
+/* Up to three numbers with colons between them; how many there are, 0: not such a text. */
+static int parse_list(const char *value, double max, double *out, int room)
 {
-    if (o->clients > 0)
-        return false; /* one scenario only */
+    for (int n = 0; n < room;) {
+        char *end;
+        out[n++] = strtod(value, &end);
+        if (end == value || !(out[n - 1] >= 1 && out[n - 1] <= max))
+            return 0;
+        if (*end == '\0')
+            return n;
+        if (*end != ':')
+            return 0;
+        value = end + 1;
+    }
+    return 0;
+}
+
+static bool set_scenario(struct load_options *o, enum load_scenario scenario, double publishers,
+                         double subscribers)
+{
+    if (o->scenario != LOAD_NOTHING)
+        return false; /* one only */
     o->scenario = scenario;
-    o->clients = (int)n * (scenario == LOAD_CALLS ? 2 : 1);
+    o->publishers = (int)publishers;
+    o->subscribers = (int)subscribers;
     return true;
+}
+
+static bool parse_room(struct load_options *o, const char *value)
+{
+    double n[2];
+    return parse_list(value, LOAD_CLIENTS_MAX, n, 2) == 2 && set_scenario(o, LOAD_ROOM, n[0], n[1]);
+}
+
+static bool parse_video(struct load_options *o, const char *value)
+{
+    double n[3];
+    if (parse_list(value, 1e6, n, 3) != 3 || n[1] < PACKET_BYTES_MIN || n[1] > PACKET_BYTES_MAX ||
+        n[2] > TR_PEER_RUN_MAX)
+        return false;
+    uint32_t rate = (uint32_t)n[0];
+    o->packet_bytes = (uint32_t)n[1];
+    o->frame_packets = (uint32_t)n[2];
+    o->fps = rate / o->frame_packets;
+    o->video_bps = rate * o->packet_bytes * 8;
+    return rate % o->frame_packets == 0 && o->fps <= FPS_MAX;
+}
+
+static bool parse_audio(struct load_options *o, const char *value)
+{
+    double n[2];
+    if (parse_list(value, 1000, n, 2) != 2 || n[0] > 400)
+        return false;
+    o->audio_pps = (uint32_t)n[0];
+    o->audio_bytes = (uint32_t)n[1];
+    return o->audio_even = true;
 }
 
 /* Options whose value is a number. */
 static bool set_number(struct load_options *o, const char *name, double v)
 {
     if (strcmp(name, "--echo") == 0)
-        return set_clients(o, LOAD_ECHO, v);
+        return set_scenario(o, LOAD_ECHO, v, 0);
     if (strcmp(name, "--calls") == 0)
-        return set_clients(o, LOAD_CALLS, v);
-    if (strcmp(name, "--pid") == 0)
+        return set_scenario(o, LOAD_CALLS, 2 * v, 0);
+    if (strcmp(name, "--meeting") == 0)
+        return set_scenario(o, LOAD_MEETING, v, v);
+    if (strcmp(name, "--rooms") == 0)
+        o->rooms = (int)v;
+    else if (strcmp(name, "--pid") == 0)
         o->pid = (pid_t)v;
     else if (strcmp(name, "--ramp") == 0)
         o->ramp = v;
     else if (strcmp(name, "--loss") == 0)
         o->loss = v / 100;
+    else if (strcmp(name, "--remb") == 0)
+        o->remb_bps = (uint32_t)(v * 1000);
     else if (strcmp(name, "--video-kbps") == 0)
         o->video_bps = (uint32_t)(v * 1000);
     else if (strcmp(name, "--fps") == 0)
         o->fps = (uint32_t)v;
     else if (strcmp(name, "--packet-bytes") == 0)
         o->packet_bytes = (uint32_t)v;
+    else if (strcmp(name, "--frame-spread") == 0)
+        o->spread_pct = (uint32_t)v;
     else if (strcmp(name, "--keyframe-every") == 0)
         o->keyframe_every = (uint32_t)v;
     else if (strcmp(name, "--audio-bytes") == 0)
@@ -160,12 +242,16 @@ static const struct {
 } numbers[] = {
     { "--echo", 1, LOAD_CLIENTS_MAX },
     { "--calls", 1, LOAD_CLIENTS_MAX / 2 },
+    { "--meeting", 2, TR_PEER_TRACKS_MAX / 2 + 1 },
+    { "--rooms", 1, 10000 },
     { "--pid", 1, 1 << 30 },
     { "--ramp", 0.1, 10000 },
     { "--loss", 0, 90 },
+    { "--remb", 1, 4000000 },
     { "--video-kbps", 0, 100000 },
-    { "--fps", 1, 240 },
-    { "--packet-bytes", 100, 1200 },
+    { "--fps", 1, FPS_MAX },
+    { "--packet-bytes", PACKET_BYTES_MIN, PACKET_BYTES_MAX },
+    { "--frame-spread", 0, 90 },
     { "--keyframe-every", 1, 1000000 },
     { "--audio-bytes", 0, 1000 },
     { "--warmup", 0, 3600 },
@@ -193,6 +279,12 @@ static enum taken take_text(struct load_options *o, const char *name, const char
     bool ok = false;
     if (strcmp(name, "--url") == 0)
         ok = value && parse_url(o, value);
+    else if (strcmp(name, "--room") == 0)
+        ok = value && parse_room(o, value);
+    else if (strcmp(name, "--video") == 0)
+        ok = value && parse_video(o, value);
+    else if (strcmp(name, "--audio") == 0)
+        ok = value && parse_audio(o, value);
     else if (strcmp(name, "--profile") == 0)
         ok = value && parse_profile(o, value);
     else if (strcmp(name, "--bind") == 0)
@@ -210,7 +302,12 @@ static bool take_flag(struct load_options *o, const char *name)
         return o->gro = true;
     if (strcmp(name, "--quiet") == 0)
         return o->quiet = true;
-    return false;
+    if (strcmp(name, "--twcc") == 0)
+        return o->twcc = true;
+    if (strcmp(name, "--simulcast") != 0)
+        return false;
+    o->layers = TR_TRACK_LAYERS;
+    return true;
 }
 
 static bool take_all(struct load_options *o, int argc, char **argv)
@@ -223,7 +320,7 @@ static bool take_all(struct load_options *o, int argc, char **argv)
         if (t == TAKEN_NOT)
             t = take_text(o, argv[i], value);
         if (t != TAKEN_OK) {
-            fprintf(stderr, "tring-load: %s %s%s (--help tells more)\n",
+            fprintf(stderr, "tring-load: %s %s %s (--help tells more)\n",
                     t == TAKEN_NOT ? "unknown option" : "bad or missing value:", argv[i],
                     t == TAKEN_NOT || !value ? "" : value);
             return false;
@@ -233,16 +330,42 @@ static bool take_all(struct load_options *o, int argc, char **argv)
     return true;
 }
 
+/* What the options mean together; NULL, or what is wrong. */
+static const char *settle(struct load_options *o)
+{
+    o->video = o->video_bps > 0;
+    o->audio = o->audio_bytes > 0;
+    bool rooms = o->scenario == LOAD_ROOM || o->scenario == LOAD_MEETING;
+    double clients = (double)o->rooms * (o->publishers + o->subscribers);
+    int tracks = (o->publishers - (o->scenario == LOAD_MEETING)) * (o->video + o->audio);
+    if (o->scenario == LOAD_NOTHING || (!o->video && !o->audio))
+        return "nothing to do: give --echo N, --calls N, --room P:S or --meeting N";
+    if (!rooms && (o->rooms > 1 || o->layers > 1))
+        return "--rooms and --simulcast are for rooms";
+    if (o->layers > 1 && o->frame_packets)
+        return "simulcast goes by --video-kbps";
+    if (rooms && tracks > TR_PEER_TRACKS_MAX)
+        return "more publishers than a subscriber can take";
+    if (clients > LOAD_CLIENTS_MAX)
+        return "too many clients";
+    o->clients = (int)clients;
+    return NULL;
+}
+
 enum load_parsed load_options_parse(struct load_options *o, int argc, char **argv)
 {
     *o = (struct load_options){ .warmup = 2 * TR_SECOND,
                                 .duration = 10 * TR_SECOND,
                                 .setup_limit = 30 * TR_SECOND,
                                 .ramp = 20,
+                                .rooms = 1,
+                                .layers = 1,
                                 .video_bps = 2600000,
+                                .remb_bps = 1000000000,
                                 .fps = 30,
                                 .packet_bytes = 1100,
                                 .keyframe_every = 300,
+                                .audio_pps = 50,
                                 .audio_bytes = 100 };
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
@@ -253,12 +376,8 @@ enum load_parsed load_options_parse(struct load_options *o, int argc, char **arg
         o->bind = tr_addr_v4(127, 0, 0, 1, 0);
     if (!ok || !take_all(o, argc, argv))
         return LOAD_WRONG;
-    o->video = o->video_bps > 0;
-    o->audio = o->audio_bytes > 0;
-    if (o->clients == 0 || (!o->video && !o->audio)) {
-        fputs("tring-load: nothing to do: give --echo N or --calls N (--help tells more)\n",
-              stderr);
-        return LOAD_WRONG;
-    }
-    return LOAD_RUN;
+    const char *wrong = settle(o);
+    if (wrong)
+        fprintf(stderr, "tring-load: %s (--help tells more)\n", wrong);
+    return wrong ? LOAD_WRONG : LOAD_RUN;
 }

@@ -12,11 +12,12 @@
 
 enum { LOAD_CLIENTS_MAX = 20000, LOAD_HOST_MAX = 128, LOAD_PATH_MAX = 128 };
 
-enum load_scenario { LOAD_ECHO, LOAD_CALLS };
+enum load_scenario { LOAD_NOTHING, LOAD_ECHO, LOAD_CALLS, LOAD_ROOM, LOAD_MEETING };
 
 struct load_options {
     enum load_scenario scenario;
-    int clients;
+    int clients;                        /* in all */
+    int rooms, publishers, subscribers; /* ROOM, MEETING: the last two of each room */
     char url[LOAD_HOST_MAX + LOAD_PATH_MAX];
     char host[LOAD_HOST_MAX];
     uint16_t port;
@@ -26,10 +27,15 @@ struct load_options {
     enum tr_srtp_profile profile; /* NONE: whatever the server picks */
     tr_usec warmup, duration, setup_limit;
     double ramp; /* clients started a second */
-    uint32_t video_bps, fps, packet_bytes, keyframe_every, audio_bytes;
-    bool video, audio, gro, quiet;
-    double loss; /* share of received media packets that are dropped here */
-    pid_t pid;   /* of the server; 0: not measured */
+    uint32_t video_bps, fps, packet_bytes, keyframe_every, spread_pct;
+    uint32_t frame_packets; /* 0: as many as the bitrate makes */
+    uint32_t audio_bytes, audio_pps;
+    bool audio_even; /* audio packets are all of one size */
+    int layers;      /* of video: 1, or 3 with simulcast */
+    bool video, audio, gro, twcc, quiet;
+    uint32_t remb_bps; /* what clients say that they can take */
+    double loss;       /* share of received media packets that are dropped here */
+    pid_t pid;         /* of the server; 0: not measured */
 };
 
 enum load_parsed { LOAD_RUN, LOAD_HELP, LOAD_WRONG };

@@ -3,6 +3,7 @@
  * tells whether the figures can be trusted: how late this side was with its own sending. */
 #include <string.h>
 
+#include "base/assert.h"
 #include "base/mem.h"
 #include "tring-load/load.h"
 
@@ -13,26 +14,64 @@ static double seconds(const struct load *l)
 
 static json_t *json_load(const struct load_options *o)
 {
-    return json_pack("{s:I,s:I,s:I,s:I,s:I,s:f}", "video_bps", (json_int_t)o->video_bps, "fps",
-                     (json_int_t)o->fps, "packet_bytes", (json_int_t)o->packet_bytes,
+    return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:i,s:b,s:b,s:f}", "video_bps",
+                     (json_int_t)o->video_bps, "fps", (json_int_t)o->fps, "packet_bytes",
+                     (json_int_t)o->packet_bytes, "packets_per_frame", (json_int_t)o->frame_packets,
                      "keyframe_every", (json_int_t)o->keyframe_every, "audio_bytes",
-                     (json_int_t)o->audio_bytes, "loss", o->loss);
+                     (json_int_t)o->audio_bytes, "audio_packets_per_s",
+                     (json_int_t)(o->audio ? o->audio_pps : 0), "layers", o->layers, "twcc",
+                     o->twcc, "gro", o->gro, "loss", o->loss);
+}
+
+static uint64_t missing(const struct load *l)
+{
+    uint64_t sum = 0;
+    for (int i = 0; i < l->started; i++)
+        sum += rtc_flow_missing(&l->clients[i].rtc);
+    return sum;
+}
+
+static json_t *json_rates(const struct rtc_totals *t, double s)
+{
+    return json_pack("{s:f,s:f,s:f,s:f}", "packets_per_s_sent", (double)t->sent / s,
+                     "bits_per_s_sent", (double)t->sent_bytes * 8 / s, "packets_per_s_received",
+                     (double)t->received / s, "bits_per_s_received",
+                     (double)t->received_bytes * 8 / s);
 }
 
 static json_t *json_flow(const struct load *l)
 {
     const struct rtc_totals *t = &l->world.totals;
-    double s = seconds(l);
-    return json_pack("{s:f,s:f,s:f,s:f,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}",
-                     "packets_per_s_sent", (double)t->sent / s, "bits_per_s_sent",
-                     (double)t->sent_bytes * 8 / s, "packets_per_s_received",
-                     (double)t->received / s, "bits_per_s_received",
-                     (double)t->received_bytes * 8 / s, "sent", (json_int_t)t->sent, "received",
-                     (json_int_t)t->received, "dropped_on_purpose", (json_int_t)t->dropped,
-                     "repaired", (json_int_t)t->repaired, "duplicate", (json_int_t)t->duplicate,
-                     "damaged", (json_int_t)t->damaged, "refused", (json_int_t)t->refused,
-                     "nacks_sent", (json_int_t)t->nacks_sent, "nacked_by_server",
-                     (json_int_t)t->nacked, "keyframes_asked", (json_int_t)t->keyframes_asked);
+    const struct {
+        const char *name;
+        uint64_t count;
+    } counts[] = {
+        { "sent", t->sent },
+        { "expected", t->expected },
+        { "delivered", t->delivered },
+        { "received", t->received },
+        { "missing_numbers", missing(l) },
+        { "out_of_order", t->out_of_order },
+        { "repaired", t->repaired },
+        { "duplicate", t->duplicate },
+        { "padding", t->padding },
+        { "dropped_on_purpose", t->dropped },
+        { "undecryptable", t->undecryptable },
+        { "damaged", t->damaged },
+        { "misrouted", t->misrouted },
+        { "refused", t->refused },
+        { "nacks_sent", t->nacks_sent },
+        { "nacked_by_server", t->nacked },
+        { "keyframes_asked", t->keyframes_asked },
+    };
+    json_t *flow = json_rates(t, seconds(l));
+    for (size_t i = 0; i < TR_ARRAY_LEN(counts); i++)
+        json_object_set_new(flow, counts[i].name, json_integer((json_int_t)counts[i].count));
+    if (l->options.layers > 1)
+        json_object_set_new(flow, "delivered_by_layer",
+                            json_pack("[I,I,I]", (json_int_t)t->by_layer[0],
+                                      (json_int_t)t->by_layer[1], (json_int_t)t->by_layer[2]));
+    return flow;
 }
 
 /* From when until when, of each client; TR_NEVER where it has not come to pass. */
@@ -61,9 +100,10 @@ static tr_usec at_attached(const struct client *c)
     return c->attached_us;
 }
 
-static tr_usec at_offer(const struct client *c)
+/* Of those who are to receive. */
+static tr_usec at_request(const struct client *c)
 {
-    return c->offer_us;
+    return client_is_publisher(c) ? 0 : c->request_us;
 }
 
 static tr_usec at_webrtcup(const struct client *c)
@@ -84,29 +124,30 @@ static tr_usec at_media(const struct client *c)
 static json_t *json_setup(const struct load *l)
 {
     return json_pack("{s:o,s:o,s:o,s:o}", "connect_to_attached",
-                     json_times(l, at_start, at_attached), "offer_to_keys",
-                     json_times(l, at_offer, at_up), "offer_to_webrtcup",
-                     json_times(l, at_offer, at_webrtcup), "offer_to_first_media",
-                     json_times(l, at_offer, at_media));
+                     json_times(l, at_start, at_attached), "request_to_keys",
+                     json_times(l, at_request, at_up), "request_to_webrtcup",
+                     json_times(l, at_request, at_webrtcup), "request_to_first_media",
+                     json_times(l, at_request, at_media));
 }
 
+/* Memory is by receivers: who only publishes was there before. */
 static json_t *json_server(const struct load *l)
 {
     const struct process *a = &l->from.server, *b = &l->to.server;
     if (!a->known || !b->known)
         return json_null();
     double user = b->user_s - a->user_s, system = b->system_s - a->system_s, s = seconds(l);
-    double packets = (double)l->world.totals.received;
-    double voluntary = (double)(b->voluntary - a->voluntary);
-    double involuntary = (double)(b->involuntary - a->involuntary);
-    int clients = l->with_media > 0 ? l->with_media : 1;
-    return json_pack(
-        "{s:s,s:i,s:f,s:f,s:f,s:f,s:f,s:i,s:i,s:f}", "name", b->name, "pid", (int)l->options.pid,
-        "cpu_us_per_packet", packets > 0 ? (user + system) * 1e6 / packets : 0, "cores",
-        (user + system) / s, "user_share", user + system > 0 ? user / (user + system) : 0,
-        "voluntary_switches_per_s", voluntary / s, "involuntary_switches_per_s", involuntary / s,
-        "rss_kib_before", (int)l->server_before.rss_kib, "rss_kib", (int)b->rss_kib,
-        "kib_per_client", (double)(b->rss_kib - l->server_before.rss_kib) / clients);
+    double us = l->world.totals.received ? 1e6 / (double)l->world.totals.received : 0;
+    int receivers = l->started - l->publishers;
+    double kib = (double)(b->rss_kib - l->server_before.rss_kib);
+    return json_pack("{s:s,s:i,s:f,s:f,s:f,s:f,s:f,s:f,s:i,s:i,s:f}", "name", b->name, "pid",
+                     (int)l->options.pid, "cpu_us_per_packet", (user + system) * us,
+                     "user_us_per_packet", user * us, "system_us_per_packet", system * us, "cores",
+                     (user + system) / s, "voluntary_switches_per_s",
+                     (double)(b->voluntary - a->voluntary) / s, "involuntary_switches_per_s",
+                     (double)(b->involuntary - a->involuntary) / s, "rss_kib_before",
+                     (int)l->server_before.rss_kib, "rss_kib", (int)b->rss_kib, "kib_per_client",
+                     receivers > 0 ? kib / receivers : 0);
 }
 
 static json_t *json_failures(const struct load *l)
@@ -127,7 +168,8 @@ json_t *load_report(const struct load *l)
         l->scenario->name, "url", l->options.url, "clients", l->options.clients, "with_media",
         l->with_media, "failed", l->failed, "failures", json_failures(l), "srtp_profile",
         l->world.profiles, "seconds", seconds(l), "load", json_load(&l->options), "media",
-        json_flow(l), "delivered_share", t->sent > 0 ? (double)t->delivered / (double)t->sent : 0,
-        "delay_us", hist_json(&l->world.delay), "setup_ms", json_setup(l), "server", json_server(l),
+        json_flow(l), "delivered_share",
+        t->expected > 0 ? (double)t->delivered / (double)t->expected : 0, "delay_us",
+        hist_json(&l->world.delay), "setup_ms", json_setup(l), "server", json_server(l),
         "own_cores", self / seconds(l), "own_late_us", hist_json(&l->world.late));
 }

@@ -1,10 +1,9 @@
 /* A client is a struct tr_peer with its owner's duties: what it says goes to the swarm's queue,
- * what comes is counted and judged, its next deadline stands in the world's heap. One engine, one
- * certificate and one pool of packets serve all.
+ * what comes is counted and judged (flow.c), its next deadline stands in the world's heap. One
+ * engine, one certificate and one pool of packets serve all.
  *
- * Delivery is judged by the time in the payload: a packet counts when it was made within the
- * measured time, whenever it arrives; each number of a stream counts once. */
-#include "peer/from_sdp.h"
+ * The peer knows one stream a track. The upper layers of a simulcast are tracks of their own, which
+ * stand behind those of the m-lines. */
 #include "tring-load/rtc.h"
 
 #include <stdio.h>
@@ -16,6 +15,7 @@
 #include "ice/cand.h"
 #include "net/clock.h"
 #include "net/random.h"
+#include "peer/from_sdp.h"
 #include "peer/stats.h"
 #include "tring-load/rtc_sdp.h"
 #include "rtp/rtp.h"
@@ -45,7 +45,9 @@ enum tr_err rtc_world_init(struct rtc_world *w, const struct load_options *o)
     enum tr_err err = tr_swarm_open(&w->swarm, (uint32_t)o->clients, o->gro);
     if (err != TR_OK)
         return err;
-    w->pool = tr_pkt_pool_create((uint32_t)o->clients * RTC_KINDS * SIM_SENDER_RING + POOL_SPARE);
+    /* Taken as needed; what senders keep bounds it. */
+    w->pool =
+        tr_pkt_pool_create((uint32_t)o->clients * RTC_OUTS_MAX * SIM_SENDER_RING + POOL_SPARE);
     w->engine = tr_srtp_engine_create(TR_SRTP_ENGINE_BEST);
     w->cert = tr_dtls_cert_create(tr_clock_unix_us() / TR_SECOND);
     w->dtls = w->cert ? tr_dtls_ctx_create(w->cert) : NULL;
@@ -70,133 +72,7 @@ void rtc_world_reset(struct rtc_world *w)
     memset(&w->totals, 0, sizeof w->totals);
     memset(&w->delay, 0, sizeof w->delay);
     memset(&w->late, 0, sizeof w->late);
-}
-
-/* --- media --- */
-
-static void send_datagram(void *arg, const struct tr_path *path, struct tr_slice datagram)
-{
-    struct rtc *c = arg;
-    c->world->totals.sent_bytes += datagram.n;
-    tr_swarm_send(c->world->swarm, c->socket, &path->remote, datagram);
-}
-
-static void start_senders(struct rtc *c, tr_usec now)
-{
-    const struct load_options *o = c->world->options;
-    for (int kind = 0; kind < RTC_KINDS; kind++) {
-        if (c->mline_of[kind] < 0)
-            continue;
-        struct sim_sender_conf conf = {
-            .peer = c->peer,
-            .mline = c->mline_of[kind],
-            .video = kind == RTC_VIDEO,
-            .bitrate_bps = o->video_bps,
-            .fps = o->fps,
-            .packet_bytes = o->packet_bytes,
-            .keyframe_every = o->keyframe_every,
-            .audio_bytes = o->audio_bytes,
-            .first_ts = tr_rng_u32(&c->world->rng),
-            .first_seq = (uint16_t)(tr_rng_u32(&c->world->rng) & 0x7fff),
-            .pool = c->world->pool,
-            .send = send_datagram,
-            .arg = c,
-        };
-        /* Clients do not beat in time. */
-        tr_usec period = kind == RTC_VIDEO ? TR_SECOND / o->fps : 20 * TR_MSEC;
-        tr_usec phase = (tr_usec)tr_rng_below(&c->world->rng, (uint64_t)period);
-        sim_sender_init(&c->senders[kind], &conf, now + phase);
-    }
-    c->sending = true;
-}
-
-static void run_senders(struct rtc *c, tr_usec now)
-{
-    for (int kind = 0; c->sending && kind < RTC_KINDS; kind++) {
-        struct sim_sender *s = &c->senders[kind];
-        if (c->mline_of[kind] < 0 || sim_sender_next(s) > now)
-            continue;
-        uint64_t before = s->packets;
-        tr_usec late = now - sim_sender_next(s);
-        sim_sender_run(s, now);
-        if (now < c->world->measure_from || now >= c->world->measure_to)
-            continue;
-        c->world->totals.sent += s->packets - before;
-        hist_add(&c->world->late, late);
-    }
-}
-
-/* True when the number is new to the stream. */
-static bool is_first(struct rtc_incoming *in, int64_t seq)
-{
-    uint64_t bit = (uint64_t)seq % RTC_SEEN_BITS;
-    if (!in->any) {
-        in->any = true;
-        in->newest = seq - 1;
-    }
-    if (seq <= in->newest - RTC_SEEN_BITS)
-        return false;
-    if (seq > in->newest + RTC_SEEN_BITS)
-        memset(in->seen, 0, sizeof in->seen);
-    else
-        for (int64_t s = in->newest + 1; s <= seq; s++)
-            in->seen[(uint64_t)s % RTC_SEEN_BITS / 64] &= ~(UINT64_C(1) << ((uint64_t)s % 64));
-    if (seq > in->newest)
-        in->newest = seq;
-    bool first = !(in->seen[bit / 64] >> (bit % 64) & 1);
-    in->seen[bit / 64] |= UINT64_C(1) << (bit % 64);
-    return first;
-}
-
-static void judge(struct rtc *c, tr_usec now, const struct tr_pkt *pkt, bool video)
-{
-    struct rtc_totals *t = &c->world->totals;
-    const struct tr_rtp_meta *m = tr_rtp_meta_const(pkt);
-    struct sim_payload p;
-    bool first = is_first(&c->in[video ? RTC_VIDEO : RTC_AUDIO], m->ext_seq);
-    t->duplicate += !first;
-    t->padding += pkt->len == 0;
-    if (!first || pkt->len == 0)
-        return;
-    if (sim_payload_read(&p, video, tr_pkt_slice(pkt)) != TR_OK) {
-        t->damaged++;
-        return;
-    }
-    bool repaired = (m->flags & TR_RTP_RETRANSMITTED) != 0;
-    if (c->first_media_us == 0)
-        c->first_media_us = now;
-    t->repaired += repaired;
-    if (p.sent_us < c->world->measure_from || p.sent_us >= c->world->measure_to)
-        return;
-    t->delivered++;
-    if (!repaired)
-        hist_add(&c->world->delay, now - p.sent_us);
-}
-
-static bool is_lost(struct rtc_world *w)
-{
-    double loss = w->options->loss;
-    return loss > 0 && (double)tr_rng_below(&w->rng, 1000000) < loss * 1e6;
-}
-
-static void take_media(struct rtc *c, tr_usec now, struct tr_slice datagram)
-{
-    struct rtc_world *w = c->world;
-    w->totals.received++;
-    w->totals.received_bytes += datagram.n;
-    if (is_lost(w)) {
-        w->totals.dropped++;
-        return;
-    }
-    struct tr_pkt *pkt = tr_pkt_alloc(w->pool);
-    int mline;
-    if (!pkt)
-        return;
-    if (tr_peer_rtp(c->peer, now, datagram, pkt, &mline) == TR_OK)
-        judge(c, now, pkt, mline == c->mline_of[RTC_VIDEO]);
-    else
-        w->totals.refused++;
-    tr_pkt_unref(&pkt);
+    w->epoch++;
 }
 
 /* --- the peer --- */
@@ -212,23 +88,17 @@ static void note_profile(struct rtc *c)
     snprintf(w->profiles + n, sizeof w->profiles - n, "%s%s", n ? "," : "", stats.srtp_profile);
 }
 
-static int kind_of(const struct rtc *c, int mline)
-{
-    return mline == c->mline_of[RTC_VIDEO] ? RTC_VIDEO : RTC_AUDIO;
-}
-
 static void handle_out(struct rtc *c, tr_usec now, const struct tr_peer_out *out)
 {
-    struct sim_sender *s = &c->senders[kind_of(c, out->mline)];
+    struct sim_sender *s = c->sending ? rtc_flow_sender(c, out->mline) : NULL;
     switch (out->kind) {
     case TR_PEER_SEND:
         tr_swarm_send(c->world->swarm, c->socket, &out->path.remote, out->data);
         break;
     case TR_PEER_UP:
-        c->up = true;
+        c->up = c->sending = true;
         c->up_us = now;
         note_profile(c);
-        start_senders(c, now);
         break;
     case TR_PEER_DOWN:
         c->down = true;
@@ -237,12 +107,12 @@ static void handle_out(struct rtc *c, tr_usec now, const struct tr_peer_out *out
         break;
     case TR_PEER_KEYFRAME:
         c->world->totals.keyframes_asked++;
-        if (c->sending)
+        if (s)
             sim_sender_keyframe(s);
         break;
     case TR_PEER_NACK:
         c->world->totals.nacked += (uint64_t)out->seqs_count;
-        if (c->sending)
+        if (s)
             sim_sender_nack(s, now, out->seqs, out->seqs_count);
         break;
     case TR_PEER_NONE:
@@ -255,11 +125,7 @@ static void handle_out(struct rtc *c, tr_usec now, const struct tr_peer_out *out
 
 static void schedule(struct rtc *c)
 {
-    tr_usec next = tr_peer_next_timeout(c->peer);
-    for (int kind = 0; c->sending && kind < RTC_KINDS; kind++) {
-        if (c->mline_of[kind] >= 0)
-            next = tr_usec_min(next, sim_sender_next(&c->senders[kind]));
-    }
+    tr_usec next = tr_usec_min(tr_peer_next_timeout(c->peer), rtc_flow_next(c));
     if (tr_heap_set(&c->world->timers, &c->timer, next) != TR_OK)
         c->down = true;
 }
@@ -285,7 +151,7 @@ tr_usec rtc_world_run(struct rtc_world *w, tr_usec now)
     while ((node = tr_heap_min(&w->timers)) && node->key <= now) {
         struct rtc *c = TR_CONTAINER_OF(node, struct rtc, timer);
         tr_heap_remove(&w->timers, node);
-        run_senders(c, now);
+        rtc_flow_run(c, now);
         if (tr_peer_next_timeout(c->peer) <= now)
             tr_peer_timeout(c->peer, now);
         speak(c, now);
@@ -301,7 +167,7 @@ static void take_datagram(void *arg, const struct tr_path *path, struct tr_slice
     if (!c->peer)
         return;
     if (tr_demux(datagram) == TR_DEMUX_RTP) {
-        take_media(c, now, datagram);
+        rtc_flow_input(c, now, datagram);
         /* A gap makes a NACK due; nothing else does. */
         if (tr_peer_next_timeout(c->peer) < c->timer.key)
             schedule(c);
@@ -319,15 +185,22 @@ void rtc_world_wait(struct rtc_world *w, tr_usec timeout_us)
 
 /* --- life --- */
 
-enum tr_err rtc_init(struct rtc *c, struct rtc_world *w)
+static struct tr_sdp_local_media new_ssrcs(struct tr_rng *rng)
 {
-    *c = (struct rtc){ .world = w, .mline_of = { -1, -1 } };
+    return (struct tr_sdp_local_media){ .ssrc = tr_rng_u32(rng) | 1,
+                                        .rtx_ssrc = tr_rng_u32(rng) & ~1u };
+}
+
+enum tr_err rtc_init(struct rtc *c, struct rtc_world *w, uint32_t number)
+{
+    struct rtc_wish wish = c->wish;
+    *c = (struct rtc){ .world = w, .number = number, .wish = wish };
     tr_rng_ice_chars(&w->rng, c->ufrag, sizeof c->ufrag - 1);
     tr_rng_ice_chars(&w->rng, c->pwd, sizeof c->pwd - 1);
-    for (int i = 0; i < RTC_KINDS; i++) {
-        c->ssrcs[i].ssrc = tr_rng_u32(&w->rng) | 1;
-        c->ssrcs[i].rtx_ssrc = tr_rng_u32(&w->rng) & ~1u;
-    }
+    for (int i = 0; i < RTC_KINDS; i++)
+        c->ssrcs[i] = new_ssrcs(&w->rng);
+    for (size_t i = 0; i < TR_ARRAY_LEN(c->upper); i++)
+        c->upper[i] = new_ssrcs(&w->rng);
     c->arena = tr_arena_create(TR_SDP_ARENA_MAX);
     if (!c->arena)
         return TR_ERR_NOMEM;
@@ -341,8 +214,7 @@ void rtc_deinit(struct rtc *c)
     if (!c->world)
         return;
     tr_heap_remove(&c->world->timers, &c->timer);
-    for (int kind = 0; kind < RTC_KINDS; kind++)
-        sim_sender_deinit(&c->senders[kind]);
+    rtc_flow_end(c);
     tr_peer_destroy(c->peer);
     tr_arena_destroy(c->arena);
     if (c->has_socket)
@@ -380,17 +252,43 @@ static void add_candidates(struct rtc *c, tr_usec now, const struct tr_sdp *thei
     }
 }
 
+/* The upper layers of what we send, each as a track like that of the m-line. */
+static int add_layers(const struct rtc *c, struct tr_track_conf *tracks, int count)
+{
+    int mlines = count;
+    for (int i = 0; i < mlines && c->world->options->layers > 1; i++) {
+        if (!tracks[i].used || !tracks[i].video || !tracks[i].send || !c->wish.send)
+            continue;
+        for (size_t k = 0; k < TR_ARRAY_LEN(c->upper) && count < TR_PEER_TRACKS_MAX; k++) {
+            struct tr_track_conf *t = &tracks[count++];
+            *t = tracks[i];
+            t->recv = false;
+            t->out_ssrc = c->upper[k].ssrc;
+            t->out_rtx_ssrc = t->rtx_pt ? c->upper[k].rtx_ssrc : 0;
+        }
+    }
+    return count;
+}
+
 static enum tr_err set_tracks(struct rtc *c, tr_usec now, const struct tr_sdp *theirs)
 {
+    static const struct tr_sdp_local_media none;
     struct tr_track_conf tracks[TR_PEER_TRACKS_MAX];
     struct tr_sdp_media_params p;
-    for (int i = 0; i < theirs->media_count; i++) {
+    c->mlines = theirs->media_count;
+    for (int i = 0; i < c->mlines; i++) {
         tr_sdp_media_params(c->ours, theirs, (unsigned)i, false, &p);
-        tr_track_from_sdp(&p, &c->ssrcs[i], rtc_cname, &tracks[i]);
-        if (tracks[i].used && tracks[i].send)
-            c->mline_of[tracks[i].video ? RTC_VIDEO : RTC_AUDIO] = i;
+        tr_track_from_sdp(&p, i < RTC_KINDS ? &c->ssrcs[i] : &none, rtc_cname, &tracks[i]);
+        c->video[i] = tracks[i].video;
+        tracks[i].send = tracks[i].send && i < RTC_KINDS;
     }
-    return tr_peer_set_tracks(c->peer, now, tracks, theirs->media_count);
+    c->tracks = add_layers(c, tracks, c->mlines);
+    c->ins = tr_alloc((size_t)c->mlines * sizeof *c->ins);
+    if (!c->ins)
+        return TR_ERR_NOMEM;
+    enum tr_err err = tr_peer_set_tracks(c->peer, now, tracks, c->tracks);
+    tr_peer_set_bitrate(c->peer, c->world->options->remb_bps);
+    return err == TR_OK ? rtc_flow_start(c, now, tracks) : err;
 }
 
 /* Both descriptions are known: go. */
@@ -398,7 +296,7 @@ static enum tr_err connect_peer(struct rtc *c, tr_usec now, const struct tr_sdp 
                                 bool offerer)
 {
     struct tr_peer_remote remote;
-    if (theirs->media_count != c->ours->media_count || theirs->media_count > RTC_KINDS ||
+    if (theirs->media_count != c->ours->media_count || theirs->media_count > TR_PEER_TRACKS_MAX ||
         tr_sdp_tag(theirs) < 0 || tr_sdp_tag(c->ours) < 0)
         return TR_ERR_PROTO;
     enum tr_err err = create_peer(c, now, offerer);
@@ -410,6 +308,9 @@ static enum tr_err connect_peer(struct rtc *c, tr_usec now, const struct tr_sdp 
     if (err != TR_OK)
         return err;
     add_candidates(c, now, theirs);
+    tr_arena_destroy(c->arena); /* both descriptions have served: there may be thousands */
+    c->arena = NULL;
+    c->ours = NULL;
     speak(c, now);
     return TR_OK;
 }
@@ -446,6 +347,8 @@ char *rtc_answer(struct rtc *c, tr_usec now, const char *offer)
     const char *candidates[] = { candidate };
     struct tr_sdp_policy policy = tr_sdp_policy_default();
     policy.data = policy.simulcast = false;
+    if (!c->world->options->twcc)
+        policy.exts &= ~(1u << TR_EXT_TRANSPORT_CC);
     rtc_sdp_candidate(c, candidate, sizeof candidate);
     rtc_sdp_local(c, candidates, &local);
     if (tr_sdp_parse(c->arena, tr_slice_str(offer), &theirs, &reason) != TR_OK ||

@@ -48,6 +48,7 @@ static const struct tr_sdp_codec video_codecs[] = {
 static const struct tr_sdp_ext exts[] = {
     { .id = 4, .dir = TR_SDP_SENDRECV, .ext = TR_EXT_MID },
     { .id = 3, .dir = TR_SDP_SENDRECV, .ext = TR_EXT_ABS_SEND_TIME },
+    { .id = 5, .dir = TR_SDP_SENDRECV, .ext = TR_EXT_TRANSPORT_CC }, /* the last: with --twcc */
 };
 
 static void *copy(struct tr_arena *arena, const void *from, size_t n)
@@ -58,24 +59,44 @@ static void *copy(struct tr_arena *arena, const void *from, size_t n)
     return p;
 }
 
+static struct tr_sdp_local_media layer_ssrcs(const struct rtc *c, const struct tr_sdp_media *m,
+                                             int layer)
+{
+    return layer == 0 ? c->ssrcs[m->mid[0] - '0'] : c->upper[layer - 1];
+}
+
+/* What is sent: SSRCs, their retransmissions, and which of them are layers of one thing. */
 static enum tr_err add_streams(const struct rtc *c, struct tr_arena *arena, bool video,
                                struct tr_sdp_media *m)
 {
-    const struct tr_sdp_local_media *s = &c->ssrcs[m->mid[0] - '0'];
-    m->ssrc_count = video ? 2 : 1;
-    m->ssrcs = tr_arena_alloc(arena, m->ssrc_count * sizeof *m->ssrcs);
-    m->groups = tr_arena_alloc(arena, sizeof *m->groups);
+    int layers = video ? c->world->options->layers : 1;
+    m->ssrcs = tr_arena_alloc(arena, 2 * (size_t)layers * sizeof *m->ssrcs);
+    m->groups = tr_arena_alloc(arena, (size_t)(layers + 1) * sizeof *m->groups);
     if (!m->ssrcs || !m->groups)
         return TR_ERR_NOMEM;
-    m->ssrcs[0] = (struct tr_sdp_ssrc){ .ssrc = s->ssrc, .cname = rtc_cname, .msid = m->msid };
-    if (!video)
-        return TR_OK;
-    m->ssrcs[1] = (struct tr_sdp_ssrc){ .ssrc = s->rtx_ssrc, .cname = rtc_cname, .msid = m->msid };
-    m->group_count = 1;
-    m->groups[0] = (struct tr_sdp_ssrc_group){ .kind = TR_SDP_GROUP_FID,
-                                               .count = 2,
-                                               .ssrc = { s->ssrc, s->rtx_ssrc } };
+    struct tr_sdp_ssrc_group sim = { .kind = TR_SDP_GROUP_SIM, .count = (uint8_t)layers };
+    for (int i = 0; i < layers; i++) {
+        struct tr_sdp_local_media s = layer_ssrcs(c, m, i);
+        uint32_t both[] = { s.ssrc, s.rtx_ssrc };
+        sim.ssrc[i] = s.ssrc;
+        for (int k = 0; k < (video ? 2 : 1); k++)
+            m->ssrcs[m->ssrc_count++] =
+                (struct tr_sdp_ssrc){ .ssrc = both[k], .cname = rtc_cname, .msid = m->msid };
+    }
+    if (layers > 1)
+        m->groups[m->group_count++] = sim;
+    for (int i = 0; video && i < layers; i++)
+        m->groups[m->group_count++] =
+            (struct tr_sdp_ssrc_group){ .kind = TR_SDP_GROUP_FID,
+                                        .count = 2,
+                                        .ssrc = { layer_ssrcs(c, m, i).ssrc,
+                                                  layer_ssrcs(c, m, i).rtx_ssrc } };
     return TR_OK;
+}
+
+static enum tr_sdp_dir direction(const struct rtc_wish *w)
+{
+    return w->send && w->recv ? TR_SDP_SENDRECV : w->send ? TR_SDP_SEND : TR_SDP_RECV;
 }
 
 static enum tr_err fill_media(const struct rtc *c, struct tr_arena *arena, bool video, int index,
@@ -84,14 +105,14 @@ static enum tr_err fill_media(const struct rtc *c, struct tr_arena *arena, bool 
     static const char *const mids[] = { "0", "1" };
     *m = (struct tr_sdp_media){
         .kind = video ? TR_SDP_VIDEO : TR_SDP_AUDIO,
-        .dir = TR_SDP_SENDRECV,
+        .dir = direction(&c->wish),
         .port = 9,
         .bundled = true,
         .rtcp_mux = true,
         .rtcp_rsize = true,
         .end_of_cands = true,
         .codec_count = video ? TR_ARRAY_LEN(video_codecs) : 1,
-        .ext_count = TR_ARRAY_LEN(exts),
+        .ext_count = TR_ARRAY_LEN(exts) - !c->world->options->twcc,
         .cand_count = 1,
         .mid = mids[index],
         .kind_name = video ? "video" : "audio",
@@ -109,6 +130,8 @@ static enum tr_err fill_media(const struct rtc *c, struct tr_arena *arena, bool 
         return TR_ERR_NOMEM;
     for (size_t i = 0; i < TR_ARRAY_LEN(exts); i++)
         m->exts[i].uri = tr_ext_uri(exts[i].ext);
+    if (c->world->options->twcc)
+        m->codecs[0].feedback |= TR_SDP_FB_TWCC;
     return add_streams(c, arena, video, m);
 }
 
@@ -125,12 +148,11 @@ enum tr_err rtc_sdp_offer(struct rtc *c, struct tr_arena *arena, struct tr_sdp *
     sdp->media = tr_arena_alloc(arena, RTC_KINDS * sizeof *sdp->media);
     if (!sdp->media)
         return TR_ERR_NOMEM;
-    for (int kind = 0; kind < RTC_KINDS; kind++) {
-        if (kind == RTC_VIDEO ? !o->video : !o->audio)
+    for (int video = 0; video < RTC_KINDS; video++) {
+        if (video ? !o->video : !o->audio)
             continue;
         int index = sdp->media_count++;
-        enum tr_err err =
-            fill_media(c, arena, kind == RTC_VIDEO, index, candidate, &sdp->media[index]);
+        enum tr_err err = fill_media(c, arena, video, index, candidate, &sdp->media[index]);
         if (err != TR_OK)
             return err;
     }

@@ -38,6 +38,20 @@ TEST(options_good)
     CHECK(parse(&o, (const char *[]){ "--echo", "1", "--help", NULL }) == LOAD_HELP);
 }
 
+TEST(options_of_rooms)
+{
+    struct load_options o;
+    CHECK(parse(&o, (const char *[]){ "--room", "2:40", "--rooms", "3", "--video", "300:1100:10",
+                                      NULL }) == LOAD_RUN);
+    CHECK(o.scenario == LOAD_ROOM && o.clients == 3 * 42 && o.subscribers == 40);
+    CHECK(o.fps == 30 && o.frame_packets == 10 && o.video_bps == 300 * 1100 * 8);
+    CHECK(parse(&o, (const char *[]){ "--meeting", "10", "--simulcast", NULL }) == LOAD_RUN);
+    CHECK(o.clients == 20 && o.publishers == 10 && o.layers == 3);
+    CHECK(parse(&o, (const char *[]){ "--room", "1:1", "--audio", "25:80", "--video-kbps", "0",
+                                      NULL }) == LOAD_RUN);
+    CHECK(o.audio_pps == 25 && o.audio_bytes == 80 && o.audio_even && !o.video);
+}
+
 TEST(options_wrong)
 {
     static const char *const wrong[][WORDS_MAX] = {
@@ -53,6 +67,17 @@ TEST(options_wrong)
         { "--echo", "1", "--bind", "localhost" },
         { "--echo", "1", "--nonsense" },
         { "--echo", "1", "--video-kbps", "0", "--audio-bytes", "0" },
+        { "--room", "1" },
+        { "--room", "1:" },
+        { "--room", "1:0" },
+        { "--room", "1:2:3" },
+        { "--room", "17:1" }, /* 34 streams for a subscriber */
+        { "--room", "1:30000" },
+        { "--room", "1:1", "--meeting", "3" },
+        { "--room", "1:1", "--video", "300:1100:7" }, /* no whole number of bursts */
+        { "--room", "1:1", "--video", "300:1100" },
+        { "--meeting", "4", "--simulcast", "--video", "300:1100:10" },
+        { "--echo", "1", "--simulcast" },
     };
     struct load_options o;
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
