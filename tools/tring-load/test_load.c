@@ -71,7 +71,7 @@ TEST(options_wrong)
         { "--room", "1:" },
         { "--room", "1:0" },
         { "--room", "1:2:3" },
-        { "--room", "17:1" }, /* 34 streams for a subscriber */
+        { "--room", "500:1" }, /* 1000 streams for a subscriber */
         { "--room", "1:30000" },
         { "--room", "1:1", "--meeting", "3" },
         { "--room", "1:1", "--video", "300:1100:7" }, /* no whole number of bursts */
