@@ -151,7 +151,7 @@ static void send_run(struct tr_rd *in)
         tr_peer_send_run(server()->peer, sim_now(call.sim), flags >> 5, items, n, out, msgs);
     TR_ASSERT(count <= n);
     for (int i = 0; i < count; i++) {
-        TR_ASSERT(msgs[i].off + msgs[i].len <= out.n && msgs[i].segment > 0);
+        TR_ASSERT(msgs[i].p + msgs[i].len <= out.p + out.n && msgs[i].segment > 0);
         TR_ASSERT(msgs[i].len <= msgs[i].count * (uint32_t)msgs[i].segment);
         total += msgs[i].count;
     }

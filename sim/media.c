@@ -161,7 +161,7 @@ static void send_run(struct sim_sender *s, tr_usec now, const struct tr_tx_item 
         const struct tr_tx_msg *m = &msgs[i];
         for (uint32_t at = 0; at < m->len; at += m->segment) {
             uint32_t len = m->len - at < m->segment ? m->len - at : m->segment;
-            s->conf.send(s->conf.arg, &path, tr_slice(room + m->off + at, len));
+            s->conf.send(s->conf.arg, &path, tr_slice(m->p + at, len));
         }
     }
 }

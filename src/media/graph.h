@@ -100,7 +100,8 @@ void source_destroy(struct source *s);
 void source_unused(struct source *s); /* destroys a shadow that has no routes */
 /* Takes the reference. */
 void source_packet(struct source *s, struct tr_pkt *pkt);
-void source_forward(struct source *s);
+/* Forwards the runs of all active sources. */
+void sources_forward(struct worker *w);
 bool source_flows(const struct source *s);         /* at least one packet has come */
 void source_keyframe(struct source *s, int layer); /* -1: all layers */
 void source_clock(struct source *s, int layer, uint32_t rtp, tr_usec at);
@@ -117,6 +118,9 @@ void route_destroy(struct route *r);
 void route_run(struct route *r, struct tr_pkt *const *pkts, int count);
 void route_layer_tick(struct route *r);
 void route_clock(struct route *r); /* the source's clock or the rewriting has changed */
+/* Protects and queues what routes have added since the last time. The send queue and the peers may
+ * not be touched in between. */
+void egress_seal(struct worker *w);
 void sink_nacks(struct sink *k, const uint16_t *seqs, int count);
 struct sink *sink_of(struct wpeer *p, int mline); /* makes it when needed; NULL: out of memory */
 

@@ -17,6 +17,7 @@ enum {
     RESEND_BUDGET = 64 << 10, /* at the start */
     RESEND_BUDGET_MAX = 256 << 10,
     TEMPORAL_ALL = 3,
+    EGRESS_BYTES = TR_TX_BATCH_MAX * TR_PEER_PACKET_MAX,
 };
 
 static uint32_t origin_of(const struct source *s, int layer)
@@ -50,24 +51,29 @@ struct sink *sink_of(struct wpeer *p, int mline)
 
 /* --- sending --- */
 
+static void emit(void *arg, const struct tr_tx_msg *msg)
+{
+    struct worker *w = arg;
+    tr_udp_commit(w->udp, msg->path, msg->p, msg->len, msg->count > 1 ? msg->segment : 0);
+}
+
+void egress_seal(struct worker *w)
+{
+    if (w->egress.jobs_count > 0)
+        tr_tx_batch_seal(&w->egress, w->engine, emit, w);
+    w->egress.out = (struct tr_buf){ 0 };
+}
+
 /* Returns how many bytes were queued. */
 static size_t send_items(struct sink *k, const struct tr_tx_item *items, int n)
 {
-    size_t bytes = 0;
     struct worker *w = k->peer->worker;
-    struct tr_tx_msg msgs[TR_PEER_RUN_MAX];
-    struct tr_path path;
-    struct tr_buf out = { .n = (size_t)n * TR_PEER_PACKET_MAX };
-    out.p = tr_udp_reserve(w->udp, out.n);
-    if (!out.p || !tr_peer_path(k->peer->peer, &path))
-        return 0;
-    int count = tr_peer_send_run(k->peer->peer, w->now, k->mline, items, n, out, msgs);
-    for (int i = 0; i < count; i++) {
-        tr_udp_commit(w->udp, &path, out.p + msgs[i].off, msgs[i].len,
-                      msgs[i].count > 1 ? msgs[i].segment : 0);
-        bytes += msgs[i].len;
+    if (!tr_tx_batch_has_room(&w->egress, n)) {
+        egress_seal(w);
+        w->egress.out.p = tr_udp_reserve(w->udp, EGRESS_BYTES);
+        w->egress.out.n = EGRESS_BYTES;
     }
-    return bytes;
+    return tr_peer_send(k->peer->peer, w->now, k->mline, items, n, &w->egress);
 }
 
 static void send_first(struct sink *k, const struct tr_tx_item *items, int n)
@@ -253,6 +259,7 @@ void sink_nacks(struct sink *k, const uint16_t *seqs, int count)
     }
     if (n > 0)
         send_again(k, items, n);
+    egress_seal(k->peer->worker);
 }
 
 /* --- layers and clock --- */

@@ -175,11 +175,13 @@ bool source_flows(const struct source *s)
 
 /* --- packets --- */
 
+static void forward_now(struct source *s);
+
 /* The client sends the layer under another SSRC: numbers and timestamps begin anew, and so does
  * each sink, at the next key frame. */
 static void restart_layer(struct source *s, int layer)
 {
-    source_forward(s);
+    forward_now(s);
     s->serials[layer] = next_serial(s->worker);
     if (s->rings[layer])
         expire(s->rings[layer], TR_NEVER);
@@ -204,7 +206,7 @@ void source_packet(struct source *s, struct tr_pkt *pkt)
     const struct tr_rtp_meta *m = tr_rtp_meta_const(pkt);
     struct worker *w = s->worker;
     if (s->run_count == RUN_MAX)
-        source_forward(s);
+        forward_now(s);
     if (s->ssrcs[m->layer] != m->ssrc) {
         if (s->last_us[m->layer] != 0)
             restart_layer(s, m->layer);
@@ -259,11 +261,10 @@ static void tap_run(struct source *s, struct tap_route *t)
         source_keyframe(s, t->layer.target);
 }
 
-/* The run goes out; the source leaves the list of active ones when the caller walks it. */
-void source_forward(struct source *s)
+/* Gives the run to all its takers; what goes to clients is in the egress batch, which borrows the
+ * packets. */
+static void hand_out(struct source *s)
 {
-    if (s->run_count == 0)
-        return;
     for (int i = 0; s->shares_count > 0 && i < s->worker->media->workers_count; i++) {
         if (s->shares[i] > 0)
             share_run(s, i);
@@ -272,11 +273,26 @@ void source_forward(struct source *s)
         route_run(r, s->run, s->run_count);
     for (int i = 0; i < s->taps_count; i++)
         tap_run(s, &s->taps[i]);
-    int forwarded = s->run_count;
-    for (int i = 0; i < forwarded; i++)
-        tr_pkt_unref(&s->run[i]);
-    s->run_count = 0;
+}
+
+static void forward_now(struct source *s)
+{
+    if (s->run_count == 0)
+        return;
+    hand_out(s);
+    egress_seal(s->worker);
+    drop_run(s);
     deactivate(s);
+}
+
+void sources_forward(struct worker *w)
+{
+    for (struct source *s = w->active; s; s = s->next_active)
+        hand_out(s);
+    egress_seal(w);
+    for (struct source *s = w->active; s; s = s->next_active)
+        drop_run(s);
+    w->active = NULL;
 }
 
 /* --- key frames --- */

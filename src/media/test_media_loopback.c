@@ -224,8 +224,7 @@ static void send_some(struct client *c, struct tr_udp *udp, const struct tr_path
     out.p = tr_udp_reserve(udp, out.n);
     int n = tr_peer_send_run(c->peer, tr_clock_now(), mline, items, count, out, msgs);
     for (int i = 0; i < n; i++)
-        tr_udp_commit(udp, path, out.p + msgs[i].off, msgs[i].len,
-                      msgs[i].count > 1 ? msgs[i].segment : 0);
+        tr_udp_commit(udp, path, msgs[i].p, msgs[i].len, msgs[i].count > 1 ? msgs[i].segment : 0);
     for (int i = 0; i < count; i++)
         tr_pkt_unref(&items[i].pkt);
     tr_udp_flush(udp);

@@ -296,12 +296,6 @@ static void run_timers(struct worker *w)
     }
 }
 
-static void forward_runs(struct worker *w)
-{
-    while (w->active)
-        source_forward(w->active);
-}
-
 static void let_speak(struct worker *w)
 {
     while (w->dirty) {
@@ -404,7 +398,7 @@ void worker_run(void *arg)
         bool busy = read_sockets(w, ready);
         run_timers(w);
         ticks(w);
-        forward_runs(w);
+        sources_forward(w);
         let_speak(w);
         tr_udp_flush(w->udp);
         bool delivered = flush_outboxes(w);

@@ -68,8 +68,9 @@ struct worker {
     struct tr_heap timers;
     struct source *active;
     struct wpeer *dirty;
-    int arrival_worker;   /* of the datagram being handled: where its path belongs */
-    struct tr_pkt *spare; /* taken from the pool, not used yet */
+    int arrival_worker;        /* of the datagram being handled: where its path belongs */
+    struct tr_pkt *spare;      /* taken from the pool, not used yet */
+    struct tr_tx_batch egress; /* packets to many sinks; its buffer lies in the send queue */
     struct tr_media_counters counters;
     _Atomic uint64_t published[PUBLISHED];
 };

@@ -9,6 +9,7 @@
  * byte; so a track without RTX has no varying header extension and no padding. */
 #include <string.h>
 
+#include "base/assert.h"
 #include "base/rng.h"
 #include "payload/vp8.h"
 #include "peer/peer_impl.h"
@@ -183,34 +184,6 @@ static struct group next_group(const struct peer_track *t, const struct tr_tx_it
     return (struct group){ .first = first, .count = i - first, .segment = longest };
 }
 
-/* Builds the jobs of one group at *off; returns how many bytes they take. */
-static size_t build_group(struct tr_peer *peer, struct peer_track *t, tr_usec now,
-                          const struct tr_tx_item *items, const struct group *g, uint8_t *at,
-                          size_t room, struct tr_srtp_job *jobs)
-{
-    size_t overhead = tr_srtp_overhead(peer->profile), used = 0;
-    size_t header = TR_RTP_HDR_MIN + (size_t)t->tx->ext.len;
-    for (int i = 0; i < g->count; i++) {
-        const struct tr_tx_item *item = &items[g->first + i];
-        size_t size = plain_size(t, item);
-        bool last = i == g->count - 1;
-        size_t pad = last ? 0 : g->segment - size;
-        if (used + size + pad + overhead > room)
-            return 0;
-        write_header(t, now, item, at + used);
-        jobs[i] = (struct tr_srtp_job){
-            .out = at + used,
-            .out_size = room - used,
-            .hdr_len = header,
-            .payload = place_payload(t, item, at + used + header),
-            .pad = (uint8_t)pad,
-            .index = item->resend && !by_rtx(t, item) ? (uint64_t)item->ext_seq : TR_SRTP_AUTO,
-        };
-        used += size + pad + overhead;
-    }
-    return used;
-}
-
 static void count_sent(struct tr_peer *peer, struct peer_track *t, const struct tr_tx_item *item)
 {
     if (item->resend) {
@@ -225,55 +198,108 @@ static void count_sent(struct tr_peer *peer, struct peer_track *t, const struct 
     peer->counters.rtp_out++;
 }
 
-/* A failed job leaves a hole that UDP_SEGMENT cannot skip: what came before it is sent as one
- * message, what came after as the next. */
-static int emit_group(struct tr_peer *peer, struct peer_track *t, const struct tr_tx_item *items,
-                      const struct group *g, const struct tr_srtp_job *jobs, const uint8_t *base,
-                      struct tr_tx_msg *msgs)
+/* Adds the jobs of one group to the batch; they come to lie one behind the other. */
+static void add_group(struct tr_peer *peer, struct peer_track *t, tr_usec now,
+                      const struct tr_tx_item *items, const struct group *g,
+                      struct tr_tx_batch *batch)
 {
-    int made = 0;
-    struct tr_tx_msg *msg = NULL;
+    size_t overhead = tr_srtp_overhead(peer->profile);
+    size_t header = TR_RTP_HDR_MIN + (size_t)t->tx->ext.len;
     for (int i = 0; i < g->count; i++) {
-        if (jobs[i].err != TR_OK) {
-            msg = NULL;
-            continue;
-        }
-        if (!msg) {
-            msg = &msgs[made++];
-            *msg = (struct tr_tx_msg){ .off = (uint32_t)(jobs[i].out - base),
-                                       .segment = (uint16_t)jobs[i].out_len };
-        }
-        msg->len += (uint32_t)jobs[i].out_len;
-        msg->count++;
+        const struct tr_tx_item *item = &items[g->first + i];
+        uint8_t *at = batch->out.p + batch->used;
+        size_t size = plain_size(t, item);
+        size_t pad = i == g->count - 1 ? 0 : g->segment - size;
+        write_header(t, now, item, at);
+        batch->jobs[batch->jobs_count++] = (struct tr_srtp_job){
+            .srtp = peer->out,
+            .out = at,
+            .out_size = size + pad + overhead,
+            .hdr_len = header,
+            .payload = place_payload(t, item, at + header),
+            .pad = (uint8_t)pad,
+            .index = item->resend && !by_rtx(t, item) ? (uint64_t)item->ext_seq : TR_SRTP_AUTO,
+        };
+        batch->used += size + pad + overhead;
         peer->packets_out++;
-        peer->bytes_out += jobs[i].out_len;
-        count_sent(peer, t, &items[g->first + i]);
+        peer->bytes_out += size + pad + overhead;
+        count_sent(peer, t, item);
     }
-    return made;
+    batch->groups[batch->groups_count++] = (struct tr_tx_group){ .peer = peer, .jobs = g->count };
 }
 
-int tr_peer_send_run(struct tr_peer *peer, tr_usec now, int mline, const struct tr_tx_item *items,
-                     int n, struct tr_buf out, struct tr_tx_msg *msgs)
+size_t tr_peer_send(struct tr_peer *peer, tr_usec now, int mline, const struct tr_tx_item *items,
+                    int n, struct tr_tx_batch *batch)
 {
-    struct tr_srtp_job jobs[TR_PEER_RUN_MAX];
-    if (!tr_peer_can_send(peer, mline) || n <= 0 || n > TR_PEER_RUN_MAX)
+    size_t before = batch->used;
+    if (!tr_peer_can_send(peer, mline))
         return 0;
+    TR_ASSERT(n >= 0 && n <= TR_PEER_RUN_MAX && tr_tx_batch_has_room(batch, n));
     struct peer_track *t = &peer->tracks[mline];
-    size_t used = 0;
-    int made = 0;
     for (int first = 0; first < n;) {
         if (!is_sendable(t, &items[first])) {
             first++;
             continue;
         }
         struct group g = next_group(t, items, n, first);
-        size_t bytes = build_group(peer, t, now, items, &g, out.p + used, out.n - used, jobs);
-        if (bytes == 0)
-            break;
-        tr_srtp_protect_run(peer->out, jobs, (size_t)g.count);
-        made += emit_group(peer, t, items, &g, jobs, out.p, msgs + made);
-        used += bytes;
+        add_group(peer, t, now, items, &g, batch);
         first += g.count;
     }
-    return made;
+    return batch->used - before;
+}
+
+/* A failed job leaves a hole that UDP_SEGMENT cannot skip: what came before it is sent as one
+ * message, what came after as the next. */
+static void emit_group(const struct tr_tx_group *g, const struct tr_srtp_job *jobs,
+                       void (*emit)(void *arg, const struct tr_tx_msg *msg), void *arg)
+{
+    struct tr_tx_msg msg = { .path = &g->peer->path };
+    for (int i = 0; i < g->jobs; i++) {
+        bool made = jobs[i].err == TR_OK;
+        if (made && msg.count++ == 0) {
+            msg.p = jobs[i].out;
+            msg.segment = (uint16_t)jobs[i].out_len;
+        }
+        msg.len += made ? (uint32_t)jobs[i].out_len : 0;
+        if (msg.count == 0 || (made && i < g->jobs - 1))
+            continue;
+        emit(arg, &msg);
+        msg = (struct tr_tx_msg){ .path = msg.path };
+    }
+}
+
+void tr_tx_batch_seal(struct tr_tx_batch *batch, struct tr_srtp_engine *engine,
+                      void (*emit)(void *arg, const struct tr_tx_msg *msg), void *arg)
+{
+    const struct tr_srtp_job *jobs = batch->jobs;
+    tr_srtp_protect_batch(engine, batch->jobs, (size_t)batch->jobs_count);
+    for (int i = 0; i < batch->groups_count; i++) {
+        emit_group(&batch->groups[i], jobs, emit, arg);
+        jobs += batch->groups[i].jobs;
+    }
+    batch->jobs_count = batch->groups_count = 0;
+    batch->used = 0;
+}
+
+static void note_msg(void *arg, const struct tr_tx_msg *msg)
+{
+    struct tr_tx_msg **next = arg;
+    *(*next)++ = *msg;
+}
+
+int tr_peer_send_run(struct tr_peer *peer, tr_usec now, int mline, const struct tr_tx_item *items,
+                     int n, struct tr_buf out, struct tr_tx_msg *msgs)
+{
+    struct tr_tx_batch batch;
+    struct tr_tx_msg *next = msgs;
+    if (n <= 0 || n > TR_PEER_RUN_MAX)
+        return 0;
+    batch.out = out;
+    batch.used = 0;
+    batch.jobs_count = batch.groups_count = 0;
+    if (!tr_tx_batch_has_room(&batch, n))
+        return 0;
+    tr_peer_send(peer, now, mline, items, n, &batch);
+    tr_tx_batch_seal(&batch, peer->conf.engine, note_msg, &next);
+    return (int)(next - msgs);
 }
