@@ -37,6 +37,7 @@ struct tr_vr_id { /* of a room or a user */
 struct tr_vr_stream; /* below */
 struct tr_vr_link;   /* a stream on its way to a subscriber; subscriber.h */
 struct tr_vr_subscriber;
+struct tr_vr_forwards;
 LIST_HEAD(tr_vr_links, tr_vr_link);
 TAILQ_HEAD(tr_vr_publishers, tr_vr_publisher);
 TAILQ_HEAD(tr_vr_subscribers, tr_vr_subscriber);
@@ -95,6 +96,8 @@ struct tr_vr_publisher {
     char *filename;          /* its wish for the recording's name; NULL: none */
     struct tr_vr_stream *streams[TR_PC_MLINES_MAX]; /* [mindex] */
     int stream_count;
+    struct tr_vr_forwards *forwards; /* RTP to elsewhere (forward.h); NULL: none */
+    tr_id plain;                     /* remote: the peer that its media comes from */
     TAILQ_ENTRY(tr_vr_publisher) of_room;
 };
 
