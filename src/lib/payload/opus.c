@@ -38,19 +38,22 @@ bool tr_opus_is_stereo(struct tr_slice packet)
 enum tr_err tr_red_parse(struct tr_red *out, struct tr_slice payload)
 {
     struct tr_rd rd = tr_rd(payload);
+    uint8_t pts[TR_RED_BLOCKS_MAX];
     size_t skip = 0;
     uint8_t b;
-    *out = (struct tr_red){ 0 };
+    *out = (struct tr_red){ .one_pt = true };
     while ((b = tr_rd_u8(&rd)) & 0x80) {
         if (out->redundant == TR_RED_BLOCKS_MAX)
             return TR_ERR_BADMSG;
-        out->redundant++;
+        pts[out->redundant++] = b & 0x7f;
         skip += tr_rd_u24(&rd) & 0x3ff; /* 14 bits of timestamp offset, 10 of length */
     }
     (void)tr_rd_take(&rd, skip);
-    if (rd.bad)
+    if (rd.bad || tr_rd_left(&rd) == 0)
         return TR_ERR_BADMSG;
     out->primary_pt = b;
     out->primary = tr_slice(rd.p, tr_rd_left(&rd));
+    for (unsigned i = 0; i < out->redundant; i++)
+        out->one_pt = out->one_pt && pts[i] == b;
     return TR_OK;
 }

@@ -24,9 +24,11 @@ struct tr_red {
     uint8_t primary_pt;      /* payload type of the primary encoding */
     struct tr_slice primary; /* the newest data: what a receiver without RED gets */
     uint8_t redundant;       /* blocks before it */
+    bool one_pt;             /* they are all of the primary's type */
 };
 
-/* Finds the primary block. BADMSG: truncated, lengths that do not add up, too many blocks. */
+/* Finds the primary block. BADMSG: truncated, lengths that do not add up, too many blocks, or no
+ * primary data. */
 TR_MUST_USE enum tr_err tr_red_parse(struct tr_red *out, struct tr_slice payload);
 
 #endif

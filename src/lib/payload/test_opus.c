@@ -37,14 +37,14 @@ TEST(opus_durations) /* RFC 6716 table 2 */
 TEST(red_primary)
 {
     /* two redundant blocks of 2 and 1 bytes, then the primary with pt 111 */
-    static const uint8_t p[] = { 0xef, 0x0f, 0x00, 0x02, 0xef, 0x07, 0x80,
-                                 0x01, 0x6f, 'a',  'b',  'c',  'X',  'Y' };
+    uint8_t p[] = { 0xef, 0x0f, 0x00, 0x02, 0xef, 0x07, 0x80, 0x01, 0x6f, 'a', 'b', 'c', 'X', 'Y' };
     struct tr_red r;
     CHECK_INT(tr_red_parse(&r, tr_slice(p, sizeof(p))), TR_OK);
+    CHECK(r.one_pt);
     CHECK_INT(r.primary_pt, 111);
     CHECK_INT(r.redundant, 2);
     CHECK(tr_slice_eq_str(r.primary, "XY"));
-    for (size_t n = 0; n < 12; n++) {
+    for (size_t n = 0; n <= 12; n++) {
         uint8_t copy[sizeof(p)];
         memcpy(copy, p, n);
         CHECK_INT(tr_red_parse(&r, tr_slice(copy, n)), TR_ERR_BADMSG);
@@ -54,6 +54,9 @@ TEST(red_primary)
                                         2)),
               TR_OK);
     CHECK_INT(r.redundant, 0);
+    p[4] = 0xee; /* the second block is of another type */
+    CHECK_INT(tr_red_parse(&r, tr_slice(p, sizeof(p))), TR_OK);
+    CHECK(!r.one_pt);
     uint8_t many[100];
     memset(many, 0x80, sizeof(many));
     CHECK_INT(tr_red_parse(&r, tr_slice(many, sizeof(many))), TR_ERR_BADMSG);
