@@ -136,17 +136,23 @@ static void note_former(struct making *m)
 
 /* --- m-lines --- */
 
+/* As the parser would have read it. */
+static struct tr_sdp_codec format(enum tr_codec codec, uint32_t clock, const char *fmtp)
+{
+    const struct tr_codec_info *info = tr_codec_info(codec);
+    struct tr_sdp_codec c;
+    tr_sdp_codec_init(&c, TR_SDP_PT_NONE);
+    tr_sdp_codec_name(&c, info->name, clock, info->channels ? info->channels : 1);
+    c.fmtp = fmtp && fmtp[0] ? fmtp : NULL;
+    tr_sdp_codec_facts(&c);
+    return c;
+}
+
 static enum tr_err model_codecs(struct making *m, struct tr_sdp_media *media,
                                 const struct tr_sdp_offer_line *line)
 {
-    const struct tr_codec_info *info = tr_codec_info(line->codec);
-    struct tr_sdp_codec c = { .apt = TR_SDP_PT_NONE,
-                              .channels = info->channels,
-                              .feedback = line->feedback,
-                              .codec = line->codec,
-                              .clock = info->clock,
-                              .name = info->name,
-                              .fmtp = line->fmtp && line->fmtp[0] ? line->fmtp : NULL };
+    struct tr_sdp_codec c = format(line->codec, tr_codec_info(line->codec)->clock, line->fmtp);
+    c.feedback = line->feedback;
     media->codecs = tr_arena_alloc(m->arena, 2 * sizeof *media->codecs);
     char *apt = tr_arena_alloc(m->arena, MID_TEXT);
     if (!media->codecs || !apt)
@@ -155,11 +161,7 @@ static enum tr_err model_codecs(struct making *m, struct tr_sdp_media *media,
     if (err != TR_OK || !line->rtx)
         return err;
     (void)snprintf(apt, MID_TEXT, "apt=%u", c.pt);
-    struct tr_sdp_codec rtx = { .apt = c.pt,
-                                .codec = TR_CODEC_RTX,
-                                .clock = c.clock,
-                                .name = tr_codec_info(TR_CODEC_RTX)->name,
-                                .fmtp = apt };
+    struct tr_sdp_codec rtx = format(TR_CODEC_RTX, c.clock, apt);
     return add_codec(m, media, &rtx, c.pt + 1);
 }
 

@@ -6,17 +6,42 @@
 #include "base/assert.h"
 #include "sdp/negotiate.h"
 
+/* The same format under whatever number. */
+static const struct tr_sdp_codec *equivalent(const struct tr_sdp_media *m,
+                                             const struct tr_sdp_codec *c)
+{
+    for (unsigned i = 0; i < m->codec_count; i++) {
+        const struct tr_sdp_codec *x = &m->codecs[i];
+        if (x->codec == c->codec && x->clock == c->clock && x->channels == c->channels &&
+            x->profile == c->profile && x->packetization_mode == c->packetization_mode)
+            return x;
+    }
+    return NULL;
+}
+
+static bool takes_part(const struct tr_sdp_codec *c)
+{
+    return c->codec != TR_CODEC_NONE && c->codec != TR_CODEC_RTX;
+}
+
+/*= rfc3264#6.1
+ *# the answerer may use other payload type numbers, and then wants to be sent those
+ * Where it sends as well, we would need two numbers for one format: there they must be equal. */
 static void params_pts(const struct tr_sdp_media *order, const struct tr_sdp_media *other,
-                       struct tr_sdp_media_params *out)
+                       bool own_numbers, struct tr_sdp_media_params *out)
 {
     for (unsigned i = 0; i < order->codec_count && out->pt_count < TR_SDP_PARAM_PTS_MAX; i++) {
         const struct tr_sdp_codec *a = &order->codecs[i];
         const struct tr_sdp_codec *b = tr_sdp_codec_by_pt(other, a->pt);
-        if (!b || a->codec != b->codec || a->codec == TR_CODEC_NONE || a->codec == TR_CODEC_RTX)
+        if (!takes_part(a))
+            continue;
+        if (own_numbers && (!b || b->codec != a->codec))
+            b = equivalent(other, a);
+        if (!b || a->codec != b->codec)
             continue;
         const struct tr_sdp_codec *rtx = tr_sdp_rtx_of(order, a->pt);
-        const struct tr_sdp_codec *rtx_other = rtx ? tr_sdp_codec_by_pt(other, rtx->pt) : NULL;
-        bool has_rtx = rtx_other && rtx_other->codec == TR_CODEC_RTX && rtx_other->apt == a->pt;
+        const struct tr_sdp_codec *rtx_other = tr_sdp_rtx_of(other, b->pt);
+        bool has_rtx = rtx && rtx_other && (own_numbers || rtx->pt == rtx_other->pt);
         out->pts[out->pt_count++] =
             (struct tr_sdp_pt){ .codec = a->codec,
                                 .pt = a->pt,
@@ -100,7 +125,8 @@ void tr_sdp_media_params(const struct tr_sdp *local, const struct tr_sdp *remote
     }
     out->send = (ours->dir & TR_SDP_SEND) && (theirs->dir & TR_SDP_RECV);
     out->recv = (ours->dir & TR_SDP_RECV) && (theirs->dir & TR_SDP_SEND);
-    params_pts(local->answer ? ours : theirs, local->answer ? theirs : ours, out);
+    params_pts(local->answer ? ours : theirs, local->answer ? theirs : ours,
+               !local->answer && !out->recv, out);
     params_exts(ours, theirs, out);
     params_ssrcs(theirs, out);
     params_rids(ours, theirs, rid_lmh, out);

@@ -231,6 +231,109 @@ TEST(offer_of_a_meeting)
     end();
 }
 
+/* --- browsers --- */
+
+enum { MEETING = 19, MEETING_LATER = MEETING + 1 };
+
+/* Nine publishers of four kinds of video. */
+static void meeting(struct tr_sdp_offer_line lines[MEETING])
+{
+    static const struct {
+        enum tr_codec codec;
+        const char *fmtp;
+    } videos[] = { { TR_CODEC_VP8, NULL },
+                   { TR_CODEC_VP9, "profile-id=0" },
+                   { TR_CODEC_H264, "level-asymmetry-allowed=1;packetization-mode=1;"
+                                    "profile-level-id=42e01f" },
+                   { TR_CODEC_AV1, NULL } };
+    for (unsigned i = 0; i < MEETING - 1; i += 2) {
+        lines[i] = audio();
+        lines[i + 1] = video(videos[i / 2 % 4].codec, 96, videos[i / 2 % 4].fmtp);
+    }
+    lines[MEETING - 1] = tr_sdp_offer_line(TR_SDP_DATA, TR_CODEC_NONE);
+}
+
+/* Later: the first has gone, the second has taken another codec, a tenth has come. */
+static void meeting_later(struct tr_sdp_offer_line lines[MEETING_LATER])
+{
+    meeting(lines);
+    lines[0].send = lines[1].send = false;
+    lines[3] = video(TR_CODEC_VP8, 96, NULL);
+    lines[MEETING] = video(TR_CODEC_VP8, 96, NULL);
+}
+
+static char *read_file(const char *name)
+{
+    char path[512];
+    char *text = tr_alloc(TR_SDP_BYTES_MAX + 1);
+    (void)snprintf(path, sizeof path, "%s-answers/%s", SDP_CORPUS, name);
+    FILE *f = fopen(path, "rb");
+    CHECK(text && f && fread(text, 1, TR_SDP_BYTES_MAX, f) > 0);
+    if (f)
+        (void)fclose(f);
+    return text;
+}
+
+/* What a browser has said to the offer `us`, line by line as we expect it. */
+static void check_browser(const struct tr_sdp *us, const char *name,
+                          const struct tr_sdp_offer_line *lines, unsigned count, bool h264)
+{
+    struct tr_sdp *them;
+    const char *reason;
+    char *text = read_file(name);
+    CHECK(text && tr_sdp_parse(arena, tr_slice_str(text), &them, &reason) == TR_OK);
+    CHECK_INT(tr_sdp_check_answer(us, them, &reason), TR_OK);
+    for (unsigned i = 0; i < count; i++) {
+        struct tr_sdp_media_params p;
+        bool taken = h264 || lines[i].codec != TR_CODEC_H264;
+        bool video = lines[i].kind == TR_SDP_VIDEO;
+        tr_sdp_media_params(us, them, i, false, &p);
+        CHECK_INT(p.active, taken);
+        if (!p.active || lines[i].kind == TR_SDP_DATA)
+            continue;
+        CHECK_INT(p.send, lines[i].send);
+        CHECK_INT(p.pt_count, 1);
+        CHECK_INT(p.pts[0].codec, lines[i].codec);
+        CHECK_INT(p.pts[0].pt, us->media[i].codecs[0].pt);
+        CHECK_INT(p.pts[0].rtx_pt != TR_SDP_PT_NONE, video);
+        CHECK(p.pts[0].feedback & TR_SDP_FB_TWCC);
+        CHECK_INT((p.pts[0].feedback & TR_SDP_FB_PLI) != 0, video);
+        CHECK(p.ext_send.id[TR_EXT_MID] && p.ext_send.id[TR_EXT_TRANSPORT_CC]);
+    }
+    tr_free(text);
+}
+
+TEST(offer_answered_by_browsers)
+{
+    struct tr_sdp_offer_line lines[MEETING_LATER];
+    meeting(lines);
+    struct tr_sdp *us = offer(lines, MEETING);
+    check_browser(us, "chrome-answer-meeting.sdp", lines, MEETING, true);
+    check_browser(us, "firefox-answer-meeting.sdp", lines, MEETING, false);
+    meeting_later(lines);
+    us = offer_after(us, lines, MEETING_LATER);
+    check_browser(us, "chrome-answer-meeting-later.sdp", lines, MEETING_LATER, true);
+    check_browser(us, "firefox-answer-meeting-later.sdp", lines, MEETING_LATER, false);
+    end();
+}
+
+TEST(offer_answered_with_other_numbers)
+{
+    struct tr_sdp_offer_line lines[] = { audio(), video(TR_CODEC_VP8, 96, NULL) };
+    struct tr_sdp_media_params p;
+    struct tr_sdp *us = offer(lines, 2), *them = answered(us);
+    struct tr_sdp_media *video_line = &them->media[1];
+    video_line->codecs[0].pt = 120;
+    video_line->codecs[1].pt = 121;
+    video_line->codecs[1].apt = 120;
+    tr_sdp_media_params(us, them, 1, false, &p);
+    CHECK_INT(p.pt_count, 1);
+    CHECK_INT(p.pts[0].pt, 120);
+    CHECK_INT(p.pts[0].rtx_pt, 121);
+    CHECK_INT(p.pts[0].codec, TR_CODEC_VP8);
+    end();
+}
+
 /* Names and parameters may come from other clients' requests. */
 TEST(offer_of_hostile_texts)
 {
