@@ -1,83 +1,62 @@
 /* The order of things is create, attach, messages; each answer leads to the next request. The
  * server's answers are matched by what they are (success with a data.id while we wait for one), as
  * there is one request of that kind at a time. */
-#include "tring-load/janus.h"
+#include "tring-load/janus_int.h"
 
-#include <libwebsockets.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
 
-enum {
-    RX_MAX = 256 * 1024,
-    TX_MAX = 64 * 1024,
-    TX_QUEUE = 16,
-};
-
 #define KEEPALIVE_US (20 * TR_SECOND)
+#define HTTP_PATIENCE_S 60 /* longer than a long poll */
 
-enum step { CONNECTING, CREATING, ATTACHING, READY, LEAVING, GONE };
-
-struct outgoing {
-    size_t len;
-    uint8_t room[]; /* LWS_PRE bytes, then the text */
-};
-
-struct janus_conn {
-    struct janus *janus;
-    struct janus_conn *next;
-    void *arg;
-    enum step step;
-    struct lws *wsi;
-    json_int_t session, handle;
-    uint32_t transactions;
-    tr_usec keepalive_due;
-    struct outgoing *queue[TX_QUEUE];
-    int queued;
-    char *rx;
-    size_t rx_len;
-};
-
-struct janus {
-    struct janus_conf conf;
-    struct lws_context *lws;
-    struct janus_conn *conns;
-    tr_usec now;
-};
-
-static void fail(struct janus_conn *c, const char *why)
+void janus_fail(struct janus_conn *c, const char *why)
 {
-    if (c->step == GONE)
+    if (c->step == JANUS_GONE)
         return;
-    bool leaving = c->step == LEAVING;
-    c->step = GONE;
+    bool leaving = c->step == JANUS_LEAVING;
+    c->step = JANUS_GONE;
     if (!leaving)
         c->janus->conf.hooks->failed(c->arg, why);
 }
 
 /* --- out --- */
 
-static enum tr_err queue_text(struct janus_conn *c, const char *text)
+static enum tr_err queue_text(struct janus_conn *c, const char *text, json_int_t handle)
 {
     size_t n = strlen(text);
-    if (c->queued == TX_QUEUE || n > TX_MAX)
+    if (c->queued == JANUS_TX_QUEUE || n > JANUS_TX_MAX)
         return TR_ERR_LIMIT;
-    struct outgoing *out = tr_alloc(sizeof *out + LWS_PRE + n);
+    struct janus_out *out = tr_alloc(sizeof *out + LWS_PRE + n);
     if (!out)
         return TR_ERR_NOMEM;
+    out->session = c->session;
+    out->handle = handle;
     out->len = n;
     memcpy(out->room + LWS_PRE, text, n);
     c->queue[c->queued++] = out;
-    lws_callback_on_writable(c->wsi);
+    if (c->janus->conf.http)
+        janus_http_kick(c);
+    else
+        janus_ws_kick(c);
     return TR_OK;
+}
+
+struct janus_out *janus_pop(struct janus_conn *c)
+{
+    if (c->queued == 0)
+        return NULL;
+    struct janus_out *out = c->queue[0];
+    memmove(c->queue, c->queue + 1, (size_t)--c->queued * sizeof c->queue[0]);
+    return out;
 }
 
 /* Adds what every request carries and sends it; takes request. */
 static enum tr_err send_request(struct janus_conn *c, json_t *request)
 {
     char transaction[24];
-    if (!request || !c->wsi || c->step == GONE) {
+    if (!request || c->step == JANUS_GONE) {
         json_decref(request);
         return request ? TR_ERR_CLOSED : TR_ERR_NOMEM;
     }
@@ -87,9 +66,10 @@ static enum tr_err send_request(struct janus_conn *c, json_t *request)
         json_object_set_new(request, "session_id", json_integer(c->session));
     if (c->janus->conf.secret[0])
         json_object_set_new(request, "apisecret", json_string(c->janus->conf.secret));
+    json_int_t handle = json_integer_value(json_object_get(request, "handle_id"));
     char *text = json_dumps(request, JSON_COMPACT);
     json_decref(request);
-    enum tr_err err = text ? queue_text(c, text) : TR_ERR_NOMEM;
+    enum tr_err err = text ? queue_text(c, text, handle) : TR_ERR_NOMEM;
     free(text); /* tidy: allow free - jansson hands out malloc memory */
     return err;
 }
@@ -97,7 +77,7 @@ static enum tr_err send_request(struct janus_conn *c, json_t *request)
 static void request(struct janus_conn *c, json_t *message)
 {
     if (send_request(c, message) != TR_OK)
-        fail(c, "a request could not be sent");
+        janus_fail(c, "a request could not be sent");
 }
 
 enum tr_err janus_message(struct janus_conn *c, json_t *body, json_t *jsep)
@@ -116,24 +96,11 @@ enum tr_err janus_message(struct janus_conn *c, json_t *body, json_t *jsep)
 
 void janus_bye(struct janus_conn *c)
 {
-    if (c->step == GONE || c->step == LEAVING)
+    if (c->step == JANUS_GONE || c->step == JANUS_LEAVING)
         return;
     if (c->session)
         (void)!send_request(c, json_pack("{s:s}", "janus", "destroy"));
-    c->step = LEAVING;
-}
-
-static int write_next(struct janus_conn *c)
-{
-    if (c->queued == 0)
-        return 0;
-    struct outgoing *out = c->queue[0];
-    memmove(c->queue, c->queue + 1, (size_t)--c->queued * sizeof c->queue[0]);
-    int n = lws_write(c->wsi, out->room + LWS_PRE, out->len, LWS_WRITE_TEXT);
-    tr_free(out);
-    if (c->queued > 0)
-        lws_callback_on_writable(c->wsi);
-    return n < 0 ? -1 : 0;
+    c->step = JANUS_LEAVING;
 }
 
 /* --- in --- */
@@ -149,15 +116,15 @@ static void take_plugin(struct janus_conn *c, const json_t *message)
 static void take_success(struct janus_conn *c, const json_t *message)
 {
     json_int_t id = json_integer_value(json_object_get(json_object_get(message, "data"), "id"));
-    if (c->step == CREATING && id) {
+    if (c->step == JANUS_CREATING && id) {
         c->session = id;
-        c->step = ATTACHING;
+        c->step = JANUS_ATTACHING;
         request(c, json_pack("{s:s,s:s}", "janus", "attach", "plugin", c->janus->conf.plugin));
-    } else if (c->step == ATTACHING && id) {
+    } else if (c->step == JANUS_ATTACHING && id) {
         c->handle = id;
-        c->step = READY;
+        c->step = JANUS_READY;
         c->janus->conf.hooks->attached(c->arg);
-    } else if (c->step == READY && json_object_get(message, "plugindata")) {
+    } else if (c->step == JANUS_READY && json_object_get(message, "plugindata")) {
         take_plugin(c, message);
     }
 }
@@ -169,80 +136,59 @@ static void take_error(struct janus_conn *c, const json_t *message)
     const char *reason = json_string_value(json_object_get(error, "reason"));
     snprintf(why, sizeof why, "error %d: %s",
              (int)json_integer_value(json_object_get(error, "code")), reason ? reason : "");
-    fail(c, why);
+    janus_fail(c, why);
 }
 
-static void take_message(struct janus_conn *c, const json_t *message)
+void janus_take(struct janus_conn *c, const json_t *message)
 {
     const char *kind = json_string_value(json_object_get(message, "janus"));
-    if (!kind || c->step == GONE)
+    if (!kind || c->step == JANUS_GONE)
         return;
     if (strcmp(kind, "success") == 0)
         take_success(c, message);
     else if (strcmp(kind, "error") == 0)
         take_error(c, message);
-    else if (strcmp(kind, "event") == 0 && c->step == READY)
+    else if (strcmp(kind, "event") == 0 && c->step == JANUS_READY)
         take_plugin(c, message);
-    else if (strcmp(kind, "webrtcup") == 0 && c->step == READY)
+    else if (strcmp(kind, "webrtcup") == 0 && c->step == JANUS_READY)
         c->janus->conf.hooks->webrtcup(c->arg);
     else if (strcmp(kind, "hangup") == 0)
-        fail(c, "hangup by the server");
+        janus_fail(c, "hangup by the server");
     else if (strcmp(kind, "timeout") == 0)
-        fail(c, "the session timed out");
+        janus_fail(c, "the session timed out");
 }
 
-static int take_bytes(struct janus_conn *c, const char *in, size_t n, bool last)
+bool janus_text_add(struct janus_text *t, const char *in, size_t n)
 {
-    if (c->rx_len + n > RX_MAX)
-        return -1;
-    char *grown = tr_realloc(c->rx, c->rx_len + n + 1);
+    char *grown = t->n + n > JANUS_RX_MAX ? NULL : tr_realloc(t->p, t->n + n + 1);
     if (!grown)
-        return -1;
-    c->rx = grown;
-    memcpy(c->rx + c->rx_len, in, n);
-    c->rx_len += n;
-    if (!last)
-        return 0;
-    json_t *message = json_loadb(c->rx, c->rx_len, 0, NULL);
-    c->rx_len = 0;
-    if (!message)
-        return -1;
-    take_message(c, message);
-    json_decref(message);
-    return 0;
+        return false;
+    t->p = grown;
+    memcpy(t->p + t->n, in, n);
+    t->n += n;
+    return true;
 }
 
-static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
-                    size_t len)
+json_t *janus_text_parse(struct janus_text *t)
 {
-    struct janus_conn *c = user;
-    switch ((int)reason) {
-    case LWS_CALLBACK_CLIENT_ESTABLISHED:
-        c->step = CREATING;
-        request(c, json_pack("{s:s}", "janus", "create"));
-        return 0;
-    case LWS_CALLBACK_CLIENT_RECEIVE:
-        return take_bytes(c, in, len,
-                          lws_is_final_fragment(wsi) && lws_remaining_packet_payload(wsi) == 0);
-    case LWS_CALLBACK_CLIENT_WRITEABLE: return write_next(c);
-    case LWS_CALLBACK_CLIENT_CONNECTION_ERROR:
-        c->wsi = NULL;
-        fail(c, "the WebSocket could not be opened");
-        return 0;
-    case LWS_CALLBACK_CLIENT_CLOSED:
-        c->wsi = NULL;
-        fail(c, "the WebSocket was closed");
-        return 0;
-    default: return 0;
-    }
+    json_t *json = t->n > 0 ? json_loadb(t->p, t->n, 0, NULL) : NULL;
+    t->n = 0;
+    return json;
 }
 
-static const struct lws_protocols protocols[] = {
-    { .name = "janus-protocol", .callback = callback, .rx_buffer_size = 65536 },
-    { 0 },
-};
+void janus_begin(struct janus_conn *c)
+{
+    c->step = JANUS_CREATING;
+    request(c, json_pack("{s:s}", "janus", "create"));
+}
 
 /* --- life --- */
+
+static const struct lws_protocols protocols[] = {
+    { .name = "janus-protocol", .callback = janus_ws_callback, .rx_buffer_size = 65536 },
+    { .name = "http", .callback = janus_http_callback },
+    { 0 },
+};
 
 struct janus *janus_create(const struct janus_conf *conf)
 {
@@ -251,7 +197,11 @@ struct janus *janus_create(const struct janus_conf *conf)
         return NULL;
     lws_set_log_level(LLL_ERR, NULL);
     struct lws_context_creation_info info = {
-        .port = CONTEXT_PORT_NO_LISTEN, .protocols = protocols, .gid = (gid_t)-1, .uid = (uid_t)-1
+        .port = CONTEXT_PORT_NO_LISTEN,
+        .protocols = protocols,
+        .gid = (gid_t)-1,
+        .uid = (uid_t)-1,
+        .timeout_secs = HTTP_PATIENCE_S,
     };
     j->conf = *conf;
     j->lws = lws_create_context(&info);
@@ -266,7 +216,8 @@ static void free_conn(struct janus_conn *c)
 {
     for (int i = 0; i < c->queued; i++)
         tr_free(c->queue[i]);
-    tr_free(c->rx);
+    tr_free(c->link.rx.p);
+    tr_free(c->poll.rx.p);
     tr_free(c);
 }
 
@@ -275,7 +226,7 @@ void janus_destroy(struct janus *j)
     if (!j)
         return;
     for (struct janus_conn *c = j->conns; c; c = c->next)
-        c->step = GONE; /* closing the context says so of each */
+        c->step = JANUS_GONE; /* closing the context says so of each */
     lws_context_destroy(j->lws);
     while (j->conns) {
         struct janus_conn *c = j->conns;
@@ -295,26 +246,18 @@ struct janus_conn *janus_connect(struct janus *j, tr_usec now, void *arg)
     c->keepalive_due = now + KEEPALIVE_US;
     c->next = j->conns;
     j->conns = c;
-    struct lws_client_connect_info info = { .context = j->lws,
-                                            .address = j->conf.host,
-                                            .port = j->conf.port,
-                                            .path = j->conf.path,
-                                            .host = j->conf.host,
-                                            .origin = j->conf.host,
-                                            .protocol = protocols[0].name,
-                                            .userdata = c,
-                                            .pwsi = &c->wsi };
-    if (!lws_client_connect_via_info(&info))
-        fail(c, "the WebSocket could not be opened");
+    c->link.conn = c->poll.conn = c;
+    c->poll.poll = true;
+    if (!(j->conf.http ? janus_http_open : janus_ws_open)(c))
+        janus_fail(c, "the server could not be reached");
     return c;
 }
 
 void janus_service(struct janus *j, tr_usec now)
 {
-    j->now = now;
     lws_service(j->lws, -1);
     for (struct janus_conn *c = j->conns; c; c = c->next) {
-        if (c->step != READY || now < c->keepalive_due)
+        if (c->step != JANUS_READY || now < c->keepalive_due)
             continue;
         c->keepalive_due = now + KEEPALIVE_US;
         request(c, json_pack("{s:s}", "janus", "keepalive"));

@@ -1,4 +1,5 @@
-/* The Janus API as a client, over WebSocket: each connection holds one session with one handle.
+/* The Janus API as a client, over WebSocket or HTTP: each connection holds one session with one
+ * handle.
  * One thread: all callbacks come out of janus_service. */
 #ifndef TR_JANUS_H
 #define TR_JANUS_H
@@ -11,7 +12,7 @@
 #include "base/time.h"
 
 struct janus;      /* the library's context and all connections */
-struct janus_conn; /* one WebSocket, one session, one handle */
+struct janus_conn; /* one session, one handle */
 
 struct janus_hooks {
     void (*attached)(void *arg);
@@ -24,6 +25,7 @@ struct janus_hooks {
 struct janus_conf {
     const char *host, *path; /* borrowed */
     uint16_t port;
+    bool http;
     const char *secret; /* "" : none */
     const char *plugin;
     const struct janus_hooks *hooks;

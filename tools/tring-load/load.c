@@ -266,6 +266,7 @@ bool load_run(struct load *l)
     struct janus_conf conf = { .host = o->host,
                                .path = o->path,
                                .port = o->port,
+                               .http = o->http,
                                .secret = o->secret,
                                .plugin = l->scenario->plugin,
                                .hooks = &hooks };

@@ -33,7 +33,9 @@ void load_options_help(void)
         "  --meeting N         N publishers, each also a subscriber of all others\n"
         "  --rooms R           so many rooms of that kind [1]\n"
         "Server\n"
-        "  --url URL           ws://host:port/path of the Janus API [ws://127.0.0.1:8188/]\n"
+        "  --url URL           of the Janus API: ws://host:port/path, or http://host:port/janus, "
+        "with\n"
+        "                      long polls [ws://127.0.0.1:8188/]\n"
         "  --secret TEXT       apisecret\n"
         "  --pid N             the server's process: CPU time, memory\n"
         "Clients\n"
@@ -114,10 +116,11 @@ static bool parse_number(const char *value, double min, double max, double *out)
 
 static bool parse_url(struct load_options *o, const char *url)
 {
-    static const char scheme[] = "ws://";
-    if (strncmp(url, scheme, sizeof scheme - 1) != 0 || strlen(url) >= sizeof o->url)
+    static const char ws[] = "ws://", http[] = "http://";
+    o->http = strncmp(url, http, sizeof http - 1) == 0;
+    if ((!o->http && strncmp(url, ws, sizeof ws - 1) != 0) || strlen(url) >= sizeof o->url)
         return false;
-    const char *host = url + sizeof scheme - 1;
+    const char *host = url + (o->http ? sizeof http : sizeof ws) - 1;
     size_t n = strcspn(host, ":/");
     if (n == 0 || n >= sizeof o->host)
         return false;

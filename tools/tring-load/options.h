@@ -21,6 +21,7 @@ struct load_options {
     char url[LOAD_HOST_MAX + LOAD_PATH_MAX];
     char host[LOAD_HOST_MAX];
     uint16_t port;
+    bool http; /* else WebSocket */
     char path[LOAD_PATH_MAX];
     char secret[64]; /* apisecret; empty: none */
     struct tr_addr bind;

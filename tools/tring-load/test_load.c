@@ -33,6 +33,10 @@ TEST(options_good)
     CHECK_STR(o.host, "h");
     CHECK_INT(o.port, 81);
     CHECK_STR(o.path, "/janus");
+    CHECK(!o.http);
+    CHECK(parse(&o, (const char *[]){ "--echo", "1", "--url", "http://h:8088/janus", NULL }) ==
+          LOAD_RUN);
+    CHECK(o.http && o.port == 8088);
     CHECK(parse(&o, (const char *[]){ "--echo", "1", "--loss", "2.5", "--gro", NULL }) == LOAD_RUN);
     CHECK(o.loss > 0.0249 && o.loss < 0.0251 && o.gro);
     CHECK(parse(&o, (const char *[]){ "--echo", "1", "--help", NULL }) == LOAD_HELP);
@@ -60,7 +64,7 @@ TEST(options_wrong)
         { "--echo", "0" },
         { "--echo", "x" },
         { "--echo", "1", "--calls", "1" },
-        { "--echo", "1", "--url", "http://h/" },
+        { "--echo", "1", "--url", "https://h/" },
         { "--echo", "1", "--url", "ws://:80/" },
         { "--echo", "1", "--url", "ws://h:99999/" },
         { "--echo", "1", "--profile", "none" },
