@@ -30,13 +30,13 @@ struct tr_rewrite_epoch {
 };
 
 struct tr_rewrite {
-    struct tr_rewrite_epoch epochs[TR_REWRITE_EPOCHS]; /* ring; newest at (count - 1) mod size */
-    uint32_t count;                                    /* epochs ever started */
-    int64_t out_next;                                  /* next outgoing number */
+    uint32_t count; /* epochs ever started */
     uint32_t ts_last;
+    int64_t out_next; /* next outgoing number */
     tr_usec last_us;
     uint16_t picture_last;
     uint8_t tl0_last;
+    struct tr_rewrite_epoch epochs[TR_REWRITE_EPOCHS]; /* ring; newest at (count - 1) mod size */
 };
 
 struct tr_rewritten {

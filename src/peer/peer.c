@@ -35,7 +35,7 @@ void peer_fail(struct tr_peer *peer, const char *reason)
 static void peer_check(const struct tr_peer *peer)
 {
     TR_ASSERT(!peer->up || (peer->in && peer->out));
-    TR_ASSERT(peer->streams_count <= PEER_STREAMS_MAX);
+    TR_ASSERT(peer->streams_count <= peer->streams_size);
     TR_ASSERT(peer->tracks_count <= TR_PEER_TRACKS_MAX);
     TR_ASSERT(!peer->down || peer->down_reason);
 }
@@ -115,7 +115,7 @@ static void start_dtls(struct tr_peer *peer, tr_usec now)
 {
     if (peer->dtls || !peer->remote_set || !peer->have_path)
         return;
-    if (peer->remote.passive)
+    if (peer->remote_passive)
         peer->conf.dtls_role = TR_DTLS_CLIENT;
     struct tr_dtls_conf conf = { .ctx = peer->conf.dtls_ctx, .role = peer->conf.dtls_role };
     memcpy(conf.profiles, peer->conf.profiles, sizeof conf.profiles);
@@ -137,7 +137,7 @@ enum tr_err tr_peer_set_remote(struct tr_peer *peer, tr_usec now,
         err = tr_ice_set_remote(peer->ice, now, remote->ufrag, remote->pwd, remote->lite);
     if (err != TR_OK)
         return err;
-    peer->remote = *remote;
+    peer->remote_passive = remote->passive;
     peer->fingerprint = fingerprint;
     peer->remote_set = true;
     start_dtls(peer, now);

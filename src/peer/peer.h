@@ -19,8 +19,8 @@
 #include "dtls/dtls.h"
 #include "ice/ice.h"
 #include "peer/track.h"
+#include "peer/tx.h"
 #include "rtp/sr.h"
-#include "srtp/srtp.h"
 
 struct tr_ice_cand;
 struct tr_media_counters;
@@ -30,10 +30,7 @@ struct tr_rng;
 struct tr_srtp_engine;
 
 enum {
-    TR_PEER_RUN_MAX = 32,     /* packets of one send */
-    TR_TX_BATCH_MAX = 64,     /* packets of one batch */
-    TR_PEER_NACKS_MAX = 128,  /* sequence numbers of one NACK event */
-    TR_PEER_PACKET_MAX = 1500 /* an RTP packet as sent, with tag */
+    TR_PEER_NACKS_MAX = 128, /* sequence numbers of one NACK event */
 };
 
 struct tr_peer_conf {
@@ -113,59 +110,6 @@ void tr_peer_request_keyframe(struct tr_peer *peer, int mline, int layer);
 /* REMB: what the client may send in all; 0: 10 Mbit/s. */
 void tr_peer_set_bitrate(struct tr_peer *peer, uint32_t bps);
 
-struct tr_tx_item { /* one packet to be sent on a track */
-    struct tr_pkt *pkt;
-    int64_t ext_seq; /* as the client sees it, unwrapped from 0..32767 on: also the SRTP index */
-    uint32_t ts;     /* as the client sees it */
-    uint16_t picture_id; /* VP8: stored into the copy when rewrite is set */
-    uint8_t tl0picidx;
-    bool rewrite;
-    bool marker;
-    bool resend; /* by RTX; the same packet again where RTX was not negotiated */
-};
-
-struct tr_tx_msg { /* one message for the kernel: len bytes at p, cut every `segment` bytes */
-    const struct tr_path *path;
-    uint8_t *p;
-    uint32_t len;
-    uint16_t segment;
-    uint16_t count;
-};
-
-/* Packets on their way out, of one peer or many, which are protected together: SHA-1 is several
- * times cheaper that way. One engine, one thread. About 10 KiB. */
-struct tr_tx_batch {
-    struct tr_buf out; /* where packets are formed: the owner's, set while the batch is empty */
-    size_t used;
-    int jobs_count, groups_count;
-    struct tr_srtp_job jobs[TR_TX_BATCH_MAX];
-    struct tr_tx_group { /* jobs of one message */
-        struct tr_peer *peer;
-        int jobs;
-    } groups[TR_TX_BATCH_MAX];
-};
-
-bool tr_peer_can_send(const struct tr_peer *peer, int mline); /* up, and the track is sent */
-/* Whether a sink can take packets that are sent again. */
-bool tr_peer_takes_nacks(const struct tr_peer *peer, int mline);
-/* Whether the batch can take n <= TR_PEER_RUN_MAX packets more. */
-static inline bool tr_tx_batch_has_room(const struct tr_tx_batch *batch, int n)
-{
-    return batch->jobs_count + n <= TR_TX_BATCH_MAX &&
-           batch->out.n - batch->used >= (size_t)n * TR_PEER_PACKET_MAX;
-}
-/* Forms n items in a batch that has room for them; the packets are borrowed, and the peer may not
- * change, until the batch is sealed. Returns the bytes to be sent; packets that cannot be formed
- * are left out. */
-size_t tr_peer_send(struct tr_peer *peer, tr_usec now, int mline, const struct tr_tx_item *items,
-                    int n, struct tr_tx_batch *batch);
-/* Protects what is in the batch, hands each message to `emit`, and empties the batch. */
-void tr_tx_batch_seal(struct tr_tx_batch *batch, struct tr_srtp_engine *engine,
-                      void (*emit)(void *arg, const struct tr_tx_msg *msg), void *arg);
-/* Both for one peer alone: items into out (room: TR_PEER_PACKET_MAX each), msgs has room for n.
- * Returns how many messages. */
-int tr_peer_send_run(struct tr_peer *peer, tr_usec now, int mline, const struct tr_tx_item *items,
-                     int n, struct tr_buf out, struct tr_tx_msg *msgs);
 /* Where to send; false: nowhere yet. */
 bool tr_peer_path(const struct tr_peer *peer, struct tr_path *path);
 /* Reports need the clock of what the client receives on mline: rtp is due at local time `at`. */

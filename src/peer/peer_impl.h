@@ -17,6 +17,7 @@
 enum {
     PEER_ARENA_MAX = 2 << 20, /* a NACK list for each stream fits */
     PEER_STREAMS_MAX = 64,    /* received SSRCs, RTX included */
+    PEER_STREAMS_FIRST = 4,   /* room for so many at first */
     PEER_SSRC_SLOTS = 256,    /* hash table of them, a power of two, at most a quarter full */
     PEER_SSRC_NONE = 0xff,
 };
@@ -45,19 +46,24 @@ struct peer_stream { /* one received SSRC */
     tr_usec last_us;
 };
 
-struct peer_tx { /* what the client receives on one m-line */
-    struct tr_ext_block ext;
-    uint8_t pt;
-    uint32_t ssrc;
-    bool rtx;            /* retransmissions go by RTX */
-    bool pad;            /* packets may be padded */
+/* What the client receives on one m-line. A packet touches the first lines of the cache only: at
+ * many sinks a turn, what is read from memory costs more than what is done with it. */
+struct peer_tx {
+    bool enabled; /* the m-line is sent now */
+    bool rtx;     /* retransmissions go by RTX */
+    bool pad;     /* packets may be padded */
+    bool nack;    /* the client may ask for packets again */
+    uint8_t pt, rtx_pt;
+    uint16_t rtx_seq;
+    uint32_t ssrc, rtx_ssrc;
     int64_t next_seq;    /* one past the newest sent */
     int64_t resend_from; /* older packets were formed otherwise: they cannot be sent again */
-    uint16_t rtx_seq;
+    uint64_t packets, octets, rtx_packets;
+    struct tr_ext_block ext;
+    /* what a packet does not touch */
     bool clock_known;
     uint32_t clock_rtp;
     tr_usec clock_at;
-    uint64_t packets, octets, rtx_packets;
     uint64_t rate_octets;
     uint32_t bitrate_bps;
     uint64_t packets_at_report;
@@ -74,36 +80,40 @@ struct peer_tx { /* what the client receives on one m-line */
 };
 
 struct peer_track {
-    struct tr_track_conf conf;
+    struct peer_tx *tx;               /* NULL: was never sent */
     uint8_t streams[TR_TRACK_LAYERS]; /* index of the primary stream; PEER_SSRC_NONE */
     uint8_t fir_seq;
-    struct peer_tx *tx; /* NULL: not sent */
+    struct tr_track_conf conf;
 };
 
 struct tr_peer {
+    /* what each packet that is sent touches */
+    struct peer_track *tracks;
+    int tracks_count;
+    bool have_path; /* somewhere to send: a valid path, then the selected one */
+    bool up, down;
+    enum tr_srtp_profile profile;
+    struct tr_srtp *out;
+    uint64_t packets_out, bytes_out;
+    uint32_t rtp_out, rtx_out; /* since the counters were taken */
+    struct tr_path path;
+    /* the rest */
     struct tr_arena *arena;
     struct tr_peer_conf conf;
     struct tr_ice *ice;
     struct tr_dtls *dtls;
-    struct tr_srtp *in, *out;
-    enum tr_srtp_profile profile;
-    struct tr_peer_remote remote;
-    struct tr_dtls_fingerprint fingerprint; /* of remote */
+    struct tr_srtp *in;
+    struct tr_dtls_fingerprint fingerprint; /* of the remote side */
+    bool remote_passive;
     bool remote_set;
-    bool have_path; /* somewhere to send: a valid path, then the selected one */
     bool selected;
-    bool up, up_told;
-    bool down, down_told, closing;
+    bool up_told, down_told, closing;
     const char *down_reason;
-    struct tr_path path;
     tr_usec created_us, connected_us;
 
-    struct peer_track *tracks;
-    int tracks_count;
-    struct peer_stream streams[PEER_STREAMS_MAX];
-    int streams_count;
-    struct tr_nack *spare_nacks[PEER_STREAMS_MAX]; /* of streams that are gone */
-    int spare_nacks_count;
+    struct peer_stream *streams;  /* grows; most peers of a room receive much and send little */
+    struct tr_nack **spare_nacks; /* of streams that are gone; as many as streams */
+    int streams_count, streams_size, spare_nacks_count;
     uint8_t slots[PEER_SSRC_SLOTS]; /* index of a stream by hash of its SSRC */
 
     uint32_t rtcp_ssrc;
@@ -118,7 +128,7 @@ struct tr_peer {
 
     struct tr_media_counters counters; /* since the last take */
     uint64_t drops[TR_DROP_COUNT];     /* for the peer's own statistics */
-    uint64_t packets_in, bytes_in, packets_out, bytes_out;
+    uint64_t packets_in, bytes_in;
     uint8_t rtcp_buf[TR_PEER_PACKET_MAX];
     int poll_mline; /* where the event scan goes on */
 };

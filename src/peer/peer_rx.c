@@ -82,7 +82,7 @@ static void give_nack(struct tr_peer *peer, struct peer_stream *s)
 {
     if (!s->nack)
         return;
-    TR_ASSERT(peer->spare_nacks_count < PEER_STREAMS_MAX);
+    TR_ASSERT(peer->spare_nacks_count < peer->streams_size);
     peer->spare_nacks[peer->spare_nacks_count++] = s->nack;
     s->nack = NULL;
 }
@@ -101,12 +101,34 @@ static void start_stream(struct tr_peer *peer, struct peer_stream *s)
     tr_sr_init(&s->sr, conf->clock_rate);
 }
 
+/* Room for one stream more. Pointers to streams end here. */
+static bool grow_streams(struct tr_peer *peer)
+{
+    if (peer->streams_count < peer->streams_size)
+        return true;
+    int size = peer->streams_size ? peer->streams_size * 2 : PEER_STREAMS_FIRST;
+    if (size > PEER_STREAMS_MAX)
+        return false;
+    struct peer_stream *streams = tr_arena_alloc(peer->arena, (size_t)size * sizeof *streams);
+    struct tr_nack **spare = tr_arena_alloc(peer->arena, (size_t)size * sizeof(void *));
+    if (!streams || !spare)
+        return false;
+    if (peer->streams_size > 0) {
+        memcpy(streams, peer->streams, (size_t)peer->streams_count * sizeof *streams);
+        memcpy(spare, peer->spare_nacks, (size_t)peer->spare_nacks_count * sizeof(void *));
+    }
+    peer->streams = streams;
+    peer->spare_nacks = spare;
+    peer->streams_size = size;
+    return true;
+}
+
 int peer_stream_add(struct tr_peer *peer, uint32_t ssrc, int mline, int layer, bool rtx)
 {
     int n = peer_stream_of_layer(peer, mline, layer, rtx);
     if (n >= 0) { /* the sender changed its SSRC: the layer begins anew, the table does not grow */
         give_nack(peer, &peer->streams[n]);
-    } else if (peer->streams_count < PEER_STREAMS_MAX) {
+    } else if (grow_streams(peer)) {
         n = peer->streams_count++;
     } else {
         return -1;

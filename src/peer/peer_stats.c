@@ -89,11 +89,14 @@ static void dtls_stats(const struct tr_peer *peer, struct tr_media_peer_stats *o
         out->dtls_retransmissions = (uint32_t)tr_dtls_stats(peer->dtls)->retransmits;
         snprintf(out->dtls_cipher, sizeof out->dtls_cipher, "%s", tr_dtls_cipher(peer->dtls));
     }
-    size_t n = strlen(peer->remote.fingerprint_alg), room = sizeof out->remote_fingerprint;
-    memcpy(out->remote_fingerprint, peer->remote.fingerprint_alg, n);
-    for (int i = 0; i < peer->remote.fingerprint_len && n + 4 < room; i++)
-        n += (size_t)snprintf(out->remote_fingerprint + n, room - n, "%c%02X", i ? ':' : ' ',
-                              peer->remote.fingerprint[i]);
+    const struct tr_dtls_fingerprint *f = &peer->fingerprint;
+    char *text = out->remote_fingerprint;
+    size_t room = sizeof out->remote_fingerprint;
+    if (!peer->remote_set)
+        return;
+    size_t n = (size_t)snprintf(text, room, "%s", tr_dtls_digest_name(f->digest));
+    for (size_t i = 0; i < f->len && n + 4 < room; i++)
+        n += (size_t)snprintf(text + n, room - n, "%c%02X", i ? ':' : ' ', f->bytes[i]);
 }
 
 static void layer_stats(const struct tr_peer *peer, const struct peer_track *t, int layer,
@@ -198,6 +201,9 @@ void tr_counters_add(struct tr_media_counters *sum, const struct tr_media_counte
 
 void tr_peer_take_counters(struct tr_peer *peer, struct tr_media_counters *sums)
 {
+    peer->counters.rtp_out = peer->rtp_out;
+    peer->counters.rtx_out = peer->rtx_out;
+    peer->rtp_out = peer->rtx_out = 0;
     tr_counters_add(sums, &peer->counters);
     memset(&peer->counters, 0, sizeof peer->counters);
 }

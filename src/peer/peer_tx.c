@@ -45,8 +45,11 @@ static bool is_same(const struct peer_tx *a, const struct peer_tx *b)
 enum tr_err peer_tx_track(struct tr_peer *peer, int mline)
 {
     struct peer_track *t = &peer->tracks[mline];
-    if (!t->conf.used || !t->conf.send)
+    if (!t->conf.used || !t->conf.send) {
+        if (t->tx)
+            t->tx->enabled = false;
         return TR_OK;
+    }
     if (!t->tx) {
         t->tx = tr_arena_alloc(peer->arena, sizeof *t->tx);
         if (!t->tx)
@@ -58,10 +61,14 @@ enum tr_err peer_tx_track(struct tr_peer *peer, int mline)
                                      .mid = tr_slice_str(t->conf.mid) };
     struct peer_tx before = *t->tx;
     enum tr_err err = tr_ext_block_build(&t->tx->ext, &ext);
+    t->tx->enabled = true;
     t->tx->pt = t->conf.pt;
+    t->tx->rtx_pt = t->conf.rtx_pt;
     t->tx->ssrc = t->conf.out_ssrc;
+    t->tx->rtx_ssrc = t->conf.out_rtx_ssrc;
     t->tx->rtx = has_rtx(&t->conf);
-    t->tx->pad = !t->conf.fb_nack || t->tx->rtx;
+    t->tx->nack = t->conf.fb_nack;
+    t->tx->pad = !t->tx->nack || t->tx->rtx;
     /* Under an old index only the same bytes may go out again: with others, GCM would give its key
      * away. */
     if (!is_same(&before, t->tx))
@@ -73,8 +80,8 @@ struct peer_tx *peer_tx_of(const struct tr_peer *peer, int mline)
 {
     if (mline < 0 || mline >= peer->tracks_count)
         return NULL;
-    const struct peer_track *t = &peer->tracks[mline];
-    return t->conf.used && t->conf.send ? t->tx : NULL;
+    struct peer_tx *tx = peer->tracks[mline].tx;
+    return tx && tx->enabled ? tx : NULL;
 }
 
 bool tr_peer_can_send(const struct tr_peer *peer, int mline)
@@ -84,7 +91,8 @@ bool tr_peer_can_send(const struct tr_peer *peer, int mline)
 
 bool tr_peer_takes_nacks(const struct tr_peer *peer, int mline)
 {
-    return peer_tx_of(peer, mline) && peer->tracks[mline].conf.fb_nack;
+    const struct peer_tx *tx = peer_tx_of(peer, mline);
+    return tx && tx->nack;
 }
 
 void tr_peer_set_tx_clock(struct tr_peer *peer, int mline, uint32_t rtp, tr_usec at)
@@ -97,22 +105,20 @@ void tr_peer_set_tx_clock(struct tr_peer *peer, int mline, uint32_t rtp, tr_usec
     tx->clock_at = at;
 }
 
-static bool by_rtx(const struct peer_track *t, const struct tr_tx_item *item)
+static bool by_rtx(const struct peer_tx *tx, const struct tr_tx_item *item)
 {
-    return item->resend && t->tx->rtx;
+    return item->resend && tx->rtx;
 }
 
-static void write_header(struct peer_track *t, tr_usec now, const struct tr_tx_item *item,
-                         uint8_t *p)
+static void write_header(struct peer_tx *tx, tr_usec now, const struct tr_tx_item *item, uint8_t *p)
 {
     const struct tr_rtp_meta *m = tr_rtp_meta_const(item->pkt);
-    struct peer_tx *tx = t->tx;
-    bool rtx = by_rtx(t, item);
+    bool rtx = by_rtx(tx, item);
     p[0] = (uint8_t)(0x80 | (tx->ext.len ? 0x10 : 0));
-    p[1] = (uint8_t)((item->marker ? 0x80 : 0) | (rtx ? t->conf.rtx_pt : t->conf.pt));
+    p[1] = (uint8_t)((item->marker ? 0x80 : 0) | (rtx ? tx->rtx_pt : tx->pt));
     tr_put16(p + 2, rtx ? tx->rtx_seq++ : (uint16_t)item->ext_seq);
     tr_put32(p + 4, item->ts);
-    tr_put32(p + 8, rtx ? t->conf.out_rtx_ssrc : t->conf.out_ssrc);
+    tr_put32(p + 8, rtx ? tx->rtx_ssrc : tx->ssrc);
     uint8_t *ext = p + TR_RTP_HDR_MIN;
     memcpy(ext, tx->ext.bytes, tx->ext.len);
     if (tx->ext.at[TR_EXT_ABS_SEND_TIME])
@@ -123,11 +129,11 @@ static void write_header(struct peer_track *t, tr_usec now, const struct tr_tx_i
 
 /* Where the payload is read from: the shared packet, or a copy behind the header where its first
  * bytes must change (retransmission format, VP8 descriptor). */
-static struct tr_slice place_payload(const struct peer_track *t, const struct tr_tx_item *item,
+static struct tr_slice place_payload(const struct peer_tx *tx, const struct tr_tx_item *item,
                                      uint8_t *at)
 {
     struct tr_slice payload = tr_pkt_slice(item->pkt);
-    bool rtx = by_rtx(t, item);
+    bool rtx = by_rtx(tx, item);
     if (!rtx && !item->rewrite)
         return payload;
     uint8_t *copy = at + (rtx ? RTX_OSN_BYTES : 0);
@@ -141,19 +147,18 @@ static struct tr_slice place_payload(const struct peer_track *t, const struct tr
     return tr_slice(at, payload.n + RTX_OSN_BYTES);
 }
 
-static size_t plain_size(const struct peer_track *t, const struct tr_tx_item *item)
+static size_t plain_size(const struct peer_tx *tx, const struct tr_tx_item *item)
 {
-    return TR_RTP_HDR_MIN + t->tx->ext.len + item->pkt->len + (by_rtx(t, item) ? RTX_OSN_BYTES : 0);
+    return TR_RTP_HDR_MIN + tx->ext.len + item->pkt->len + (by_rtx(tx, item) ? RTX_OSN_BYTES : 0);
 }
 
 /* Too long for the buffer, or a packet that can no longer be formed as it was: left out. */
-static bool is_sendable(const struct peer_track *t, const struct tr_tx_item *item)
+static bool is_sendable(const struct peer_tx *tx, const struct tr_tx_item *item)
 {
-    if (plain_size(t, item) + TR_SRTP_OVERHEAD_MAX > TR_PEER_PACKET_MAX)
+    if (plain_size(tx, item) + TR_SRTP_OVERHEAD_MAX > TR_PEER_PACKET_MAX)
         return false;
-    return !item->resend || t->tx->rtx ||
-           (t->conf.fb_nack && item->ext_seq >= t->tx->resend_from &&
-            item->ext_seq < t->tx->next_seq);
+    return !item->resend || tx->rtx ||
+           (tx->nack && item->ext_seq >= tx->resend_from && item->ext_seq < tx->next_seq);
 }
 
 struct group { /* items first .. first + count - 1 as one message */
@@ -162,14 +167,14 @@ struct group { /* items first .. first + count - 1 as one message */
 };
 
 /* As many items as fit one message: all within PAD_MAX of the longest, the last may be shorter. */
-static struct group next_group(const struct peer_track *t, const struct tr_tx_item *items, int n,
+static struct group next_group(const struct peer_tx *tx, const struct tr_tx_item *items, int n,
                                int first)
 {
-    size_t longest = plain_size(t, &items[first]), shortest = longest;
-    size_t slack = t->tx->pad ? PAD_MAX : 0;
+    size_t longest = plain_size(tx, &items[first]), shortest = longest;
+    size_t slack = tx->pad ? PAD_MAX : 0;
     int i = first + 1;
-    for (; i < n && is_sendable(t, &items[i]); i++) {
-        size_t size = plain_size(t, &items[i]);
+    for (; i < n && is_sendable(tx, &items[i]); i++) {
+        size_t size = plain_size(tx, &items[i]);
         size_t hi = size > longest ? size : longest, lo = size < shortest ? size : shortest;
         if ((size_t)(i - first + 1) * (hi + TR_SRTP_OVERHEAD_MAX) > MESSAGE_BYTES_MAX)
             break;
@@ -184,46 +189,46 @@ static struct group next_group(const struct peer_track *t, const struct tr_tx_it
     return (struct group){ .first = first, .count = i - first, .segment = longest };
 }
 
-static void count_sent(struct tr_peer *peer, struct peer_track *t, const struct tr_tx_item *item)
+static void count_sent(struct tr_peer *peer, struct peer_tx *tx, const struct tr_tx_item *item)
 {
     if (item->resend) {
-        t->tx->rtx_packets++;
-        peer->counters.rtx_out++;
+        tx->rtx_packets++;
+        peer->rtx_out++;
         return;
     }
-    if (item->ext_seq >= t->tx->next_seq)
-        t->tx->next_seq = item->ext_seq + 1;
-    t->tx->packets++;
-    t->tx->octets += item->pkt->len;
-    peer->counters.rtp_out++;
+    if (item->ext_seq >= tx->next_seq)
+        tx->next_seq = item->ext_seq + 1;
+    tx->packets++;
+    tx->octets += item->pkt->len;
+    peer->rtp_out++;
 }
 
 /* Adds the jobs of one group to the batch; they come to lie one behind the other. */
-static void add_group(struct tr_peer *peer, struct peer_track *t, tr_usec now,
+static void add_group(struct tr_peer *peer, struct peer_tx *tx, tr_usec now,
                       const struct tr_tx_item *items, const struct group *g,
                       struct tr_tx_batch *batch)
 {
     size_t overhead = tr_srtp_overhead(peer->profile);
-    size_t header = TR_RTP_HDR_MIN + (size_t)t->tx->ext.len;
+    size_t header = TR_RTP_HDR_MIN + (size_t)tx->ext.len;
     for (int i = 0; i < g->count; i++) {
         const struct tr_tx_item *item = &items[g->first + i];
         uint8_t *at = batch->out.p + batch->used;
-        size_t size = plain_size(t, item);
+        size_t size = plain_size(tx, item);
         size_t pad = i == g->count - 1 ? 0 : g->segment - size;
-        write_header(t, now, item, at);
+        write_header(tx, now, item, at);
         batch->jobs[batch->jobs_count++] = (struct tr_srtp_job){
             .srtp = peer->out,
             .out = at,
             .out_size = size + pad + overhead,
             .hdr_len = header,
-            .payload = place_payload(t, item, at + header),
+            .payload = place_payload(tx, item, at + header),
             .pad = (uint8_t)pad,
-            .index = item->resend && !by_rtx(t, item) ? (uint64_t)item->ext_seq : TR_SRTP_AUTO,
+            .index = item->resend && !by_rtx(tx, item) ? (uint64_t)item->ext_seq : TR_SRTP_AUTO,
         };
         batch->used += size + pad + overhead;
         peer->packets_out++;
         peer->bytes_out += size + pad + overhead;
-        count_sent(peer, t, item);
+        count_sent(peer, tx, item);
     }
     batch->groups[batch->groups_count++] = (struct tr_tx_group){ .peer = peer, .jobs = g->count };
 }
@@ -235,14 +240,14 @@ size_t tr_peer_send(struct tr_peer *peer, tr_usec now, int mline, const struct t
     if (!tr_peer_can_send(peer, mline))
         return 0;
     TR_ASSERT(n >= 0 && n <= TR_PEER_RUN_MAX && tr_tx_batch_has_room(batch, n));
-    struct peer_track *t = &peer->tracks[mline];
+    struct peer_tx *tx = peer->tracks[mline].tx;
     for (int first = 0; first < n;) {
-        if (!is_sendable(t, &items[first])) {
+        if (!is_sendable(tx, &items[first])) {
             first++;
             continue;
         }
-        struct group g = next_group(t, items, n, first);
-        add_group(peer, t, now, items, &g, batch);
+        struct group g = next_group(tx, items, n, first);
+        add_group(peer, tx, now, items, &g, batch);
         first += g.count;
     }
     return batch->used - before;

@@ -73,9 +73,9 @@ static inline bool tr_ext_has(const struct tr_ext_vals *v, enum tr_ext ext)
 }
 
 struct tr_ext_block {
-    uint8_t bytes[TR_EXT_BLOCK_MAX]; /* goes after the CSRCs of each packet; X bit set */
     uint8_t len;                     /* with its header, a multiple of 4; 0: no extension at all */
     uint8_t at[TR_EXT_COUNT];        /* where the value of an element starts in bytes; 0: absent */
+    uint8_t bytes[TR_EXT_BLOCK_MAX]; /* goes after the CSRCs of each packet; X bit set */
 };
 
 /* want: bits 1 << enum tr_ext. An element is in the block when it is wanted and its id in map is
