@@ -14,6 +14,7 @@ enum {
     RING_SLOTS = 512,   /* packets of one layer kept for retransmission, a power of two */
     RESEND_SLOTS = 128, /* retransmissions that a sink remembers, a power of two */
     TAPS_MAX = 4,       /* per source */
+    PREFETCH_STEPS = 5, /* routes ahead of the one that runs */
 };
 
 #define RING_US TR_SECOND              /* packets are kept this long */
@@ -27,29 +28,33 @@ struct route;
 struct worker;
 struct wpeer;
 
+struct resend { /* a packet that was sent again */
+    uint16_t seq;
+    uint16_t count; /* 0: free */
+    uint32_t at_ms;
+};
+
 struct sink { /* what a client receives on one m-line */
     struct wpeer *peer;
+    struct tr_peer *tr_peer; /* of peer */
     int mline;
-    struct route *route; /* NULL: nothing is routed here now */
+    struct route *route;    /* NULL: nothing is routed here now */
+    int64_t resend_budget;  /* bytes; see route.c */
+    struct resend *resends; /* RESEND_SLOTS by the low bits of seq, a newer number takes the place;
+                             * NULL: the client has not asked for any */
     struct tr_rewrite rw;
-    struct resend {
-        uint16_t seq;
-        uint16_t count; /* 0: free */
-        uint32_t at_ms;
-    } resends[RESEND_SLOTS]; /* by the low bits of seq; a newer number takes the place */
-    int64_t resend_budget;   /* bytes; see route.c */
     int told_substream, told_temporal;
 };
 
 struct route {
-    tr_id id;
     struct source *source;
     struct sink *sink;
     struct tr_route_conf conf;
     struct tr_layer_choice layer;
     int temporal_seen; /* highest temporal layer forwarded in this window; -1: no packet */
     tr_usec temporal_since;
-    struct route *next, **at; /* of the same source; what points here */
+    uint32_t at; /* in the source's array */
+    tr_id id;
 };
 
 struct ring {
@@ -72,7 +77,8 @@ struct source { /* what a client sends on one m-line, or the shadow of one that 
     struct wpeer *peer; /* NULL: a shadow */
     int owner;          /* worker of the peer */
     struct source_facts facts;
-    struct route *routes;
+    struct route **routes; /* in no order */
+    uint32_t routes_count, routes_size;
     struct tap_route taps[TAPS_MAX];
     int taps_count;
     uint32_t shares[TR_MEDIA_WORKERS_MAX]; /* routes on other workers */
@@ -108,6 +114,8 @@ void source_clock(struct source *s, int layer, uint32_t rtp, tr_usec at);
 void source_sender_report(struct source *s, int layer, uint32_t ssrc, const struct tr_sr *sr);
 void source_tick(struct source *s);
 void source_layer_tick(struct source *s);
+TR_MUST_USE enum tr_err source_add_route(struct source *s, struct route *r);
+void source_remove_route(struct source *s, struct route *r);
 TR_MUST_USE enum tr_err source_keep_ring(struct source *s);
 struct tr_pkt *source_ring_get(const struct source *s, int layer, int64_t ext_seq); /* borrowed */
 void source_message(struct worker *w, const struct msg *m);
@@ -115,6 +123,8 @@ void source_message(struct worker *w, const struct msg *m);
 /* route.c */
 void route_message(struct worker *w, const struct msg *m);
 void route_destroy(struct route *r);
+/* Asks the memory for what route_run will read; near: how many runs of other routes come before. */
+void route_prefetch(const struct route *r, int near);
 void route_run(struct route *r, struct tr_pkt *const *pkts, int count);
 void route_layer_tick(struct route *r);
 void route_clock(struct route *r); /* the source's clock or the rewriting has changed */

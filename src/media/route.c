@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/prefetch.h"
 #include "media/worker.h"
 #include "payload/codec.h"
 
@@ -39,6 +40,7 @@ struct sink *sink_of(struct wpeer *p, int mline)
         if (!k)
             return NULL;
         k->peer = p;
+        k->tr_peer = p->peer;
         k->mline = mline;
         k->told_substream = k->told_temporal = -1;
         k->resend_budget = RESEND_BUDGET;
@@ -73,7 +75,7 @@ static size_t send_items(struct sink *k, const struct tr_tx_item *items, int n)
         w->egress.out.p = tr_udp_reserve(w->udp, EGRESS_BYTES);
         w->egress.out.n = EGRESS_BYTES;
     }
-    return tr_peer_send(k->peer->peer, w->now, k->mline, items, n, &w->egress);
+    return tr_peer_send(k->tr_peer, w->now, k->mline, items, n, &w->egress);
 }
 
 static void send_first(struct sink *k, const struct tr_tx_item *items, int n)
@@ -182,12 +184,22 @@ void route_layer_tick(struct route *r)
     ask_for_layer(r);
 }
 
+void route_prefetch(const struct route *r, int near)
+{
+    if (near == PREFETCH_STEPS) /* each step needs the lines of the one before */
+        tr_prefetch(r, 2);
+    else if (near == PREFETCH_STEPS - 1)
+        tr_prefetch(r->sink, 3);
+    else
+        tr_peer_send_prefetch(r->sink->tr_peer, r->sink->mline, near);
+}
+
 void route_run(struct route *r, struct tr_pkt *const *pkts, int count)
 {
     struct tr_tx_item items[TR_PEER_RUN_MAX];
     struct tr_rewritten to;
     int n = 0;
-    if (r->conf.paused || !tr_peer_can_send(r->sink->peer->peer, r->sink->mline))
+    if (r->conf.paused || !tr_peer_can_send(r->sink->tr_peer, r->sink->mline))
         return;
     if (r->layer.target < 0 || r->source->facts.layers > 1)
         choose_layer(r);
@@ -211,6 +223,10 @@ void route_run(struct route *r, struct tr_pkt *const *pkts, int count)
 static bool may_resend(struct sink *k, uint16_t seq, tr_usec now)
 {
     uint32_t now_ms = (uint32_t)(now / TR_MSEC);
+    if (!k->resends)
+        k->resends = tr_alloc(RESEND_SLOTS * sizeof *k->resends);
+    if (!k->resends)
+        return false;
     struct resend *r = &k->resends[seq & (RESEND_SLOTS - 1)];
     if (r->seq != seq || now_ms - r->at_ms > RESEND_FORGET_MS)
         *r = (struct resend){ .seq = seq };
@@ -286,9 +302,7 @@ static struct tr_slice route_key(const tr_id *id)
 void route_destroy(struct route *r)
 {
     struct worker *w = r->source->worker;
-    *r->at = r->next;
-    if (r->next)
-        r->next->at = r->at;
+    source_remove_route(r->source, r);
     tr_map_remove(w->routes, route_key(&r->id));
     if (r->sink->route == r)
         r->sink->route = NULL;
@@ -319,22 +333,23 @@ static void add_route(struct worker *w, const struct msg_route *m)
     struct sink *k = p ? sink_of(p, m->sink_mline) : NULL;
     struct source *s = k ? source_for(w, m) : NULL;
     struct route *r = s ? tr_alloc(sizeof *r) : NULL;
-    if (!r || tr_map_add(w->routes, route_key(&m->route), r) != TR_OK) {
+    if (!r || source_add_route(s, r) != TR_OK) {
         tr_free(r);
         if (s)
             source_unused(s);
         return;
     }
-    *r = (struct route){ .id = m->route,
-                         .source = s,
-                         .sink = k,
-                         .conf = m->conf,
-                         .temporal_seen = -1,
-                         .next = s->routes,
-                         .at = &s->routes };
-    if (r->next)
-        r->next->at = &r->next;
-    s->routes = r;
+    r->id = m->route;
+    r->source = s;
+    r->sink = k;
+    r->conf = m->conf;
+    r->temporal_seen = -1;
+    if (tr_map_add(w->routes, route_key(&r->id), r) != TR_OK) {
+        source_remove_route(s, r);
+        source_unused(s);
+        tr_free(r);
+        return;
+    }
     w->counters.routes++;
     tr_layer_init(&r->layer);
     if (k->route)

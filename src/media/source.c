@@ -84,17 +84,15 @@ void source_destroy(struct source *s)
         tell_tap_gone(s, s->taps_count - 1);
     tr_map_remove(s->worker->sources, source_map_key(&s->key));
     s->peer = NULL;
-    struct route *routes = s->routes;
-    s->routes = NULL;
-    while (routes) {
-        struct route *next = routes->next;
-        tr_map_remove(s->worker->routes, tr_slice(&routes->id, sizeof routes->id));
-        if (routes->sink->route == routes)
-            routes->sink->route = NULL;
+    for (uint32_t i = 0; i < s->routes_count; i++) {
+        struct route *r = s->routes[i];
+        tr_map_remove(s->worker->routes, tr_slice(&r->id, sizeof r->id));
+        if (r->sink->route == r)
+            r->sink->route = NULL;
         s->worker->counters.routes--;
-        tr_free(routes);
-        routes = next;
+        tr_free(r);
     }
+    tr_free(s->routes);
     if (s->run_count > 0)
         deactivate(s);
     drop_run(s);
@@ -105,8 +103,30 @@ void source_destroy(struct source *s)
 
 void source_unused(struct source *s)
 {
-    if (!s->peer && !s->routes)
+    if (!s->peer && s->routes_count == 0)
         source_destroy(s);
+}
+
+enum tr_err source_add_route(struct source *s, struct route *r)
+{
+    if (s->routes_count == s->routes_size) {
+        uint32_t size = s->routes_size ? s->routes_size * 2 : 4;
+        struct route **routes = tr_realloc(s->routes, size * sizeof(void *));
+        if (!routes)
+            return TR_ERR_NOMEM;
+        s->routes = routes;
+        s->routes_size = size;
+    }
+    r->at = s->routes_count;
+    s->routes[s->routes_count++] = r;
+    return TR_OK;
+}
+
+void source_remove_route(struct source *s, struct route *r)
+{
+    struct route *last = s->routes[--s->routes_count];
+    s->routes[r->at] = last;
+    last->at = r->at;
 }
 
 /* --- the ring --- */
@@ -185,9 +205,9 @@ static void restart_layer(struct source *s, int layer)
     s->serials[layer] = next_serial(s->worker);
     if (s->rings[layer])
         expire(s->rings[layer], TR_NEVER);
-    for (struct route *r = s->routes; r; r = r->next) {
-        if (r->layer.current == layer)
-            r->layer.current = -1;
+    for (uint32_t i = 0; i < s->routes_count; i++) {
+        if (s->routes[i]->layer.current == layer)
+            s->routes[i]->layer.current = -1;
     }
     for (int i = 0; i < s->taps_count; i++) {
         if (s->taps[i].layer.current == layer)
@@ -269,8 +289,11 @@ static void hand_out(struct source *s)
         if (s->shares[i] > 0)
             share_run(s, i);
     }
-    for (struct route *r = s->routes; r; r = r->next)
-        route_run(r, s->run, s->run_count);
+    for (uint32_t i = 0; i < s->routes_count; i++) {
+        for (uint32_t near = 1; near <= PREFETCH_STEPS && i + near < s->routes_count; near++)
+            route_prefetch(s->routes[i + near], (int)near);
+        route_run(s->routes[i], s->run, s->run_count);
+    }
     for (int i = 0; i < s->taps_count; i++)
         tap_run(s, &s->taps[i]);
 }
@@ -342,8 +365,8 @@ void source_clock(struct source *s, int layer, uint32_t rtp, tr_usec at)
     s->clock[layer].known = true;
     s->clock[layer].rtp = rtp;
     s->clock[layer].at = at;
-    for (struct route *r = s->routes; r; r = r->next)
-        route_clock(r);
+    for (uint32_t i = 0; i < s->routes_count; i++)
+        route_clock(s->routes[i]);
 }
 
 void source_sender_report(struct source *s, int layer, uint32_t ssrc, const struct tr_sr *sr)
@@ -399,8 +422,8 @@ void source_layer_tick(struct source *s)
         if (s->keyframe_pending[i])
             ask_here(s, i);
     }
-    for (struct route *r = s->routes; r; r = r->next)
-        route_layer_tick(r);
+    for (uint32_t i = 0; i < s->routes_count; i++)
+        route_layer_tick(s->routes[i]);
 }
 
 /* --- messages --- */

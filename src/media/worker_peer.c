@@ -148,6 +148,8 @@ void wpeer_destroy(struct wpeer *p)
         source_destroy(p->sources[i]);
         if (p->sinks[i] && p->sinks[i]->route)
             route_destroy(p->sinks[i]->route);
+        if (p->sinks[i])
+            tr_free(p->sinks[i]->resends);
         tr_free(p->sinks[i]);
     }
     while (p->paths_count > 0)

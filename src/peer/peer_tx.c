@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/prefetch.h"
 #include "base/rng.h"
 #include "payload/vp8.h"
 #include "peer/peer_impl.h"
@@ -187,6 +188,21 @@ static struct group next_group(const struct peer_tx *tx, const struct tr_tx_item
         shortest = lo;
     }
     return (struct group){ .first = first, .count = i - first, .segment = longest };
+}
+
+void tr_peer_send_prefetch(const struct tr_peer *peer, int mline, int near)
+{
+    if (near > 2) {
+        tr_prefetch(peer, 2);
+        return;
+    }
+    if (!peer->out || mline >= peer->tracks_count)
+        return;
+    if (near == 2)
+        tr_prefetch(&peer->tracks[mline], 1);
+    else if (peer->tracks[mline].tx)
+        tr_prefetch(peer->tracks[mline].tx, 2);
+    tr_srtp_prefetch(peer->out, near);
 }
 
 static void count_sent(struct tr_peer *peer, struct peer_tx *tx, const struct tr_tx_item *item)

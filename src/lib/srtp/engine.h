@@ -14,7 +14,7 @@
 #include "srtp/kdf.h"
 #include "srtp/srtp.h"
 
-enum { SRTP_BATCH = 64, SRTP_TRAIL_MAX = 4 };
+enum { SRTP_BATCH = 64, SRTP_TRAIL_MAX = 4, SRTP_KEY_LINES = 16 /* of the cache, at most */ };
 
 struct srtp_key { /* session keys as the engine likes them; the engine's struct starts with it */
     enum tr_srtp_profile profile;

@@ -8,6 +8,7 @@
 
 #include "base/assert.h"
 #include "base/mem.h"
+#include "base/prefetch.h"
 #include "srtp/engine.h"
 #include "srtp/stream.h"
 
@@ -81,6 +82,19 @@ static void rtp_iv(const struct srtp_key *key, uint32_t ssrc, uint64_t index, ui
     halves[0] ^= salt[0];
     halves[1] ^= salt[1];
     memcpy(iv, halves, 16);
+}
+
+void tr_srtp_prefetch(const struct tr_srtp *srtp, int near)
+{
+    if (near > 1) {
+        tr_prefetch(srtp, 2);
+        return;
+    }
+    if (srtp->last < srtp->count) {
+        tr_prefetch(&srtp->ssrcs[srtp->last], 1);
+        tr_prefetch(&srtp->streams[srtp->last], 3);
+    }
+    tr_prefetch(srtp->rtp, SRTP_KEY_LINES);
 }
 
 static enum tr_err job_check(const struct tr_srtp_job *job)

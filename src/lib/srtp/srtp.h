@@ -80,6 +80,8 @@ const struct tr_srtp_stats *tr_srtp_stats(const struct tr_srtp *srtp);
 TR_MUST_USE enum tr_err tr_srtp_unprotect(struct tr_srtp *srtp, struct tr_slice in, size_t hdr_len,
                                           struct tr_buf dst, size_t *payload_len, uint64_t *index);
 
+/* Asks the memory for what protecting a packet reads; near 2, then 1, which needs what 2 got. */
+void tr_srtp_prefetch(const struct tr_srtp *srtp, int near);
 /* Protects n packets of one SSRC or several, each with its own result. Returns how many
  * succeeded. */
 size_t tr_srtp_protect_run(struct tr_srtp *srtp, struct tr_srtp_job *jobs, size_t n);
