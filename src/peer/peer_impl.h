@@ -140,7 +140,9 @@ void peer_fail(struct tr_peer *peer, const char *reason);
 int peer_stream_find(const struct tr_peer *peer, uint32_t ssrc); /* -1 */
 /* The stream that stands for this layer, plain or of retransmissions; -1. */
 int peer_stream_of_layer(const struct tr_peer *peer, int mline, int layer, bool rtx);
-int peer_stream_add(struct tr_peer *peer, uint32_t ssrc, int mline, int layer, bool rtx);
+/* index: where it went, or NULL. LIMIT, NOMEM. */
+TR_MUST_USE enum tr_err peer_stream_add(struct tr_peer *peer, uint32_t ssrc, int mline, int layer,
+                                        bool rtx, int *index);
 void peer_streams_reset(struct tr_peer *peer); /* after new tracks: keep what still fits */
 enum tr_err peer_rx_track(struct tr_peer *peer, int mline);
 

@@ -102,17 +102,17 @@ static void start_stream(struct tr_peer *peer, struct peer_stream *s)
 }
 
 /* Room for one stream more. Pointers to streams end here. */
-static bool grow_streams(struct tr_peer *peer)
+static enum tr_err grow_streams(struct tr_peer *peer)
 {
     if (peer->streams_count < peer->streams_size)
-        return true;
+        return TR_OK;
     int size = peer->streams_size ? peer->streams_size * 2 : PEER_STREAMS_FIRST;
     if (size > PEER_STREAMS_MAX)
-        return false;
+        return TR_ERR_LIMIT;
     struct peer_stream *streams = tr_arena_alloc(peer->arena, (size_t)size * sizeof *streams);
     struct tr_nack **spare = tr_arena_alloc(peer->arena, (size_t)size * sizeof(void *));
     if (!streams || !spare)
-        return false;
+        return TR_ERR_NOMEM;
     if (peer->streams_size > 0) {
         memcpy(streams, peer->streams, (size_t)peer->streams_count * sizeof *streams);
         memcpy(spare, peer->spare_nacks, (size_t)peer->spare_nacks_count * sizeof(void *));
@@ -120,18 +120,20 @@ static bool grow_streams(struct tr_peer *peer)
     peer->streams = streams;
     peer->spare_nacks = spare;
     peer->streams_size = size;
-    return true;
+    return TR_OK;
 }
 
-int peer_stream_add(struct tr_peer *peer, uint32_t ssrc, int mline, int layer, bool rtx)
+enum tr_err peer_stream_add(struct tr_peer *peer, uint32_t ssrc, int mline, int layer, bool rtx,
+                            int *index)
 {
     int n = peer_stream_of_layer(peer, mline, layer, rtx);
     if (n >= 0) { /* the sender changed its SSRC: the layer begins anew, the table does not grow */
         give_nack(peer, &peer->streams[n]);
-    } else if (grow_streams(peer)) {
-        n = peer->streams_count++;
     } else {
-        return -1;
+        enum tr_err err = grow_streams(peer);
+        if (err != TR_OK)
+            return err;
+        n = peer->streams_count++;
     }
     struct peer_stream *s = &peer->streams[n];
     *s = (struct peer_stream){ .ssrc = ssrc,
@@ -142,7 +144,9 @@ int peer_stream_add(struct tr_peer *peer, uint32_t ssrc, int mline, int layer, b
     start_stream(peer, s);
     reindex(peer);
     link_streams(peer, n);
-    return n;
+    if (index)
+        *index = n;
+    return TR_OK;
 }
 
 /* Whether the m-lines say that this SSRC is another stream now. */
@@ -195,12 +199,13 @@ enum tr_err peer_rx_track(struct tr_peer *peer, int mline)
         return TR_OK;
     for (int i = 0; i < conf->layers_count; i++) {
         const struct tr_track_layer *l = &conf->layers[i];
-        if (l->ssrc && peer_stream_find(peer, l->ssrc) < 0 &&
-            peer_stream_add(peer, l->ssrc, mline, i, false) < 0)
-            return TR_ERR_LIMIT;
-        if (l->rtx_ssrc && peer_stream_find(peer, l->rtx_ssrc) < 0 &&
-            peer_stream_add(peer, l->rtx_ssrc, mline, i, true) < 0)
-            return TR_ERR_LIMIT;
+        enum tr_err err = TR_OK;
+        if (l->ssrc && peer_stream_find(peer, l->ssrc) < 0)
+            err = peer_stream_add(peer, l->ssrc, mline, i, false, NULL);
+        if (err == TR_OK && l->rtx_ssrc && peer_stream_find(peer, l->rtx_ssrc) < 0)
+            err = peer_stream_add(peer, l->rtx_ssrc, mline, i, true, NULL);
+        if (err != TR_OK)
+            return err;
     }
     if (conf->fb_transport_cc && conf->ext.id[TR_EXT_TRANSPORT_CC] && !peer->twcc) {
         peer->twcc = tr_arena_alloc(peer->arena, sizeof *peer->twcc);
@@ -353,13 +358,12 @@ static enum tr_err open_stream(struct tr_peer *peer, const struct tr_rtp *rtp,
     enum tr_err err = open_packet(peer, rtp, datagram, pkt, payload, index);
     if (err != TR_OK)
         return err;
-    if (*stream < 0)
-        *stream = peer_stream_add(peer, rtp->ssrc, guess.mline, guess.layer, guess.rtx);
-    if (*stream < 0) {
+    if (*stream >= 0)
+        return TR_OK;
+    err = peer_stream_add(peer, rtp->ssrc, guess.mline, guess.layer, guess.rtx, stream);
+    if (err != TR_OK)
         peer_drop(peer, TR_DROP_RTP_UNKNOWN_SSRC);
-        return TR_ERR_LIMIT;
-    }
-    return TR_OK;
+    return err;
 }
 
 static enum tr_err account(struct tr_peer *peer, struct peer_stream *s, tr_usec now,
