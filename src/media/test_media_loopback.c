@@ -808,7 +808,7 @@ TEST(a_second_path_may_arrive_at_another_worker)
             tr_media_counters(r->media, &before);
             CHECK_INT(before.drops[TR_DROP_UNKNOWN_ADDR], i);
             send_check(c, c->other, &path);
-            run_for(r, 20 * TR_MSEC);
+            run_for(r, 120 * TR_MSEC);
             int have = c->in[VIDEO].packets;
             send_some(c, c->other, &path, VIDEO, 10, false);
             WAIT_FOR(r, c->in[VIDEO].packets >= have + 10);

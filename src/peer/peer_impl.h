@@ -7,9 +7,9 @@
 
 #include "base/arena.h"
 #include "peer/stats.h"
+#include "peer/streams.h"
 #include "peer/peer.h"
 #include "peer/rtp_meta.h"
-#include "rtp/recv.h"
 #include "rtp/rtcp.h"
 #include "rtp/twcc.h"
 #include "srtp/srtp.h"
@@ -19,72 +19,11 @@ enum {
     PEER_STREAMS_MAX = 64,    /* received SSRCs, RTX included */
     PEER_STREAMS_FIRST = 4,   /* room for so many at first */
     PEER_SSRC_SLOTS = 256,    /* hash table of them, a power of two, at most a quarter full */
-    PEER_SSRC_NONE = 0xff,
 };
 
 #define PEER_REPORT_US TR_SECOND
 #define PEER_RATE_US (TR_SECOND / 2) /* bitrates are averages over at least this */
 #define PEER_REMB_DEFAULT 10000000u
-
-struct peer_stream { /* one received SSRC */
-    uint32_t ssrc;
-    uint8_t mline;
-    uint8_t layer;
-    bool rtx;        /* carries retransmissions of `primary` */
-    uint8_t primary; /* index of the stream that it repairs; PEER_SSRC_NONE: not known yet */
-    bool keyframe_asked;
-    bool sr_new;
-    int64_t last_seq; /* unwrapped, of the newest packet */
-    struct tr_rtp_recv recv;
-    struct tr_nack *nack;
-    struct tr_sr sr;
-    uint64_t packets, bytes, rtx_packets;
-    uint64_t rate_bytes; /* at the last report, for the bitrate */
-    uint32_t bitrate_bps;
-    uint32_t nacks_sent, plis_sent;
-    uint64_t lost_taken;
-    tr_usec last_us;
-};
-
-/* What the client receives on one m-line. A packet touches the first lines of the cache only: at
- * many sinks a turn, what is read from memory costs more than what is done with it. */
-struct peer_tx {
-    bool enabled; /* the m-line is sent now */
-    bool rtx;     /* retransmissions go by RTX */
-    bool pad;     /* packets may be padded */
-    bool nack;    /* the client may ask for packets again */
-    uint8_t pt, rtx_pt;
-    uint16_t rtx_seq;
-    uint32_t ssrc, rtx_ssrc;
-    int64_t next_seq;    /* one past the newest sent */
-    int64_t resend_from; /* older packets were formed otherwise: they cannot be sent again */
-    uint64_t packets, octets, rtx_packets;
-    struct tr_ext_block ext;
-    /* what a packet does not touch */
-    bool clock_known;
-    uint32_t clock_rtp;
-    tr_usec clock_at;
-    uint64_t rate_octets;
-    uint32_t bitrate_bps;
-    uint64_t packets_at_report;
-    bool keyframe_asked;
-    uint8_t fir_seen; /* last FIR sequence number + 1 is not needed: equality only */
-    bool fir_any;
-    uint16_t nacks[TR_PEER_NACKS_MAX];
-    int nacks_count;
-    uint32_t nacks_received, plis_received;
-    uint8_t remote_fraction;
-    int32_t remote_lost, lost_taken;
-    uint32_t remote_jitter;
-    tr_usec rtt_us;
-};
-
-struct peer_track {
-    struct peer_tx *tx;               /* NULL: was never sent */
-    uint8_t streams[TR_TRACK_LAYERS]; /* index of the primary stream; PEER_SSRC_NONE */
-    uint8_t fir_seq;
-    struct tr_track_conf conf;
-};
 
 struct tr_peer {
     /* what each packet that is sent touches */

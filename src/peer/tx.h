@@ -66,8 +66,8 @@ static inline bool tr_tx_batch_has_room(const struct tr_tx_batch *batch, int n)
  * are left out. */
 size_t tr_peer_send(struct tr_peer *peer, tr_usec now, int mline, const struct tr_tx_item *items,
                     int n, struct tr_tx_batch *batch);
-/* Asks the memory for what tr_peer_send reads; near 3, then 2, then 1: each needs what the one before got.
- * Where many sinks take a packet each, waiting for memory is most of the work. */
+/* Asks the memory for what tr_peer_send reads; near 3, then 2, then 1: each needs what the one
+ * before got. Where many sinks take a packet each, waiting for memory is most of the work. */
 void tr_peer_send_prefetch(const struct tr_peer *peer, int mline, int near);
 /* Protects what is in the batch, hands each message to `emit`, and empties the batch. */
 void tr_tx_batch_seal(struct tr_tx_batch *batch, struct tr_srtp_engine *engine,
