@@ -1,5 +1,5 @@
-/* The RTP streams of a peer: those it receives, by SSRC, and what it sends on each m-line. Inside of
- * src/peer. */
+/* The RTP streams of a peer: those it receives, by SSRC, and what it sends on each m-line. Inside
+ * of src/peer. */
 #ifndef TR_PEER_STREAMS_H
 #define TR_PEER_STREAMS_H
 
