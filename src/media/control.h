@@ -13,6 +13,8 @@
 enum { NOWHERE = -1, WAITING_EVENTS_MAX = 256 };
 
 struct ctl_route;
+struct forward;
+struct tr_resolver;
 
 struct ctl_peer {
     tr_id id;
@@ -31,8 +33,9 @@ struct ctl_peer {
 
 struct ctl_tap {
     tr_id id;
-    struct tr_tap to;
-    int wired; /* routes that workers hold */
+    struct tr_tap to;        /* of a forwarder: `closed` only */
+    struct forward *forward; /* NULL: a tap like others */
+    int wired;               /* routes that workers hold */
     bool closed;
     struct ctl_route *routes;
 };
@@ -57,6 +60,10 @@ struct control {
     struct tr_outbox to[TR_MEDIA_WORKERS_MAX];
     struct tr_media_event waiting[WAITING_EVENTS_MAX]; /* made here rather than by a worker */
     int waiting_count;
+    unsigned plains;              /* made so far: they are spread over the workers */
+    struct tr_resolver *resolver; /* NULL: no name has been asked for yet */
+    struct forward *forwards;     /* forward.c */
+    int forwards_count;
 };
 
 struct ctl_peer *ctl_peer(const struct tr_media *media, tr_id id); /* NULL: gone, or going */
@@ -69,6 +76,10 @@ void wiring_adopted(struct tr_media *media, struct ctl_peer *p); /* wires what w
 void wiring_negotiated(struct tr_media *media, struct ctl_peer *p);
 void wiring_peer_gone(struct tr_media *media, struct ctl_peer *p);
 void wiring_tap_gone(struct tr_media *media, tr_id tap);
+/* A forwarder as a tap; 0: the limit is reached or memory is out. */
+tr_id wiring_forward(struct tr_media *media, struct tr_media_end source, struct forward *f,
+                     const struct tr_tap *to);
+void wiring_forward_ready(struct tr_media *media, tr_id tap); /* its host is known now */
 void wiring_deinit(struct tr_media *media);
 
 #endif

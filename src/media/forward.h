@@ -41,6 +41,7 @@ enum tr_forward_state { TR_FORWARD_RESOLVING, TR_FORWARD_READY, TR_FORWARD_UNRES
 struct tr_forward_info {
     enum tr_forward_state state;
     struct tr_addr to;        /* READY */
+    uint32_t ssrc;            /* as asked for, or made up for SRTP; 0: that of the source */
     uint16_t local_rtcp_port; /* 0: no RTCP */
     uint64_t packets, bytes;
     uint64_t dropped;   /* too long, or refused by SRTP */
@@ -49,7 +50,8 @@ struct tr_forward_info {
 };
 
 /* INVAL: port 0, no such layer, or the host is no name; NOTFOUND: no such source peer; LIMIT;
- * IO: no socket for RTCP; NOMEM; UNSUPPORTED: no such SRTP profile. */
+ * IO: no socket for RTCP; NOMEM; EXISTS: the SRTP key
+ * and SSRC are those of another forwarder, which would give both away. */
 TR_MUST_USE enum tr_err tr_media_forward_create(struct tr_media *media, struct tr_media_end source,
                                                 const struct tr_forward_conf *conf, tr_id *id);
 void tr_media_forward_close(struct tr_media *media, tr_id id); /* stale is fine */

@@ -24,6 +24,8 @@ enum {
 #define LAYER_TICK_US (100 * TR_MSEC)
 #define TEMPORAL_WINDOW_US (TR_SECOND / 2) /* long enough to hold a frame of each temporal layer */
 
+struct forward;
+struct plain;
 struct route;
 struct worker;
 struct wpeer;
@@ -74,13 +76,16 @@ struct source { /* what a client sends on one m-line, or the shadow of one that 
     uint32_t serials[TR_TRACK_LAYERS]; /* of this worker; make the origins of struct tr_rewrite */
     uint32_t ssrcs[TR_TRACK_LAYERS];
     struct worker *worker;
-    struct wpeer *peer; /* NULL: a shadow */
-    int owner;          /* worker of the peer */
+    struct wpeer *peer;  /* who sends it: a client, */
+    struct plain *plain; /* or a plain peer; neither: a shadow */
+    int owner;           /* worker of the peer */
     struct source_facts facts;
     struct route **routes; /* in no order */
     uint32_t routes_count, routes_size;
     struct tap_route taps[TAPS_MAX];
     int taps_count;
+    struct forward *forwards;
+    int forwards_count;
     uint32_t shares[TR_MEDIA_WORKERS_MAX]; /* routes on other workers */
     int shares_count;
     struct tr_pkt *run[RUN_MAX];
@@ -97,6 +102,11 @@ struct source { /* what a client sends on one m-line, or the shadow of one that 
         tr_usec at;
     } clock[TR_TRACK_LAYERS];
 };
+
+static inline bool source_is_shadow(const struct source *s)
+{
+    return !s->peer && !s->plain;
+}
 
 /* source.c */
 struct source *source_find(struct worker *w, const struct source_key *key);

@@ -8,8 +8,10 @@
 #include "base/mem.h"
 #include "dtls/dtls.h"
 #include "media/control.h"
+#include "media/ports.h"
 #include "net/clock.h"
 #include "net/random.h"
+#include "net/resolve.h"
 
 enum { PACKETS_DEFAULT = 65536, TAPS_LIMIT = 1 << 16 };
 
@@ -151,6 +153,8 @@ void tr_media_destroy(struct tr_media *media)
     struct control *c = media->control;
     int workers = media->workers ? media->workers_count : 0;
     tr_media_stop(media);
+    if (c)
+        tr_resolver_destroy(c->resolver);
     for (int i = 0; i < workers; i++)
         worker_empty(&media->workers[i]);
     for (int i = 0; i < workers; i++)
@@ -438,6 +442,7 @@ void tr_media_poll(struct tr_media *media, struct tr_media_event *event)
     struct event_msg m;
     *event = (struct tr_media_event){ .kind = TR_MEDIA_NONE };
     tr_media_flush(media);
+    forward_take_resolved(media);
     if (next_waiting(media->control, event))
         return;
     for (;;) {

@@ -19,6 +19,9 @@ struct peer_birth { /* what a worker needs to make a peer; waits in net/claim.h 
     struct tr_media_peer_conf conf;
 };
 
+struct plain_birth; /* plain.c */
+struct forward;     /* forward.c */
+
 struct source_key { /* what a client sends on one m-line; no padding: it is a map key */
     tr_id peer;
     int64_t mline;
@@ -30,6 +33,13 @@ struct source_facts {
     bool video;
 };
 
+static inline struct source_facts source_facts_of(const struct tr_track_conf *t)
+{
+    return (struct source_facts){ .layers = t->layers_count > 0 ? t->layers_count : 1,
+                                  .clock_rate = t->clock_rate,
+                                  .video = t->video };
+}
+
 enum msg_kind {
     /* control -> worker */
     MSG_STOP,
@@ -39,6 +49,7 @@ enum msg_kind {
     MSG_PEER_CLOSE,
     MSG_PEER_BITRATE,
     MSG_PEER_QUERY,
+    MSG_PLAIN_ADD, /* plain: allocated */
     MSG_SHARE,     /* to the source's worker: another one takes its runs, or no longer */
     MSG_ROUTE_ADD, /* to the sink's worker */
     MSG_ROUTE_SET,
@@ -77,6 +88,7 @@ struct msg {
         } tracks;
         uint32_t bps;
         uint64_t cookie;
+        struct plain_birth *plain;
         struct {
             struct source_key source;
             int delta;
@@ -86,6 +98,7 @@ struct msg {
             tr_id tap;
             struct source_key source;
             struct tr_tap to;
+            struct forward *forward; /* instead of `to`; NULL: a tap */
             uint16_t track;
         } tap;
         struct {

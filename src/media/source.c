@@ -5,6 +5,8 @@
 
 #include "base/assert.h"
 #include "base/mem.h"
+#include "media/forward.h"
+#include "media/ports.h"
 #include "media/worker.h"
 
 static struct tr_slice source_map_key(const struct source_key *key)
@@ -76,14 +78,25 @@ static void tell_tap_gone(struct source *s, int i)
     s->taps[i] = s->taps[--s->taps_count];
 }
 
+static void tell_forward_gone(struct forward *f, struct source *s)
+{
+    struct tr_media_event ev = { .kind = (enum tr_media_event_kind)EVENT_TAP_GONE,
+                                 .peer = forward_id(f) };
+    forward_detach(f);
+    worker_tell(s->worker, &ev); /* only now: control frees it */
+}
+
 void source_destroy(struct source *s)
 {
     if (!s)
         return;
     while (s->taps_count > 0)
         tell_tap_gone(s, s->taps_count - 1);
+    while (s->forwards)
+        tell_forward_gone(s->forwards, s);
     tr_map_remove(s->worker->sources, source_map_key(&s->key));
     s->peer = NULL;
+    s->plain = NULL;
     for (uint32_t i = 0; i < s->routes_count; i++) {
         struct route *r = s->routes[i];
         tr_map_remove(s->worker->routes, tr_slice(&r->id, sizeof r->id));
@@ -103,7 +116,7 @@ void source_destroy(struct source *s)
 
 void source_unused(struct source *s)
 {
-    if (!s->peer && s->routes_count == 0)
+    if (source_is_shadow(s) && s->routes_count == 0)
         source_destroy(s);
 }
 
@@ -213,6 +226,8 @@ static void restart_layer(struct source *s, int layer)
         if (s->taps[i].layer.current == layer)
             s->taps[i].layer.current = -1;
     }
+    for (struct forward *f = s->forwards; f; f = forward_next(f))
+        forward_restart_layer(f, layer);
 }
 
 /* When packets get scarce, what is new comes before what might be asked for again. */
@@ -296,6 +311,8 @@ static void hand_out(struct source *s)
     }
     for (int i = 0; i < s->taps_count; i++)
         tap_run(s, &s->taps[i]);
+    for (struct forward *f = s->forwards; f; f = forward_next(f))
+        forward_run(f, s->run, s->run_count);
 }
 
 static void forward_now(struct source *s)
@@ -329,6 +346,10 @@ static void ask_here(struct source *s, int layer)
     }
     s->keyframe_asked_us[layer] = now;
     s->keyframe_pending[layer] = false;
+    if (s->plain) {
+        plain_request_keyframe(s->plain, (int)s->key.mline, layer);
+        return;
+    }
     tr_peer_request_keyframe(s->peer->peer, (int)s->key.mline, layer);
     wpeer_touch(s->peer);
 }
@@ -337,7 +358,7 @@ void source_keyframe(struct source *s, int layer)
 {
     if (!s->facts.video || layer >= s->facts.layers)
         return;
-    if (!s->peer) {
+    if (source_is_shadow(s)) {
         tr_usec now = s->worker->now;
         int slot = layer < 0 ? 0 : layer;
         /* The owner limits again; this keeps a storm of requests from crossing over. */
@@ -372,8 +393,9 @@ void source_clock(struct source *s, int layer, uint32_t rtp, tr_usec at)
 void source_sender_report(struct source *s, int layer, uint32_t ssrc, const struct tr_sr *sr)
 {
     int64_t offset;
-    tr_clock_offset_sample(&s->peer->wall, sr->at, sr->ntp);
-    if (!sr->ntp || !tr_clock_offset_get(&s->peer->wall, &offset))
+    struct tr_clock_offset *wall = s->plain ? plain_wall(s->plain) : &s->peer->wall;
+    tr_clock_offset_sample(wall, sr->at, sr->ntp);
+    if (!sr->ntp || !tr_clock_offset_get(wall, &offset))
         return;
     tr_usec at = tr_ntp_to_unix_us(sr->ntp) + offset;
     source_clock(s, layer, sr->rtp, at);
@@ -402,7 +424,7 @@ void source_tick(struct source *s)
         if (s->rings[i])
             expire(s->rings[i], now - RING_US);
         bool receiving = s->last_us[i] != 0 && now - s->last_us[i] < TICK_US;
-        if (!s->peer || receiving == s->receiving[i])
+        if (source_is_shadow(s) || receiving == s->receiving[i])
             continue;
         s->receiving[i] = receiving;
         struct tr_media_event ev = {
@@ -418,7 +440,7 @@ void source_tick(struct source *s)
 
 void source_layer_tick(struct source *s)
 {
-    for (int i = 0; s->peer && i < s->facts.layers; i++) {
+    for (int i = 0; !source_is_shadow(s) && i < s->facts.layers; i++) {
         if (s->keyframe_pending[i])
             ask_here(s, i);
     }
@@ -433,7 +455,7 @@ static void take_run(struct worker *w, const struct msg *m)
     struct source *s = source_find(w, &m->u.run.source);
     for (int i = 0; i < m->u.run.count; i++) {
         struct tr_pkt *pkt = m->u.run.pkts[i];
-        if (s && !s->peer)
+        if (s && source_is_shadow(s))
             source_packet(s, pkt);
         else
             tr_pkt_unref(&pkt);
@@ -443,7 +465,12 @@ static void take_run(struct worker *w, const struct msg *m)
 /* Each TAP_ADD is answered by one EVENT_TAP_GONE: now, at the removal, or when the source goes. */
 static void add_tap(struct worker *w, struct source *s, const struct msg *m)
 {
-    if (!s || !s->peer || s->taps_count == TAPS_MAX) {
+    bool here = s && !source_is_shadow(s);
+    if (here && m->u.tap.forward && s->forwards_count < TR_FORWARDS_SOURCE_MAX) {
+        forward_attach(m->u.tap.forward, s);
+        return;
+    }
+    if (!here || m->u.tap.forward || s->taps_count == TAPS_MAX) {
         struct tr_media_event ev = { .kind = (enum tr_media_event_kind)EVENT_TAP_GONE,
                                      .peer = m->u.tap.tap };
         worker_tell(w, &ev);
@@ -458,6 +485,12 @@ static void add_tap(struct worker *w, struct source *s, const struct msg *m)
 
 static void remove_tap(struct source *s, tr_id tap, uint16_t track)
 {
+    for (struct forward *f = s->forwards; f; f = forward_next(f)) {
+        if (forward_id(f) == tap) {
+            tell_forward_gone(f, s);
+            return;
+        }
+    }
     for (int i = 0; i < s->taps_count; i++) {
         if (s->taps[i].tap == tap && s->taps[i].track == track) {
             tell_tap_gone(s, i);
@@ -495,8 +528,8 @@ void source_message(struct worker *w, const struct msg *m)
         remove_tap(s, m->u.tap.tap, m->u.tap.track);
     else if (s && m->kind == MSG_SHARE)
         change_share(s, m->worker, m->u.share.delta);
-    else if (s && s->peer && m->kind == MSG_KEYFRAME)
+    else if (s && !source_is_shadow(s) && m->kind == MSG_KEYFRAME)
         source_keyframe(s, m->u.keyframe.layer);
-    else if (s && !s->peer && m->kind == MSG_SR)
+    else if (s && source_is_shadow(s) && m->kind == MSG_SR)
         source_clock(s, m->u.sr.layer, m->u.sr.rtp, m->u.sr.at);
 }

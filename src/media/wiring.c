@@ -3,6 +3,7 @@
  * share. */
 #include "base/mem.h"
 #include "media/control.h"
+#include "media/ports.h"
 
 static struct source_key key_of(struct tr_media_end end)
 {
@@ -34,11 +35,7 @@ static const struct tr_track_conf *track_of(const struct ctl_peer *p, int mline)
 static struct source_facts facts_of(const struct tr_media *media, struct tr_media_end end)
 {
     const struct tr_track_conf *t = track_of(ctl_peer(media, end.peer), end.mline);
-    if (!t)
-        return (struct source_facts){ 0 };
-    return (struct source_facts){ .layers = t->layers_count > 0 ? t->layers_count : 1,
-                                  .clock_rate = t->clock_rate,
-                                  .video = t->video };
+    return t ? source_facts_of(t) : (struct source_facts){ 0 };
 }
 
 static struct msg route_msg(const struct tr_media *media, const struct ctl_route *r,
@@ -65,13 +62,15 @@ static struct msg tap_msg(const struct ctl_route *r, const struct ctl_tap *tap, 
     m.u.tap.track = r->track;
     if (tap)
         m.u.tap.to = tap->to;
+    if (tap)
+        m.u.tap.forward = tap->forward;
     return m;
 }
 
 static void wire_tap(struct tr_media *media, struct ctl_route *r, const struct ctl_peer *from)
 {
     struct ctl_tap *tap = tr_idtab_get(media->control->taps, r->tap);
-    if (!tap || tap->closed)
+    if (!tap || tap->closed || (tap->forward && !forward_is_ready(tap->forward)))
         return;
     r->source_worker = r->sink_worker = from->worker;
     struct msg m = tap_msg(r, tap, MSG_TAP_ADD);
@@ -261,6 +260,28 @@ tr_id tr_media_tap_route(struct tr_media *media, struct tr_media_end source, tr_
     r->track = track;
     wire(media, r);
     return r->id;
+}
+
+tr_id wiring_forward(struct tr_media *media, struct tr_media_end source, struct forward *f,
+                     const struct tr_tap *to)
+{
+    tr_id id = tr_media_tap_create(media, to);
+    struct ctl_tap *tap = tr_idtab_get(media->control->taps, id);
+    if (!tap)
+        return 0;
+    tap->forward = f;
+    if (tr_media_tap_route(media, source, id, 0))
+        return id;
+    tr_idtab_remove(media->control->taps, id); /* f is still the caller's */
+    tr_free(tap);
+    return 0;
+}
+
+void wiring_forward_ready(struct tr_media *media, tr_id id)
+{
+    struct ctl_tap *tap = tr_idtab_get(media->control->taps, id);
+    for (struct ctl_route *r = tap ? tap->routes : NULL; r; r = r->next_of_sink)
+        wire(media, r);
 }
 
 static void finish_tap(struct tr_media *media, struct ctl_tap *tap)

@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "base/mem.h"
 #include "ice/ice.h"
+#include "media/ports.h"
 #include "net/clock.h"
 #include "net/random.h"
 #include "net/waiter.h"
@@ -16,7 +17,6 @@
 enum {
     MESSAGES_A_TURN = 256,
     BATCHES_A_TURN = 16, /* per socket: media of others must not wait longer */
-    TAG_INBOX = TR_UDP_SOCKETS_MAX,
     ADDRS_MAX = TR_MEDIA_PEERS_MAX * 2,
     TABLE_MAX = TR_MEDIA_PEERS_MAX * 4,
 };
@@ -115,7 +115,7 @@ static void media_in(struct worker *w, struct wpeer *p, struct tr_slice datagram
     }
     if (tr_peer_rtp(p->peer, w->now, datagram, w->spare, &mline) != TR_OK)
         return;
-    if (!wpeer_within_rate(p, datagram.n)) {
+    if (!rate_take(&p->rate, w->now, datagram.n)) {
         w->counters.drops[TR_DROP_RATE]++;
         return;
     }
@@ -248,7 +248,11 @@ static void message_in(struct worker *w, const struct msg *m)
     case MSG_PEER_TRACKS:
     case MSG_PEER_CLOSE:
     case MSG_PEER_BITRATE:
-    case MSG_PEER_QUERY: wpeer_message(w, m); break;
+    case MSG_PEER_QUERY:
+        if (!plain_message(w, m))
+            wpeer_message(w, m);
+        break;
+    case MSG_PLAIN_ADD: plain_message(w, m); break;
     case MSG_ROUTE_ADD:
     case MSG_ROUTE_SET:
     case MSG_ROUTE_REMOVE: route_message(w, m); break;
@@ -282,6 +286,8 @@ static bool read_sockets(struct worker *w, uint32_t ready)
             again = tr_udp_receive(w->udp, i, datagram_in, w);
         more |= again;
     }
+    if (w->ports && (ready >> WORKER_TAG_PORTS & 1))
+        ports_read(w);
     return more;
 }
 
@@ -294,6 +300,7 @@ static void run_timers(struct worker *w)
         tr_peer_timeout(p->peer, w->now);
         wpeer_touch(p);
     }
+    ports_timers(w);
 }
 
 static void let_speak(struct worker *w)
@@ -305,6 +312,7 @@ static void let_speak(struct worker *w)
         w->arrival_worker = w->index;
         wpeer_speak(p);
     }
+    ports_speak(w);
 }
 
 static void publish(struct worker *w)
@@ -351,7 +359,7 @@ static void shadow_tick(struct worker *w)
     void *value;
     while (tr_map_next(w->sources, &cursor, &key, &value)) {
         struct source *s = value;
-        if (!s->peer)
+        if (source_is_shadow(s))
             source_tick(s);
     }
 }
@@ -365,6 +373,7 @@ static void ticks(struct worker *w)
     if (w->now >= w->tick_due) {
         w->tick_due = w->now + TICK_US;
         each_peer(w, wpeer_tick);
+        ports_tick(w);
         shadow_tick(w);
     }
 }
@@ -381,6 +390,7 @@ static tr_usec time_to_sleep(const struct worker *w, bool delivered)
 {
     const struct tr_heap_node *node = tr_heap_min(&w->timers);
     tr_usec next = tr_usec_min(w->tick_due, w->layer_tick_due);
+    next = tr_usec_min(next, ports_next_timeout(w));
     if (node)
         next = tr_usec_min(next, node->key);
     if (!delivered)
@@ -404,7 +414,7 @@ void worker_run(void *arg)
         bool delivered = flush_outboxes(w);
         bool asleep = !busy && tr_mailbox_sleep(w->inbox);
         ready = tr_waiter_wait(w->waiter, asleep ? time_to_sleep(w, delivered) : 0);
-        if (asleep && (ready >> TAG_INBOX & 1))
+        if (asleep && (ready >> WORKER_TAG_INBOX & 1))
             tr_mailbox_awake(w->inbox);
         else if (asleep)
             tr_mailbox_awake_by_other(w->inbox);
@@ -434,8 +444,9 @@ static enum tr_err open_tables(struct worker *w)
 static enum tr_err open_waiter(struct worker *w)
 {
     w->waiter = tr_waiter_open();
-    enum tr_err err =
-        w->waiter < 0 ? TR_ERR_IO : tr_waiter_add(w->waiter, tr_mailbox_fd(w->inbox), TAG_INBOX);
+    enum tr_err err = w->waiter < 0
+                          ? TR_ERR_IO
+                          : tr_waiter_add(w->waiter, tr_mailbox_fd(w->inbox), WORKER_TAG_INBOX);
     for (int i = 0; err == TR_OK && tr_udp_fd(w->udp, i) >= 0; i++)
         err = tr_waiter_add(w->waiter, tr_udp_fd(w->udp, i), (unsigned)i);
     return err;
@@ -466,12 +477,15 @@ static void drop_message(const struct msg *m)
         tr_free(m->u.creds);
     else if (m->kind == MSG_PEER_TRACKS)
         tr_free(m->u.tracks.list);
+    else if (m->kind == MSG_PLAIN_ADD)
+        plain_birth_free(m->u.plain);
     else
         drop_packets(m);
 }
 
 static void destroy_all(struct worker *w)
 {
+    ports_empty(w);
     uint32_t cursor = 0;
     struct tr_slice key;
     void *value;
@@ -510,6 +524,7 @@ void worker_drain(struct worker *w)
 
 void worker_deinit(struct worker *w)
 {
+    ports_destroy(w);
     tr_waiter_close(w->waiter);
     tr_udp_close(w->udp);
     tr_heap_deinit(&w->timers);

@@ -12,6 +12,7 @@
 #include "base/map.h"
 #include "base/rng.h"
 #include "media/graph.h"
+#include "media/rate.h"
 #include "net/claim.h"
 #include "net/mailbox.h"
 #include "net/thread.h"
@@ -22,6 +23,8 @@ enum {
     PUBLISHED = (sizeof(struct tr_media_counters) + 7) / 8,
     /* The agent tells of a new path before it tells which old one made room for it. */
     WPEER_PATHS = TR_ICE_PATH_MAX * 2,
+    WORKER_TAG_INBOX = TR_UDP_SOCKETS_MAX, /* of the waiter; sockets have theirs below */
+    WORKER_TAG_PORTS,
 };
 
 struct wpeer {
@@ -36,8 +39,7 @@ struct wpeer {
     struct source **sources; /* by m-line; NULL: not received */
     struct sink **sinks;     /* by m-line; NULL: nothing was routed here yet */
     struct tr_clock_offset wall;
-    int64_t rate_max, rate_left; /* bytes a second that it may send, and now */
-    tr_usec rate_us;
+    struct rate rate;   /* that it may send */
     char ufrags[2][33]; /* registered in claims: current, and the one before a restart */
     struct tr_path paths[WPEER_PATHS];
     int path_workers[WPEER_PATHS]; /* where its datagrams arrive */
@@ -66,6 +68,7 @@ struct worker {
     struct tr_map *routes;  /* id -> route */
     uint32_t next_serial;
     struct tr_heap timers;
+    struct ports *ports; /* ports.h; NULL: none needed yet */
     struct source *active;
     struct wpeer *dirty;
     int arrival_worker;        /* of the datagram being handled: where its path belongs */
@@ -110,8 +113,6 @@ struct wpeer *wpeer_find(struct worker *w, tr_id id);
 void wpeer_adopt(struct worker *w, struct peer_birth *birth); /* takes birth */
 struct wpeer *wpeer_of_ufrag(struct worker *w, struct tr_slice ufrag);
 void wpeer_destroy(struct wpeer *p);
-/* Counts an authentic packet of the client; false: it is too much. */
-bool wpeer_within_rate(struct wpeer *p, size_t bytes);
 void wpeer_touch(struct wpeer *p); /* it may have something to say at the end of the turn */
 void wpeer_speak(struct wpeer *p); /* poll until it has nothing more to say */
 void wpeer_tick(struct wpeer *p);

@@ -8,9 +8,6 @@
 enum {
     SLOW_LINK_LOST = 4,
     SPEAK_MAX = 256,
-    RATE_DEFAULT_BPS = 10000000,
-    RATE_TIMES = 4,
-    RATE_PACKET_BYTES = 200, /* what a packet costs besides its bytes: small ones are many */
 };
 
 struct wpeer *wpeer_find(struct worker *w, tr_id id)
@@ -21,29 +18,6 @@ struct wpeer *wpeer_find(struct worker *w, tr_id id)
 struct wpeer *wpeer_of_ufrag(struct worker *w, struct tr_slice ufrag)
 {
     return tr_map_get(w->ufrags, ufrag);
-}
-
-/* --- how much it may send --- */
-
-/* Bytes a second. Clients follow what they are told with some delay, and not all do at all: this is
- * no congestion control, it keeps one client from flooding those that listen to it. */
-static int64_t rate_max(uint32_t told_bps)
-{
-    return (int64_t)(told_bps > RATE_DEFAULT_BPS ? told_bps : RATE_DEFAULT_BPS) / 8 * RATE_TIMES;
-}
-
-bool wpeer_within_rate(struct wpeer *p, size_t bytes)
-{
-    tr_usec now = p->worker->now;
-    tr_usec since = tr_usec_min(now - p->rate_us, TR_SECOND);
-    p->rate_us = now;
-    p->rate_left += p->rate_max * since / TR_SECOND;
-    if (p->rate_left > p->rate_max)
-        p->rate_left = p->rate_max;
-    if (p->rate_left <= 0)
-        return false;
-    p->rate_left -= (int64_t)bytes + RATE_PACKET_BYTES;
-    return true;
 }
 
 static struct tr_peer *create_peer(struct worker *w, tr_id id,
@@ -108,8 +82,7 @@ void wpeer_adopt(struct worker *w, struct peer_birth *birth)
         p->peer = create_peer(w, birth->id, &birth->conf);
         tr_clock_offset_init(&p->wall, 60 * TR_SECOND);
         memcpy(p->ufrags[0], birth->conf.ufrag, sizeof p->ufrags[0]);
-        p->rate_max = p->rate_left = rate_max(0);
-        p->rate_us = w->now;
+        rate_init(&p->rate, 0, w->now);
     }
     tell_adopted(w, birth->id);
     if (!p || !p->peer || register_peer(p) != TR_OK) {
@@ -292,9 +265,7 @@ static enum tr_err grow_tracks(struct wpeer *p, int count)
 static enum tr_err update_source(struct wpeer *p, int mline)
 {
     const struct tr_track_conf *t = &p->tracks[mline];
-    struct source_facts facts = { .layers = t->layers_count > 0 ? t->layers_count : 1,
-                                  .clock_rate = t->clock_rate,
-                                  .video = t->video };
+    struct source_facts facts = source_facts_of(t);
     struct source_key key = { .peer = p->id, .mline = mline };
     bool wanted = t->used && t->recv;
     if (wanted && p->sources[mline]) {
@@ -386,7 +357,7 @@ void wpeer_message(struct worker *w, const struct msg *m)
     case MSG_PEER_BITRATE:
         if (p) {
             tr_peer_set_bitrate(p->peer, m->u.bps);
-            p->rate_max = rate_max(m->u.bps);
+            rate_set(&p->rate, m->u.bps);
         }
         break;
     case MSG_PEER_QUERY: answer_query(w, p, m); break;

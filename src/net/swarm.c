@@ -93,9 +93,9 @@ const struct tr_swarm_counters *tr_swarm_counters(const struct tr_swarm *s)
 
 /* --- sockets --- */
 
-static int open_socket(const struct tr_swarm *s, const struct tr_addr *ip, struct tr_addr *local)
+static int open_socket(const struct tr_addr *ip, struct tr_addr *local)
 {
-    int on = 1, bytes = KERNEL_BUFFER_BYTES;
+    int bytes = KERNEL_BUFFER_BYTES;
     struct sockaddr_storage ss;
     struct tr_addr any_port = *ip;
     any_port.port = 0;
@@ -104,8 +104,6 @@ static int open_socket(const struct tr_swarm *s, const struct tr_addr *ip, struc
     if (fd < 0)
         return -1;
     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
-    if (s->gro)
-        setsockopt(fd, IPPROTO_UDP, UDP_GRO, &on, sizeof on);
     if (bind(fd, (struct sockaddr *)&ss, len) != 0 ||
         getsockname(fd, (struct sockaddr *)&ss, &len) != 0) {
         close(fd);
@@ -127,22 +125,37 @@ static bool find_slot(struct tr_swarm *s, uint32_t *slot)
     return true;
 }
 
-enum tr_err tr_swarm_add(struct tr_swarm *s, const struct tr_addr *ip, void *arg, uint32_t *socket,
-                         struct tr_addr *local)
+enum tr_err tr_swarm_adopt(struct tr_swarm *s, int fd, const struct tr_addr *local, void *arg,
+                           uint32_t *socket)
 {
+    int on = 1;
     uint32_t slot;
     if (!find_slot(s, &slot))
         return TR_ERR_LIMIT;
-    struct member *m = &s->members[slot];
     struct epoll_event ev = { .events = EPOLLIN, .data.u32 = slot };
-    *m = (struct member){ .fd = open_socket(s, ip, local), .arg = arg };
-    if (m->fd < 0 || epoll_ctl(s->epoll, EPOLL_CTL_ADD, m->fd, &ev) != 0) {
-        tr_swarm_remove(s, slot);
+    s->members[slot] = (struct member){ .fd = -1, .arg = arg, .local = *local };
+    if (fd < 0 || epoll_ctl(s->epoll, EPOLL_CTL_ADD, fd, &ev) != 0)
         return TR_ERR_IO;
-    }
-    m->local = *local;
+    if (s->gro)
+        setsockopt(fd, IPPROTO_UDP, UDP_GRO, &on, sizeof on);
+    s->members[slot].fd = fd;
     *socket = slot;
     return TR_OK;
+}
+
+enum tr_err tr_swarm_add(struct tr_swarm *s, const struct tr_addr *ip, void *arg, uint32_t *socket,
+                         struct tr_addr *local)
+{
+    int fd = open_socket(ip, local);
+    enum tr_err err = tr_swarm_adopt(s, fd, local, arg, socket);
+    if (err != TR_OK && fd >= 0)
+        close(fd);
+    return err;
+}
+
+int tr_swarm_fd(const struct tr_swarm *s)
+{
+    return s->epoll;
 }
 
 void tr_swarm_remove(struct tr_swarm *s, uint32_t socket)

@@ -1,6 +1,7 @@
 /* Many UDP sockets of one thread, one for each client, over one set of buffers: what a load
- * generator holds. (udp.h is for few sockets with much traffic each.) A datagram is one system
- * message, as from a browser: no UDP_SEGMENT; UDP_GRO only when asked for.
+ * generator holds, and a media worker for ports of plain RTP. (udp.h is for few sockets with much
+ * traffic each.) A datagram is one system message, as from a browser: no UDP_SEGMENT; UDP_GRO only
+ * when asked for.
  *
  * Out: datagrams are copied into one queue and handed over by sendmmsg, in runs of one socket. */
 #ifndef TR_SWARM_H
@@ -29,6 +30,10 @@ void tr_swarm_close(struct tr_swarm *swarm); /* its sockets too; NULL is fine */
 /* A socket at ip with a free port. *local is its address; arg goes to the handler. LIMIT, IO. */
 TR_MUST_USE enum tr_err tr_swarm_add(struct tr_swarm *swarm, const struct tr_addr *ip, void *arg,
                                      uint32_t *socket, struct tr_addr *local);
+/* The same for a socket that was opened elsewhere (port.h), which is the swarm's from then on; on
+ * error it stays the caller's. */
+TR_MUST_USE enum tr_err tr_swarm_adopt(struct tr_swarm *swarm, int fd, const struct tr_addr *local,
+                                       void *arg, uint32_t *socket);
 void tr_swarm_remove(struct tr_swarm *swarm, uint32_t socket);
 /* Waits until something can be read, timeout_us at most (0: only look), and reads it. The handler
  * may send and add, but not remove. */
@@ -37,6 +42,7 @@ void tr_swarm_wait(struct tr_swarm *swarm, tr_usec timeout_us, tr_udp_h *handler
 void tr_swarm_send(struct tr_swarm *swarm, uint32_t socket, const struct tr_addr *to,
                    struct tr_slice datagram);
 void tr_swarm_flush(struct tr_swarm *swarm);
+int tr_swarm_fd(const struct tr_swarm *swarm); /* readable when tr_swarm_wait finds something */
 const struct tr_swarm_counters *tr_swarm_counters(const struct tr_swarm *swarm);
 
 #endif

@@ -41,10 +41,11 @@ static const char *ice_state_name(enum tr_ice_state state)
     return "failed";
 }
 
-static const char *profile_name(enum tr_srtp_profile profile)
+const char *tr_srtp_profile_name(enum tr_srtp_profile profile)
 {
     switch (profile) {
     case TR_SRTP_AES128_CM_SHA1_80: return "AES128_CM_SHA1_80";
+    case TR_SRTP_AES128_CM_SHA1_32: return "AES128_CM_SHA1_32";
     case TR_SRTP_AEAD_AES_128_GCM: return "AEAD_AES_128_GCM";
     case TR_SRTP_AEAD_AES_256_GCM: return "AEAD_AES_256_GCM";
     case TR_SRTP_NONE: break;
@@ -84,7 +85,7 @@ static void dtls_stats(const struct tr_peer *peer, struct tr_media_peer_stats *o
 {
     out->dtls_state = dtls_state_name(peer);
     out->dtls_role = peer->conf.dtls_role == TR_DTLS_SERVER ? "server" : "client";
-    out->srtp_profile = profile_name(peer->profile);
+    out->srtp_profile = tr_srtp_profile_name(peer->profile);
     if (peer->dtls) {
         out->dtls_retransmissions = (uint32_t)tr_dtls_stats(peer->dtls)->retransmits;
         snprintf(out->dtls_cipher, sizeof out->dtls_cipher, "%s", tr_dtls_cipher(peer->dtls));

@@ -65,7 +65,8 @@ struct tr_plain_out { /* valid until the next call */
 /* NULL: memory is out, or a port or profile makes no sense. */
 struct tr_plain *tr_plain_create(const struct tr_plain_conf *conf, tr_usec now);
 void tr_plain_destroy(struct tr_plain *plain); /* NULL is fine */
-/* All m-lines by index; streams whose facts did not change keep their state. NOMEM, LIMIT. */
+/* All m-lines by index; streams whose facts did not change keep their state. NOMEM, LIMIT,
+ * INVAL. */
 TR_MUST_USE enum tr_err tr_plain_set_tracks(struct tr_plain *plain,
                                             const struct tr_track_conf *tracks, int count);
 /* One datagram. OK: it was media; pkt holds payload and meta (rtp_meta.h; after a restart of the

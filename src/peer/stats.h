@@ -8,12 +8,14 @@
 
 #include "base/addr.h"
 #include "base/time.h"
+#include "srtp/profile.h"
 
 enum { TR_STATS_TRACKS_MAX = 64, TR_STATS_LAYERS_MAX = 3, TR_STATS_PAIRS_MAX = 16 };
 
 /* Why a datagram or a packet was not used. One counter each, so that an attack has a name. */
 enum tr_drop {
-    TR_DROP_UNKNOWN_ADDR, /* not STUN, from an address without an authenticated check */
+    TR_DROP_UNKNOWN_ADDR, /* not STUN, from an address without an authenticated check; or plain
+                             RTP from another host than the one that feeds the port */
     TR_DROP_STUN_BAD,
     TR_DROP_STUN_AUTH,
     TR_DROP_STUN_UNKNOWN_UFRAG,
@@ -32,7 +34,8 @@ enum tr_drop {
     TR_DROP_COUNT
 };
 
-const char *tr_drop_name(enum tr_drop drop); /* snake_case, for metrics */
+const char *tr_drop_name(enum tr_drop drop);                    /* snake_case, for metrics */
+const char *tr_srtp_profile_name(enum tr_srtp_profile profile); /* NULL: none */
 
 struct tr_media_counters {
     uint64_t datagrams_in;

@@ -24,6 +24,7 @@ static const char *profile_name(enum tr_srtp_profile profile) /* OpenSSL's names
     case TR_SRTP_AES128_CM_SHA1_80: return "SRTP_AES128_CM_SHA1_80";
     case TR_SRTP_AEAD_AES_128_GCM: return "SRTP_AEAD_AES_128_GCM";
     case TR_SRTP_AEAD_AES_256_GCM: return "SRTP_AEAD_AES_256_GCM";
+    case TR_SRTP_AES128_CM_SHA1_32: /* not offered */
     case TR_SRTP_NONE: break;
     }
     return NULL;

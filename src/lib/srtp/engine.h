@@ -51,9 +51,4 @@ struct tr_srtp_engine *srtp_engine_openssl(void);
 struct tr_srtp_engine *
 srtp_engine_ipsec_mb(void); /* NULL also when the CPU or the build lacks it */
 
-static inline bool srtp_is_gcm(enum tr_srtp_profile profile)
-{
-    return profile != TR_SRTP_AES128_CM_SHA1_80;
-}
-
 #endif

@@ -194,7 +194,7 @@ static void mb_seal(struct tr_srtp_engine *base, struct srtp_op *ops, size_t n)
 
     TR_ASSERT(n <= SRTP_BATCH);
     for (size_t i = 0; i < n; i++) {
-        if (srtp_is_gcm(ops[i].key->profile))
+        if (tr_srtp_is_gcm(ops[i].key->profile))
             gcm_seal(engine, &ops[i]);
         else
             cm[count++] = &ops[i];
@@ -212,7 +212,7 @@ static bool mb_open(struct tr_srtp_engine *base, struct srtp_op *op)
     struct mb_engine *engine = engine_of(base);
     struct srtp_op *cm = op;
 
-    if (srtp_is_gcm(op->key->profile))
+    if (tr_srtp_is_gcm(op->key->profile))
         return gcm_open(engine, op);
     if (op->trail_len > 0) { /* the hash wants one piece, and the packet is not ours to write to */
         TR_ASSERT(op->aad_len <= TR_SRTP_PACKET_MAX);

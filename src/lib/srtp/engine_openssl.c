@@ -46,7 +46,7 @@ static void openssl_key_destroy(struct srtp_key *base)
 
 static const EVP_CIPHER *cipher_of(enum tr_srtp_profile profile)
 {
-    if (!srtp_is_gcm(profile))
+    if (!tr_srtp_is_gcm(profile))
         return EVP_aes_128_ctr();
     return profile == TR_SRTP_AEAD_AES_256_GCM ? EVP_aes_256_gcm() : EVP_aes_128_gcm();
 }
@@ -135,7 +135,7 @@ static void openssl_seal(struct tr_srtp_engine *engine, struct srtp_op *ops, siz
     for (size_t i = 0; i < n; i++) {
         struct openssl_key *key = key_of(ops[i].key);
         TR_ASSERT(key->encrypt);
-        if (srtp_is_gcm(key->base.profile)) {
+        if (tr_srtp_is_gcm(key->base.profile)) {
             gcm_seal(key, &ops[i]);
             continue;
         }
@@ -151,7 +151,7 @@ static bool openssl_open(struct tr_srtp_engine *engine, struct srtp_op *op)
     uint8_t tag[SHA1_LEN];
 
     TR_ASSERT(!key->encrypt);
-    if (srtp_is_gcm(key->base.profile))
+    if (tr_srtp_is_gcm(key->base.profile))
         return gcm_open(key, op);
     hmac_sha1(engine_of(engine)->sha1, key, op, tag);
     if (CRYPTO_memcmp(tag, op->expect, tr_srtp_overhead(key->base.profile)) != 0)

@@ -14,7 +14,7 @@ enum { PLAIN_MAX = 2000, BUF = PLAIN_MAX + 300 };
 static const enum tr_srtp_profile profiles[4] = { TR_SRTP_AEAD_AES_128_GCM,
                                                   TR_SRTP_AEAD_AES_256_GCM,
                                                   TR_SRTP_AES128_CM_SHA1_80,
-                                                  TR_SRTP_AES128_CM_SHA1_80 };
+                                                  TR_SRTP_AES128_CM_SHA1_32 };
 
 struct contexts {
     struct tr_srtp *out;

@@ -16,7 +16,7 @@ static const uint32_t INDEX_MAX = (UINT32_C(1) << 31) - 1;
 /*= rfc7714#9.1: IV = (00 00 || SSRC || 00 00 || 0 || index) XOR salt */
 static void rtcp_iv(const struct srtp_key *key, uint32_t ssrc, uint32_t index, uint8_t iv[16])
 {
-    size_t shift = srtp_is_gcm(key->profile) ? 2 : 4;
+    size_t shift = tr_srtp_is_gcm(key->profile) ? 2 : 4;
 
     memset(iv, 0, 16);
     tr_put32(iv + shift, ssrc);
@@ -27,12 +27,12 @@ static void rtcp_iv(const struct srtp_key *key, uint32_t ssrc, uint32_t index, u
 
 static size_t word_offset(enum tr_srtp_profile profile, size_t n)
 {
-    return srtp_is_gcm(profile) ? n + tr_srtp_overhead(profile) : n;
+    return tr_srtp_is_gcm(profile) ? n + tr_srtp_overhead(profile) : n;
 }
 
 static size_t tag_offset(enum tr_srtp_profile profile, size_t n)
 {
-    return srtp_is_gcm(profile) ? n : n + WORD;
+    return tr_srtp_is_gcm(profile) ? n : n + WORD;
 }
 
 /* Fills in key, IV and what is authenticated. p: the protected packet, n: its header and text. */
@@ -42,7 +42,7 @@ static void rtcp_op(struct srtp_op *op, struct srtp_key *key, uint8_t aad[RTCP_H
     op->key = key;
     op->trail_len = 0;
     rtcp_iv(key, tr_get32(p + 4), word & INDEX_MAX, op->iv);
-    if (srtp_is_gcm(key->profile)) {
+    if (tr_srtp_is_gcm(key->profile)) {
         memcpy(aad, p, RTCP_HEADER);
         tr_put32(aad + RTCP_HEADER, word);
         op->aad = aad;

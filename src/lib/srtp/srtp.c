@@ -17,11 +17,16 @@ enum { RTP_HEADER = 12, RTP_VERSION = 2, RTP_PADDING_BIT = 0x20 };
 static struct srtp_key *session_key(struct tr_srtp *srtp, const struct tr_srtp_keys *master,
                                     enum srtp_label first)
 {
+    bool rtcp = first == SRTP_LABEL_RTCP_KEY;
+    /*= rfc5764#4.1.2: SRTP_AES128_CM_HMAC_SHA1_32 has an 80-bit tag for SRTCP */
+    enum tr_srtp_profile profile = rtcp && srtp->profile == TR_SRTP_AES128_CM_SHA1_32
+                                       ? TR_SRTP_AES128_CM_SHA1_80
+                                       : srtp->profile;
     struct srtp_session_keys keys;
     struct srtp_key *key = NULL;
 
-    if (srtp_derive(&keys, srtp->profile, master, first) == TR_OK)
-        key = srtp->engine->key_create(srtp->engine, srtp->profile, srtp->dir, &keys);
+    if (srtp_derive(&keys, profile, master, first) == TR_OK)
+        key = srtp->engine->key_create(srtp->engine, profile, srtp->dir, &keys);
     OPENSSL_cleanse(&keys, sizeof(keys));
     return key;
 }
@@ -31,8 +36,8 @@ struct tr_srtp *tr_srtp_create(struct tr_srtp_engine *engine, enum tr_srtp_profi
 {
     struct tr_srtp *srtp;
 
-    if (profile != TR_SRTP_AES128_CM_SHA1_80 && profile != TR_SRTP_AEAD_AES_128_GCM &&
-        profile != TR_SRTP_AEAD_AES_256_GCM)
+    if (!tr_srtp_is_gcm(profile) && profile != TR_SRTP_AES128_CM_SHA1_80 &&
+        profile != TR_SRTP_AES128_CM_SHA1_32)
         return NULL;
     srtp = tr_alloc(sizeof(*srtp));
     if (!srtp)
@@ -70,7 +75,7 @@ const struct tr_srtp_stats *tr_srtp_stats(const struct tr_srtp *srtp)
 /* Both put SSRC, rollover counter and sequence number in a row; they differ in where it starts. */
 static void rtp_iv(const struct srtp_key *key, uint32_t ssrc, uint64_t index, uint8_t iv[16])
 {
-    uint8_t *row = iv + (srtp_is_gcm(key->profile) ? 2 : 4);
+    uint8_t *row = iv + (tr_srtp_is_gcm(key->profile) ? 2 : 4);
     uint64_t halves[2], salt[2];
 
     memset(iv, 0, 16);
@@ -163,7 +168,7 @@ static void job_op(struct tr_srtp_job *job, struct srtp_op *op)
         op->src = text;
     }
     rtp_iv(op->key, tr_get32(job->out + 8), job->index, op->iv);
-    if (!srtp_is_gcm(op->key->profile)) {
+    if (!tr_srtp_is_gcm(op->key->profile)) {
         /*= rfc3711#4.2: M = Authenticated Portion || ROC; the tag is written over it later */
         tr_put32(text + n, (uint32_t)(job->index >> 16));
         op->aad_len += n + 4;
@@ -230,7 +235,7 @@ static enum tr_err open_rtp(struct tr_srtp *srtp, struct tr_slice in, size_t hdr
     op->expect = in.p + hdr_len + n;
     op->trail_len = 0;
     rtp_iv(op->key, tr_get32(in.p + 8), index, op->iv);
-    if (!srtp_is_gcm(srtp->profile)) {
+    if (!tr_srtp_is_gcm(srtp->profile)) {
         op->aad_len = hdr_len + n;
         tr_put32(op->trail, (uint32_t)(index >> 16));
         op->trail_len = 4;

@@ -1,4 +1,4 @@
-/* SRTP and SRTCP: RFC 3711 (AES_CM_128_HMAC_SHA1_80) and RFC 7714 (AEAD_AES_128/256_GCM).
+/* SRTP and SRTCP: RFC 3711 (AES_CM_128_HMAC_SHA1_80 and _32) and RFC 7714 (AEAD_AES_128/256_GCM).
  *
  * One context protects or opens one direction of one peer with one master key; it holds the state
  * of all SSRCs of that direction. The work is done by an engine, one a thread, that is either

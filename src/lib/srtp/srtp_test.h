@@ -10,12 +10,15 @@
 #include "srtp/srtp.h"
 #include "unit.h"
 
-static const enum tr_srtp_profile test_profiles[TR_SRTP_PROFILES] = { TR_SRTP_AEAD_AES_128_GCM,
-                                                                      TR_SRTP_AEAD_AES_256_GCM,
-                                                                      TR_SRTP_AES128_CM_SHA1_80 };
+enum { TEST_PROFILES = TR_SRTP_PROFILES + 1 };
+
+static const enum tr_srtp_profile test_profiles[TEST_PROFILES] = { TR_SRTP_AEAD_AES_128_GCM,
+                                                                   TR_SRTP_AEAD_AES_256_GCM,
+                                                                   TR_SRTP_AES128_CM_SHA1_80,
+                                                                   TR_SRTP_AES128_CM_SHA1_32 };
 
 #define FOR_EACH_PROFILE(p)                                                                        \
-    for (const enum tr_srtp_profile *p = test_profiles; p < test_profiles + TR_SRTP_PROFILES; p++)
+    for (const enum tr_srtp_profile *p = test_profiles; p < test_profiles + TEST_PROFILES; p++)
 
 /* Skips an engine that the CPU lacks. */
 #define FOR_EACH_ENGINE(e)                                                                         \

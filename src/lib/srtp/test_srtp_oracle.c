@@ -16,6 +16,9 @@ static void policy_of(enum tr_srtp_profile profile, srtp_crypto_policy_t *rtp,
     } else if (profile == TR_SRTP_AEAD_AES_256_GCM) {
         srtp_crypto_policy_set_aes_gcm_256_16_auth(rtp);
         srtp_crypto_policy_set_aes_gcm_256_16_auth(rtcp);
+    } else if (profile == TR_SRTP_AES128_CM_SHA1_32) {
+        srtp_crypto_policy_set_aes_cm_128_hmac_sha1_32(rtp);
+        srtp_crypto_policy_set_rtcp_default(rtcp);
     } else {
         srtp_crypto_policy_set_rtp_default(rtp);
         srtp_crypto_policy_set_rtcp_default(rtcp);

@@ -1,0 +1,50 @@
+/* How much one sender may deliver: a bucket of bytes that fills with time. Senders follow what they
+ * are told with some delay, and not all do at all: this is no congestion control, it keeps one of
+ * them from flooding those that listen to it. Inside of src/media only. */
+#ifndef TR_RATE_H
+#define TR_RATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/time.h"
+
+enum {
+    RATE_DEFAULT_BPS = 10000000,
+    RATE_TIMES = 4,
+    RATE_PACKET_BYTES = 200, /* what a packet costs besides its bytes: small ones are many */
+};
+
+struct rate { /* bytes: a second's worth at most, and what is left of it */
+    int64_t max, left;
+    tr_usec at;
+};
+
+static inline void rate_set(struct rate *r, uint32_t told_bps)
+{
+    r->max = (int64_t)(told_bps > RATE_DEFAULT_BPS ? told_bps : RATE_DEFAULT_BPS) / 8 * RATE_TIMES;
+}
+
+static inline void rate_init(struct rate *r, uint32_t told_bps, tr_usec now)
+{
+    rate_set(r, told_bps);
+    r->left = r->max;
+    r->at = now;
+}
+
+/* Counts a packet; false: it is too much. */
+static inline bool rate_take(struct rate *r, tr_usec now, size_t bytes)
+{
+    tr_usec since = tr_usec_min(now - r->at, TR_SECOND);
+    r->at = now;
+    r->left += r->max * since / TR_SECOND;
+    if (r->left > r->max)
+        r->left = r->max;
+    if (r->left <= 0)
+        return false;
+    r->left -= (int64_t)bytes + RATE_PACKET_BYTES;
+    return true;
+}
+
+#endif

@@ -1,0 +1,87 @@
+/* A socket of a group is bound to the group's address: bound to all addresses it would also get
+ * what is sent to the port otherwise, and to other groups that a program on this host joined. */
+#include "net/port.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "net/sockaddr.h"
+
+enum { KERNEL_BUFFER_BYTES = 1 << 20 };
+
+static bool is_group(const struct tr_addr *a)
+{
+    return tr_addr_is_v4(a) ? a->ip[12] >> 4 == 14 : a->ip[0] == 0xff;
+}
+
+static int join_v4(int fd, const struct tr_addr *group, unsigned iface)
+{
+    struct ip_mreqn req = { .imr_ifindex = (int)iface };
+    memcpy(&req.imr_multiaddr, group->ip + 12, 4);
+    return setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &req, sizeof req);
+}
+
+static int join_v6(int fd, const struct tr_addr *group, unsigned iface)
+{
+    struct ipv6_mreq req = { .ipv6mr_interface = iface };
+    memcpy(&req.ipv6mr_multiaddr, group->ip, 16);
+    return setsockopt(fd, IPPROTO_IPV6, IPV6_JOIN_GROUP, &req, sizeof req);
+}
+
+static bool join(int fd, const struct tr_port_conf *conf)
+{
+    int on = 1;
+    bool named = conf->iface && conf->iface[0];
+    unsigned iface = named ? if_nametoindex(conf->iface) : 0;
+    if ((named && iface == 0) || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0)
+        return false;
+    return (tr_addr_is_v4(&conf->group) ? join_v4(fd, &conf->group, iface)
+                                        : join_v6(fd, &conf->group, iface)) == 0;
+}
+
+static bool bind_to(int fd, const struct tr_addr *addr, struct tr_addr *local)
+{
+    struct sockaddr_storage ss;
+    socklen_t len = tr_sockaddr_put(&ss, addr);
+    if (bind(fd, (struct sockaddr *)&ss, len) != 0)
+        return false;
+    len = sizeof ss;
+    if (getsockname(fd, (struct sockaddr *)&ss, &len) != 0)
+        return false;
+    *local = tr_sockaddr_get(&ss);
+    return true;
+}
+
+enum tr_err tr_port_open(const struct tr_port_conf *conf, int *out, struct tr_addr *local)
+{
+    bool group = !tr_addr_is_any(&conf->group);
+    int bytes = KERNEL_BUFFER_BYTES;
+    struct tr_addr addr = group ? conf->group : conf->bind;
+    addr.port = conf->bind.port;
+    if (group && (!is_group(&addr) || tr_addr_is_v4(&addr) != tr_addr_is_v4(&conf->bind)))
+        return TR_ERR_INVAL;
+    int family = tr_addr_is_v4(&addr) ? AF_INET : AF_INET6;
+    int fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return TR_ERR_IO;
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
+    if ((group && !join(fd, conf)) || !bind_to(fd, &addr, local)) {
+        tr_port_close(fd);
+        return TR_ERR_IO;
+    }
+    *out = fd;
+    return TR_OK;
+}
+
+void tr_port_close(int fd)
+{
+    int saved = errno; /* the caller may want to say why */
+    if (fd >= 0)
+        close(fd);
+    errno = saved;
+}
