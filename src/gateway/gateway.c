@@ -155,6 +155,11 @@ struct tr_plugin *tr_gateway_plugin(const struct tr_gateway *gw, const char *pac
 
 /* --- time --- */
 
+static tr_usec plugin_next_timeout(const struct tr_plugin *plugin)
+{
+    return plugin->ops->next_timeout ? plugin->ops->next_timeout(plugin) : TR_NEVER;
+}
+
 void tr_gateway_timeout(struct tr_gateway *gw, tr_usec now)
 {
     struct tr_waiting *poll;
@@ -168,6 +173,11 @@ void tr_gateway_timeout(struct tr_gateway *gw, tr_usec now)
     while ((pending = TAILQ_FIRST(&gw->pending)) && pending->deadline <= now)
         tr_admin_answer(gw, pending, NULL, now);
     tr_session_expire(gw, now);
+    for (int i = 0; i < gw->plugin_count; i++) {
+        struct tr_plugin *plugin = gw->plugins[i];
+        if (plugin_next_timeout(plugin) <= now)
+            plugin->ops->timeout(plugin, now);
+    }
     tr_gateway_settle(gw, now);
 }
 
@@ -182,6 +192,8 @@ tr_usec tr_gateway_next_timeout(const struct tr_gateway *gw)
         next = tr_usec_min(next, TAILQ_FIRST(&gw->polls)->deadline);
     if (!TAILQ_EMPTY(&gw->pending))
         next = tr_usec_min(next, TAILQ_FIRST(&gw->pending)->deadline);
+    for (int i = 0; i < gw->plugin_count; i++)
+        next = tr_usec_min(next, plugin_next_timeout(gw->plugins[i]));
     return next;
 }
 

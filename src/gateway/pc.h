@@ -67,6 +67,11 @@ struct tr_pc_policy {
     enum tr_codec audio_codec; /* TR_CODEC_NONE: the best of the offer */
     enum tr_codec video_codec;
     const char *video_profile; /* fmtp profile text or NULL */
+    /* the codecs that are taken, best first; NULL: all that this build knows */
+    const enum tr_codec *audio, *video;
+    uint8_t audio_count, video_count;
+    uint32_t exts_off; /* header extensions that are not wanted: bits 1u << enum tr_ext */
+    bool recv_only;    /* this side sends nothing */
 };
 
 /* Answers an offer (first or renegotiation) from the server's own abilities. *jsep: {type, sdp},

@@ -179,6 +179,19 @@ static enum tr_err agree(struct tr_pc *pc, struct tr_pc_box *from, bool rid_lmh)
     return apply(pc);
 }
 
+/* Exactly these, or the one that is forced. */
+static uint8_t take_codecs(enum tr_codec out[TR_SDP_POLICY_MAX], const enum tr_codec *list,
+                           uint8_t count, enum tr_codec forced)
+{
+    if (forced != TR_CODEC_NONE) {
+        out[0] = forced;
+        return 1;
+    }
+    count = count < TR_SDP_POLICY_MAX ? count : TR_SDP_POLICY_MAX;
+    memcpy(out, list, count * sizeof *list);
+    return count;
+}
+
 static struct tr_sdp_policy policy_of(const struct tr_pc_policy *wish)
 {
     struct tr_sdp_policy policy = tr_sdp_policy_default();
@@ -187,6 +200,14 @@ static struct tr_sdp_policy policy_of(const struct tr_pc_policy *wish)
         policy.force_audio = wish->audio_codec;
         policy.force_video = wish->video_codec;
         policy.video_profile = wish->video_profile;
+        policy.exts &= ~wish->exts_off;
+        policy.recv_only = wish->recv_only;
+        if (wish->audio)
+            policy.audio_count =
+                take_codecs(policy.audio, wish->audio, wish->audio_count, wish->audio_codec);
+        if (wish->video)
+            policy.video_count =
+                take_codecs(policy.video, wish->video, wish->video_count, wish->video_codec);
     }
     return policy;
 }

@@ -78,6 +78,10 @@ struct tr_plugin_ops {
                      struct tr_handle *handle); /* plugin_specific; new ref */
     /* Admin API message_plugin: the answer (new reference). NULL: not supported. */
     json_t *(*admin)(struct tr_plugin *plugin, json_t *request, tr_usec now);
+    /* When the plugin has something to do (absolute; TR_NEVER), and what it does then; both NULL:
+     * never. */
+    tr_usec (*next_timeout)(const struct tr_plugin *plugin);
+    void (*timeout)(struct tr_plugin *plugin, tr_usec now);
     void (*destroy)(struct tr_plugin *plugin);
 };
 

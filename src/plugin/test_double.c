@@ -273,6 +273,15 @@ enum tr_err tr_recorder_track(struct tr_recorder *rec, tr_id recording, struct t
     return TR_OK;
 }
 
+void tr_recorder_untrack(struct tr_recorder *rec, tr_id recording, struct tr_media_end source)
+{
+    (void)rec, (void)source;
+    struct double_recording *r = recording_of(recording);
+    CHECK(r && r->live);
+    if (r)
+        r->untracked++;
+}
+
 void tr_recorder_stop(struct tr_recorder *rec, tr_id recording, tr_usec now)
 {
     (void)rec, (void)now;
@@ -511,11 +520,14 @@ static const char *member(const json_t *o, const char *name)
 static void put_data(struct phone *p, struct text *t, json_t *data)
 {
     const json_t *code = json_object_get(data, "error_code");
-    bool tagged = strcmp(member(data, "videocall"), "event") == 0 ||
-                  strcmp(member(data, "echotest"), "event") == 0;
+    static const char *const tags[] = { "videocall", "echotest", "videoroom" };
+    bool tagged = false;
+    for (int i = 0; i < 3; i++) {
+        tagged = tagged || member(data, tags[i])[0];
+        if (strcmp(member(data, tags[i]), "event") == 0)
+            json_object_del(data, tags[i]);
+    }
     CHECK(tagged);
-    json_object_del(data, "videocall");
-    json_object_del(data, "echotest");
     if (code) {
         put(t, "error %d", (int)json_integer_value(code));
         snprintf(p->error, sizeof p->error, "%s", member(data, "error"));
@@ -542,9 +554,11 @@ static void put_message(struct phone *p, struct text *t, const json_t *m)
 {
     const char *kind = member(m, "janus");
     put(t, "%s", t->n ? "; " : "");
-    if (strcmp(kind, "event") == 0) {
-        put(t, "%s", json_object_get(m, "transaction") ? "#t " : "");
-        put_data(p, t, json_object_get(json_object_get(m, "plugindata"), "data"));
+    json_t *plugindata = json_object_get(m, "plugindata");
+    if (plugindata) {
+        bool event = strcmp(kind, "event") == 0;
+        put(t, "%s", !event ? "success " : json_object_get(m, "transaction") ? "#t " : "");
+        put_data(p, t, json_object_get(plugindata, "data"));
         put_jsep(p, t, json_object_get(m, "jsep"));
     } else if (strcmp(kind, "error") == 0) {
         put(t, "API error %d",

@@ -43,7 +43,7 @@ struct double_recording {
     tr_id id;
     bool live;
     char plugin[64], name[256];
-    int tracks;
+    int tracks, untracked;
     struct tr_meta last; /* of the last track */
 };
 

@@ -205,19 +205,32 @@ tr_id tr_recorder_start_new(struct tr_recorder *rec, const char *plugin, const c
     return id;
 }
 
-/* The track that an m-line has; one whose codec has changed since is let go. */
-static bool has_track(struct tr_recorder *rec, struct recording *r, struct tr_media_end source,
-                      const struct tr_meta *meta)
+/* The track that takes packets of this end; NULL: none. */
+static struct track *find_track(struct recording *r, struct tr_media_end source)
 {
     for (int i = 0; i < r->track_count; i++) {
         struct track *t = &r->tracks[i];
-        if (!t->route || t->source.peer != source.peer || t->source.mline != source.mline)
-            continue;
-        if (t->pt == meta->pt && strcmp(t->codec, meta->codec) == 0)
-            return true;
-        tr_media_route_remove(rec->media, t->route);
-        t->route = 0;
+        if (t->route && t->source.peer == source.peer && t->source.mline == source.mline)
+            return t;
     }
+    return NULL;
+}
+
+static void let_go(struct tr_recorder *rec, struct track *t)
+{
+    tr_media_route_remove(rec->media, t->route);
+    t->route = 0;
+}
+
+/* Whether an m-line has a track; one whose codec has changed since is let go. */
+static bool has_track(struct tr_recorder *rec, struct recording *r, struct tr_media_end source,
+                      const struct tr_meta *meta)
+{
+    struct track *t = find_track(r, source);
+    if (t && t->pt == meta->pt && strcmp(t->codec, meta->codec) == 0)
+        return true;
+    if (t)
+        let_go(rec, t);
     return false;
 }
 
@@ -244,6 +257,14 @@ enum tr_err tr_recorder_track(struct tr_recorder *rec, tr_id id, struct tr_media
     snprintf(t->codec, sizeof t->codec, "%s", meta->codec);
     t->route = tr_media_tap_route(rec->media, source, r->tap, number);
     return t->route ? TR_OK : TR_ERR_NOMEM;
+}
+
+void tr_recorder_untrack(struct tr_recorder *rec, tr_id id, struct tr_media_end source)
+{
+    struct recording *r = tr_idtab_get(rec->recordings, id);
+    struct track *t = r ? find_track(r, source) : NULL;
+    if (t)
+        let_go(rec, t);
 }
 
 static void close_released(struct tr_recorder *rec, struct recording *r)

@@ -73,6 +73,8 @@ tr_id tr_recorder_start_new(struct tr_recorder *rec, const char *plugin, const c
 TR_MUST_USE enum tr_err tr_recorder_track(struct tr_recorder *rec, tr_id recording,
                                           struct tr_media_end source, const struct tr_meta *meta,
                                           tr_usec now);
+/* That end is not recorded any more; stale is fine. */
+void tr_recorder_untrack(struct tr_recorder *rec, tr_id recording, struct tr_media_end source);
 void tr_recorder_stop(struct tr_recorder *rec, tr_id recording, tr_usec now); /* stale is fine */
 
 /* Progress of children, retries, clean-up of old originals; the control loop calls it when due. */

@@ -69,6 +69,12 @@ struct tr_config { /* texts are never NULL; "" is "not set" */
         bool gso;
     } media;
     struct {
+        char *admin_key;
+        bool lock_rtp_forward, string_ids, demo_room;
+        struct tr_config_list rooms; /* JSON */
+        int64_t rooms_max, participants_max;
+    } videoroom;
+    struct {
         bool calls;             /* record every call of the support desk */
         char *dir;              /* "": data_dir/recordings */
         int64_t keep_originals; /* hours */

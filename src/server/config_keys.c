@@ -67,6 +67,7 @@ const struct tr_config_section tr_config_sections[] = {
     { "admin", "The Admin API (HTTP, and WebSocket sub-protocol janus-admin-protocol)." },
     { "api", "Who may use the Janus API, and its limits." },
     { "media", "WebRTC media: one UDP port for everything." },
+    { "videoroom", "Video rooms." },
     { "recording", "Recording of calls, and the files that are made of them." },
     { "recording.render", "The program that makes files of recordings." },
     { "web", "The web pages." },
@@ -140,6 +141,18 @@ const struct tr_config_key tr_config_keys[] = {
          "SRTP profiles, best first."),
     NUMBER(media, packets_max, "65536", 1024, 16777216, "Packets that a worker may hold."),
     FLAG(media, gso, "true", "Send runs of packets in one call (UDP_SEGMENT) where possible."),
+
+    TEXT(videoroom, admin_key, "", NULL,
+         "Required to create rooms, and to see private ones in lists; empty: anybody may create."),
+    FLAG(videoroom, lock_rtp_forward, "false", "rtp_forward and the like require admin_key, too."),
+    FLAG(videoroom, string_ids, "false", "Ids of rooms and users are strings, not integers."),
+    FLAG(videoroom, demo_room, "true", "Have a room 1234, which the demo pages use."),
+    LIST(videoroom, rooms, "", NULL, NULL,
+         "Rooms that are there from the start: bodies of create requests as JSON, such as "
+         "'{\"room\": 5678, \"description\": \"Team\", \"publishers\": 10}'."),
+    NUMBER(videoroom, rooms_max, "10000", 1, 1000000, "Rooms at the same time."),
+    NUMBER(videoroom, participants_max, "10000", 1, 1000000,
+           "People that one room may hold as publishers, and as many as subscribers."),
 
     FLAG(recording, calls, "true", "Record every call of the support desk."),
     TEXT(recording, dir, "", NULL, "Folder of the recordings; empty: data_dir/recordings."),

@@ -32,6 +32,7 @@
 #include "net/random.h"
 #include "plugin/echotest.h"
 #include "plugin/videocall.h"
+#include "plugin/videoroom/videoroom.h"
 #include "record/recorder.h"
 #include "server/config.h"
 #include "server/version.h"
@@ -336,6 +337,34 @@ static enum tr_err add_plugin(struct tr_server *s, struct tr_plugin *plugin, con
     return err == TR_OK ? TR_OK : fail(why, err, "a plugin cannot be started", tr_err_str(err));
 }
 
+static void complain(void *arg, const char *room, const char *reason)
+{
+    tr_log(TR_LOG_ERROR, "videoroom", "a room cannot be made room=\"%s\" why=\"%s\"", room, reason);
+}
+
+static struct tr_plugin *make_videoroom(struct tr_server *s)
+{
+    const struct tr_config *c = s->config;
+    const struct tr_videoroom_conf conf = {
+        .rng = &s->rng,
+        .recorder = s->recorder,
+        .db = s->db,
+        .unix_us = unix_at,
+        .complain = complain,
+        .arg = s,
+        .token_secret = c->api.token_auth_secret,
+        .admin_key = c->videoroom.admin_key,
+        .lock_rtp_forward = c->videoroom.lock_rtp_forward,
+        .string_ids = c->videoroom.string_ids,
+        .demo_room = c->videoroom.demo_room,
+        .rooms = (const char *const *)c->videoroom.rooms.items,
+        .room_count = c->videoroom.rooms.count,
+        .rooms_max = (uint32_t)c->videoroom.rooms_max,
+        .participants_max = (uint32_t)c->videoroom.participants_max,
+    };
+    return tr_videoroom_create(&conf, tr_clock_now());
+}
+
 /* --- the loop --- */
 
 static void media_events(struct tr_server *s, tr_usec now)
@@ -488,6 +517,8 @@ enum tr_err tr_server_create(struct tr_server **out, const struct tr_config *con
         err = add_plugin(s, tr_echotest_create(s->recorder), why);
     if (err == TR_OK)
         err = add_plugin(s, tr_videocall_create(tr_contact_observer(s->contact), s->recorder), why);
+    if (err == TR_OK)
+        err = add_plugin(s, make_videoroom(s), why);
     if (err != TR_OK) {
         tr_server_destroy(s);
         return err;

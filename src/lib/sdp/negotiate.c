@@ -360,6 +360,8 @@ static void answer_rtp(struct build *b, struct tr_sdp_media *m, const struct tr_
             add_codec(b, m, aux);
     }
     m->dir = mirror(offer->dir);
+    if (b->policy->recv_only)
+        m->dir &= TR_SDP_RECV;
     finish_rtp(b, m, offer);
 }
 

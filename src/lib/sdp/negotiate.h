@@ -32,6 +32,7 @@ struct tr_sdp_policy {
     const char *video_profile; /* "42e01f" (H.264), "2" (VP9): tried first; NULL: no wish */
     uint32_t exts;             /* header extensions understood: bits 1u << enum tr_ext */
     bool rtx;
+    bool recv_only; /* answers: nothing is sent, whatever the offer would take */
     bool simulcast; /* answer offered rid and SSRC simulcast */
     bool data;      /* answer data channels; otherwise they are rejected */
 };

@@ -44,7 +44,8 @@ TAILQ_HEAD(tr_vr_subscribers, tr_vr_subscriber);
 
 struct tr_vr { /* the plugin */
     struct tr_plugin plugin;
-    struct tr_videoroom_conf conf;
+    struct tr_videoroom_conf conf; /* its texts are the two below */
+    char *token_secret, *admin_key;
     struct tr_map *rooms;
     struct tr_heap timers; /* rooms with fir_freq */
 };
@@ -93,6 +94,7 @@ struct tr_vr_publisher {
     uint32_t bitrate;        /* its wish; 0: the room's */
     bool record;             /* its wish */
     bool recorded;           /* is part of the room's recording */
+    uint16_t participant;    /* ... under this number */
     char *filename;          /* its wish for the recording's name; NULL: none */
     struct tr_vr_stream *streams[TR_PC_MLINES_MAX]; /* [mindex] */
     int stream_count;

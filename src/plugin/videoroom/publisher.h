@@ -8,27 +8,36 @@
 struct tr_vr_error;
 
 /* Adds one to the room. session NULL: a dummy or a remote one. id none: a random one. NULL with
- * error 436 (the id is taken) or 499 (the room is full, memory). */
+ * error 436 (the id is taken), 432 (the room is full), 499 (memory). */
 struct tr_vr_publisher *tr_vr_publisher_add(struct tr_vr_room *room, struct tr_vr_session *session,
                                             const struct tr_vr_id *id, struct tr_vr_error *e);
-/* Its media is gone: streams end, the others are told "unpublished". It stays in the room. */
-void tr_vr_publisher_down(struct tr_vr_publisher *publisher, tr_usec now);
-/* It leaves: the others are told, subscribers lose it, it is freed; its session is nobody again. */
-void tr_vr_publisher_leave(struct tr_vr_publisher *publisher, tr_usec now);
-/* The same without a word to the others. */
-void tr_vr_publisher_remove(struct tr_vr_publisher *publisher, tr_usec now);
+/* How many of the room publish, beside dummies. */
+uint32_t tr_vr_publishing(const struct tr_vr_room *room);
 /* Media can flow: the others hear of its streams. */
 void tr_vr_publisher_up(struct tr_vr_publisher *publisher, tr_usec now);
+/* The others hear of its streams, which have changed. */
+void tr_vr_publisher_announce(const struct tr_vr_publisher *publisher);
+/* Its media is gone: streams end, the others are told "unpublished". It stays in the room. */
+void tr_vr_publisher_down(struct tr_vr_publisher *publisher, tr_usec now);
+/* It leaves; how: what the others are told ("leaving", "kicked"), NULL: nothing. Subscribers lose
+ * it, it is freed, its session is nobody again. Its PeerConnection is the caller's to close. */
+void tr_vr_publisher_leave(struct tr_vr_publisher *publisher, const char *how, tr_usec now);
+/* Tells the media engine how much it may send. */
+void tr_vr_publisher_bound(const struct tr_vr_publisher *publisher);
+/* Asks for key frames of its video; mid NULL: of all streams. */
+void tr_vr_publisher_keyframe(const struct tr_vr_publisher *publisher, const char *mid);
 void tr_vr_publisher_slow_link(const struct tr_vr_publisher *publisher);
 json_t *tr_vr_publisher_query(const struct tr_vr_publisher *publisher);
-/* Tells the others of its streams, which are new or changed. */
-void tr_vr_publisher_announce(const struct tr_vr_publisher *publisher);
 
 /* --- its streams (streams.c) --- */
 
 /* After a negotiation: a stream for every m-line, with the facts that were agreed. offer: what the
- * client wrote. NOMEM leaves streams out. */
-void tr_vr_streams_follow(struct tr_vr_publisher *publisher, const struct tr_sdp *offer);
+ * client wrote. NOMEM leaves the rest of the streams out. */
+TR_MUST_USE enum tr_err tr_vr_streams_follow(struct tr_vr_publisher *publisher,
+                                             const struct tr_sdp *offer);
+/* Adds a stream behind the others; NULL when memory is out or there are TR_PC_MLINES_MAX. */
+struct tr_vr_stream *tr_vr_stream_add(struct tr_vr_publisher *publisher, enum tr_sdp_kind kind,
+                                      const char *mid);
 void tr_vr_streams_free(struct tr_vr_publisher *publisher); /* links are gone already */
 
 #endif

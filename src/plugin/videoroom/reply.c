@@ -180,14 +180,6 @@ static json_t *stream_json(const struct tr_vr_stream *s)
     return o;
 }
 
-json_t *tr_vr_streams_json(const struct tr_vr_publisher *publisher)
-{
-    json_t *list = json_array();
-    for (int i = 0; i < publisher->stream_count; i++)
-        json_array_append_new(list, stream_json(publisher->streams[i]));
-    return list;
-}
-
 void tr_vr_add_names(json_t *object, const struct tr_vr_publisher *publisher)
 {
     add_text(object, "display", publisher->display);
@@ -208,14 +200,22 @@ static void add_legacy_codecs(json_t *object, const struct tr_vr_publisher *publ
     }
 }
 
+void tr_vr_add_streams(json_t *object, const struct tr_vr_publisher *publisher)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < publisher->stream_count; i++)
+        json_array_append_new(list, stream_json(publisher->streams[i]));
+    json_object_set_new(object, "streams", list);
+    add_legacy_codecs(object, publisher);
+}
+
 json_t *tr_vr_publisher_json(const struct tr_vr_publisher *publisher)
 {
     json_t *o = json_pack("{s:o}", "id", tr_vr_id_json(&publisher->id));
     bool tells = false, talking = false;
     tr_vr_add_names(o, publisher);
     add_flag(o, "dummy", publisher->dummy);
-    json_object_set_new(o, "streams", tr_vr_streams_json(publisher));
-    add_legacy_codecs(o, publisher);
+    tr_vr_add_streams(o, publisher);
     for (int i = 0; i < publisher->stream_count; i++) {
         tells = tells || tells_talking(publisher->streams[i]);
         talking = talking || publisher->streams[i]->talking;

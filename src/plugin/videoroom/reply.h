@@ -60,7 +60,8 @@ const char *tr_vr_id_text(const struct tr_vr_id *id, char out[TR_VR_ID_TEXT]); /
 json_t *tr_vr_data(const char *kind, const struct tr_vr_room *room);
 /* What others see of a publisher: id, display, metadata, streams ... */
 json_t *tr_vr_publisher_json(const struct tr_vr_publisher *publisher);
-json_t *tr_vr_streams_json(const struct tr_vr_publisher *publisher);
+/* Adds "streams", and "audio_codec" and "video_codec" of the single-feed form. */
+void tr_vr_add_streams(json_t *object, const struct tr_vr_publisher *publisher);
 /* Adds display and metadata where there are some. */
 void tr_vr_add_names(json_t *object, const struct tr_vr_publisher *publisher);
 const char *tr_vr_kind_name(enum tr_sdp_kind kind); /* "audio", "video", "data" */

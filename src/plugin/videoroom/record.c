@@ -1,0 +1,93 @@
+/* Who is recorded follows from the publishers' flags, which "create", "configure" and
+ * "enable_recording" set. Each stay of a publisher is a participant of its own: who comes back with
+ * other devices has other tracks.
+ *
+ * Output as .mjr files (rec_dir, filename) hangs on the same three points: a publisher starts, it
+ * ends, or the room stops. */
+#include "plugin/videoroom/record.h"
+
+#include "plugin/side_record.h"
+#include "plugin/videoroom/reply.h"
+#include "record/recorder.h"
+
+static bool wanted(const struct tr_vr_publisher *p)
+{
+    return p->record && p->up && p->session;
+}
+
+static bool start(struct tr_vr_room *room, const char *name, tr_usec now)
+{
+    if (!room->recording) {
+        room->recorded = 0;
+        room->recording =
+            tr_recorder_start_new(room->vr->conf.recorder, TR_VR_PACKAGE,
+                                  name && name[0] ? name : room->conf.description, now);
+    }
+    return room->recording != 0;
+}
+
+static void add(struct tr_vr_publisher *p, tr_usec now)
+{
+    struct tr_vr_room *room = p->room;
+    char text[TR_VR_ID_TEXT];
+    if (!start(room, p->filename, now)) {
+        p->record = false; /* its row says why; not to be tried at every step */
+        return;
+    }
+    if (!p->recorded)
+        p->participant = room->recorded++;
+    p->recorded = true;
+    tr_record_handle(room->vr->conf.recorder, room->recording, p->session->handle, p->participant,
+                     p->display ? p->display : tr_vr_id_text(&p->id, text), "publisher", now);
+}
+
+static bool anybody(const struct tr_vr_room *room)
+{
+    const struct tr_vr_publisher *p;
+    TAILQ_FOREACH(p, &room->publishers, of_room)
+    {
+        if (p->recorded)
+            return true;
+    }
+    return false;
+}
+
+void tr_vr_record_leave(struct tr_vr_publisher *p, tr_usec now)
+{
+    struct tr_vr_room *room = p->room;
+    if (!p->recorded)
+        return;
+    p->recorded = false;
+    for (int i = 0; i < p->stream_count; i++)
+        tr_recorder_untrack(room->vr->conf.recorder, room->recording, p->streams[i]->end);
+    if (!anybody(room))
+        tr_vr_record_stop(room, now);
+}
+
+void tr_vr_record_update(struct tr_vr_publisher *p, tr_usec now)
+{
+    if (!p->room->vr->conf.recorder)
+        return;
+    if (wanted(p))
+        add(p, now);
+    else
+        tr_vr_record_leave(p, now);
+}
+
+void tr_vr_record_stop(struct tr_vr_room *room, tr_usec now)
+{
+    if (room->recording)
+        tr_recorder_stop(room->vr->conf.recorder, room->recording, now);
+    room->recording = 0;
+}
+
+void tr_vr_record_all(struct tr_vr_room *room, bool on, tr_usec now)
+{
+    struct tr_vr_publisher *p;
+    room->conf.record = on;
+    TAILQ_FOREACH(p, &room->publishers, of_room)
+    {
+        p->record = on;
+        tr_vr_record_update(p, now);
+    }
+}
