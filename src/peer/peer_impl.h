@@ -47,6 +47,7 @@ struct tr_peer {
     bool remote_set;
     bool selected;
     bool up_told, down_told, closing;
+    bool proven; /* an authentic packet has come */
     const char *down_reason;
     tr_usec created_us, connected_us;
 
@@ -71,6 +72,15 @@ struct tr_peer {
     uint8_t rtcp_buf[TR_PEER_PACKET_MAX];
     int poll_mline; /* where the event scan goes on */
 };
+
+/* An authentic packet: the client has the keys, so its handshake is over, and so is ours. */
+static inline void peer_proven(struct tr_peer *peer)
+{
+    if (peer->proven)
+        return;
+    peer->proven = true;
+    tr_dtls_rest(peer->dtls);
+}
 
 void peer_drop(struct tr_peer *peer, enum tr_drop why);
 void peer_fail(struct tr_peer *peer, const char *reason);

@@ -145,6 +145,7 @@ void peer_rtcp_input(struct tr_peer *peer, tr_usec now, struct tr_slice datagram
                                                : TR_DROP_RTCP_BAD);
         return;
     }
+    peer_proven(peer);
     struct tr_rd it;
     struct tr_rtcp_pkt pkt;
     if (tr_rtcp_iter_init(&it, tr_slice(plain, n)) != TR_OK) {

@@ -416,6 +416,7 @@ enum tr_err tr_peer_rtp(struct tr_peer *peer, tr_usec now, struct tr_slice datag
     enum tr_err err = open_stream(peer, &rtp, datagram, pkt, &payload, &index, &stream);
     if (err != TR_OK)
         return err;
+    peer_proven(peer);
     peer->packets_in++;
     peer->bytes_in += datagram.n;
     struct peer_stream *s = &peer->streams[stream];

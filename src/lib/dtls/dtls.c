@@ -98,6 +98,14 @@ struct tr_dtls *tr_dtls_create(const struct tr_dtls_conf *conf)
     return dtls;
 }
 
+static void rest_free(struct tr_dtls *dtls)
+{
+    if (dtls->rest)
+        OPENSSL_cleanse(dtls->rest, sizeof(*dtls->rest));
+    tr_free(dtls->rest);
+    dtls->rest = NULL;
+}
+
 void tr_dtls_destroy(struct tr_dtls *dtls)
 {
     if (!dtls)
@@ -105,13 +113,15 @@ void tr_dtls_destroy(struct tr_dtls *dtls)
     SSL_free(dtls->ssl);
     dtls_queue_deinit(&dtls->out);
     dtls_queue_deinit(&dtls->data);
+    rest_free(dtls);
     OPENSSL_cleanse(dtls, sizeof(*dtls));
     tr_free(dtls);
 }
 
 static void check(const struct tr_dtls *dtls)
 {
-    TR_ASSERT((dtls->ssl == NULL) == (dtls->state == DTLS_CLOSED));
+    TR_ASSERT((!dtls->ssl && !dtls->rest) == (dtls->state == DTLS_CLOSED));
+    TR_ASSERT(!dtls->rest || (!dtls->ssl && dtls->state == DTLS_CONNECTED));
     TR_ASSERT(dtls->retransmit_at == TR_NEVER || dtls->state == DTLS_HANDSHAKING);
     TR_ASSERT(dtls->give_up_at == TR_NEVER || dtls->state == DTLS_HANDSHAKING);
     TR_ASSERT(dtls->incoming.n == 0);
@@ -128,6 +138,7 @@ static void closed(struct tr_dtls *dtls, enum tr_dtls_reason reason)
 {
     SSL_free(dtls->ssl);
     dtls->ssl = NULL;
+    rest_free(dtls);
     dtls->state = DTLS_CLOSED;
     dtls->give_up_at = TR_NEVER;
     dtls->retransmit_at = TR_NEVER;
@@ -215,8 +226,83 @@ static bool buffers_begin(struct tr_dtls *dtls)
 
 static void buffers_end(struct tr_dtls *dtls)
 {
-    if (dtls->state == DTLS_CONNECTED)
+    if (dtls->state == DTLS_CONNECTED && dtls->ssl)
         SSL_free_buffers(dtls->ssl);
+}
+
+/* --- without OpenSSL (rest.h) --- */
+
+void tr_dtls_rest(struct tr_dtls *dtls)
+{
+    uint8_t last[64];
+    struct tr_slice queued = tr_slice(NULL, 0);
+
+    if (dtls->state != DTLS_CONNECTED || dtls->rest || dtls->keeps_ssl)
+        return;
+    dtls->keeps_ssl = true; /* unless all goes well */
+    dtls->rest = tr_alloc(sizeof(*dtls->rest));
+    if (!dtls->rest || !buffers_begin(dtls)) {
+        rest_free(dtls);
+        return;
+    }
+    ERR_clear_error();
+    dtls->capture = (struct tr_buf){ last, sizeof(last) };
+    dtls->captured = 0;
+    SSL_shutdown(dtls->ssl);
+    dtls->capture = (struct tr_buf){ 0 };
+    queued = tr_slice(last, dtls->captured);
+    enum tr_err err = dtls_rest_init(dtls->rest, dtls->ssl, dtls->role, queued);
+    if (err != TR_OK) { /* back: the SSL may still write, but for its flag it is as it was */
+        rest_free(dtls);
+        SSL_set_shutdown(dtls->ssl, 0);
+        buffers_end(dtls);
+        return;
+    }
+    SSL_free(dtls->ssl);
+    dtls->ssl = NULL;
+    dtls->next_timeout = NULL;
+}
+
+static enum tr_err rest_send(struct tr_dtls *dtls, uint8_t type, struct tr_slice text)
+{
+    uint8_t record[TR_DTLS_MTU];
+    size_t n = dtls_rest_seal(dtls->rest, type, text, (struct tr_buf){ record, sizeof(record) });
+
+    if (n == 0)
+        return TR_ERR_NOMEM;
+    enum tr_err err = dtls_queue_push(&dtls->out, tr_slice(record, n));
+    if (err != TR_OK)
+        dtls->filter.stats.queue_full++;
+    return err;
+}
+
+static void rest_close_notify(struct tr_dtls *dtls)
+{
+    static const uint8_t close_notify[] = { ALERT_WARNING, ALERT_CLOSE_NOTIFY };
+    (void)!rest_send(dtls, DTLS_ALERT, tr_slice(close_notify, sizeof(close_notify)));
+}
+
+static void rest_record(struct tr_dtls *dtls, struct tr_slice record)
+{
+    uint8_t text[TR_DTLS_DATAGRAM_MAX], type = record.p[0];
+    size_t n;
+
+    if (type != DTLS_APPLICATION_DATA && type != DTLS_ALERT) {
+        dtls->filter.stats.unexpected++;
+        return;
+    }
+    if (dtls_rest_open(dtls->rest, record, (struct tr_buf){ text, sizeof(text) }, &n) != TR_OK) {
+        dtls->filter.stats.malformed++;
+        return;
+    }
+    if (type == DTLS_APPLICATION_DATA) {
+        if (n > 0 && dtls_queue_push(&dtls->data, tr_slice(text, n)) != TR_OK)
+            dtls->filter.stats.queue_full++;
+    } else if (n == 2 && (text[0] == ALERT_FATAL || text[1] == ALERT_CLOSE_NOTIFY)) {
+        if (text[1] == ALERT_CLOSE_NOTIFY)
+            rest_close_notify(dtls);
+        closed(dtls, TR_DTLS_REASON_ALERT);
+    }
 }
 
 static void read_data(struct tr_dtls *dtls)
@@ -298,7 +384,10 @@ enum tr_err tr_dtls_input(struct tr_dtls *dtls, tr_usec now, struct tr_slice dat
             dtls->filter.stats.limited++;
             break;
         }
-        if (dtls_filter_record(&dtls->filter, now, record) && buffers_begin(dtls))
+        bool passes = dtls_filter_record(&dtls->filter, now, record);
+        if (passes && dtls->rest)
+            rest_record(dtls, record);
+        else if (passes && buffers_begin(dtls))
             input_record(dtls, record);
         else if (dtls->state == DTLS_HANDSHAKING && dtls_filter_spent(&dtls->filter))
             closed(dtls, TR_DTLS_REASON_LIMIT);
@@ -366,6 +455,8 @@ enum tr_err tr_dtls_send(struct tr_dtls *dtls, struct tr_slice data)
         return TR_ERR_LIMIT;
     uint64_t full = dtls->filter.stats.queue_full;
     dtls->packing = false;
+    if (dtls->rest)
+        return rest_send(dtls, DTLS_APPLICATION_DATA, data);
     ERR_clear_error();
     if (!buffers_begin(dtls))
         return TR_ERR_NOMEM;
@@ -382,7 +473,9 @@ void tr_dtls_close(struct tr_dtls *dtls)
         return;
     dtls->packing = false;
     ERR_clear_error();
-    if (dtls->state == DTLS_CONNECTED && buffers_begin(dtls))
+    if (dtls->rest)
+        rest_close_notify(dtls);
+    else if (dtls->state == DTLS_CONNECTED && buffers_begin(dtls))
         SSL_shutdown(dtls->ssl);
     closed(dtls, TR_DTLS_REASON_LOCAL);
     check(dtls);
@@ -395,7 +488,9 @@ bool tr_dtls_is_connected(const struct tr_dtls *dtls)
 
 const char *tr_dtls_cipher(const struct tr_dtls *dtls)
 {
-    return dtls->state == DTLS_CONNECTED && dtls->ssl ? SSL_get_cipher_name(dtls->ssl) : "";
+    if (dtls->rest)
+        return dtls->rest->name;
+    return dtls->state == DTLS_CONNECTED ? SSL_get_cipher_name(dtls->ssl) : "";
 }
 
 const struct tr_dtls_stats *tr_dtls_stats(const struct tr_dtls *dtls)

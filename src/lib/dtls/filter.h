@@ -18,6 +18,8 @@ enum dtls_type { /* RFC 5246 section 6.2.1, RFC 6520, RFC 9146 */
                  DTLS_CID = 25
 };
 
+enum dtls_alert { ALERT_WARNING = 1, ALERT_FATAL = 2, ALERT_CLOSE_NOTIFY = 0 };
+
 struct dtls_filter {
     enum tr_dtls_role role;
     unsigned epoch;        /* that the peer's next record may have; kept current by the owner */

@@ -8,6 +8,7 @@
 #include "dtls/dtls.h"
 #include "dtls/filter.h"
 #include "dtls/queue.h"
+#include "dtls/rest.h"
 
 struct tr_dtls_cert {
     EVP_PKEY *key;
@@ -29,7 +30,11 @@ struct tr_dtls {
     struct tr_dtls_fingerprint remote;
     enum tr_srtp_profile profiles[TR_SRTP_PROFILES];
     struct dtls_filter filter;
-    SSL *ssl; /* NULL once closed */
+    SSL *ssl;               /* NULL once closed, or at rest */
+    struct dtls_rest *rest; /* NULL: not at rest */
+    bool keeps_ssl;         /* rest was tried and is not possible */
+    struct tr_buf capture;  /* where OpenSSL's records go in place of the queue, while set */
+    size_t captured;
     unsigned restarts;
 
     struct tr_slice

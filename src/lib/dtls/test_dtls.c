@@ -68,6 +68,89 @@ TEST(dtls_connects_and_talks)
     id_destroy(&client);
 }
 
+/* Which ends are at rest makes no difference that can be seen. */
+TEST(dtls_at_rest_talks_and_closes)
+{
+    struct id server = id_create(), client = id_create();
+
+    for (int resting = 1; resting < 8; resting++) { /* bits: server, client; who closes */
+        struct net net;
+        net_init(&net, (uint64_t)resting);
+        connect_ends(&net, &server, &client);
+        net_run(&net, 2 * TR_SECOND);
+        check_connected(&net);
+        CHECK_INT(tr_dtls_send(net.a.dtls, tr_slice("before ", 7)), TR_OK);
+        CHECK_INT(tr_dtls_send(net.b.dtls, tr_slice("before ", 7)), TR_OK);
+        for (int twice = 0; twice < 2; twice++) {
+            if (resting & 1)
+                tr_dtls_rest(net.a.dtls);
+            if (resting & 2)
+                tr_dtls_rest(net.b.dtls);
+        }
+        CHECK((net.a.dtls->ssl == NULL) == (resting & 1));
+        CHECK(strstr(tr_dtls_cipher(net.a.dtls), "GCM") != NULL);
+        CHECK(tr_dtls_is_connected(net.a.dtls) && tr_dtls_is_connected(net.b.dtls));
+        for (int i = 0; i < 3; i++) {
+            CHECK_INT(tr_dtls_send(net.a.dtls, tr_slice("a", 1)), TR_OK);
+            CHECK_INT(tr_dtls_send(net.b.dtls, tr_slice("b", 1)), TR_OK);
+        }
+        CHECK_INT(tr_dtls_send(net.b.dtls, tr_slice(net.flying, TR_DTLS_DATA_MAX)), TR_OK);
+        CHECK_INT(tr_dtls_send(net.b.dtls, tr_slice(net.flying, TR_DTLS_DATA_MAX + 1)),
+                  TR_ERR_LIMIT);
+        net_poll(&net);
+        net_run(&net, 3 * TR_SECOND);
+        CHECK(net.b.data_n == 10 && memcmp(net.b.data, "before aaa", 10) == 0);
+        CHECK(net.a.data_n == 10 + TR_DTLS_DATA_MAX && memcmp(net.a.data, "before bbb", 10) == 0);
+        struct end *closer = resting & 4 ? &net.a : &net.b;
+        struct end *other = resting & 4 ? &net.b : &net.a;
+        tr_dtls_close(closer->dtls);
+        net_poll(&net);
+        net_run(&net, 4 * TR_SECOND);
+        CHECK_INT(closer->reason, TR_DTLS_REASON_LOCAL);
+        CHECK_INT(other->reason, TR_DTLS_REASON_ALERT);
+        net_deinit(&net);
+    }
+    id_destroy(&server);
+    id_destroy(&client);
+}
+
+/* Forged, repeated and broken records at rest change nothing. */
+TEST(dtls_at_rest_is_not_fooled)
+{
+    struct id server = id_create(), client = id_create();
+    struct tr_dtls_out out;
+    struct net net;
+
+    net_init(&net, 1);
+    connect_ends(&net, &server, &client);
+    net_run(&net, 2 * TR_SECOND);
+    tr_dtls_rest(net.a.dtls);
+    tr_dtls_rest(net.b.dtls);
+    CHECK_INT(tr_dtls_send(net.b.dtls, tr_slice("once", 4)), TR_OK);
+    tr_dtls_poll(net.b.dtls, &out);
+    if (CHECK(out.kind == TR_DTLS_SEND)) {
+        uint8_t record[64], broken[64];
+        size_t n = out.data.n;
+        memcpy(record, out.data.p, n);
+        for (size_t i = 0; i < n; i++) {
+            memcpy(broken, record, n);
+            broken[i] ^= 1;
+            (void)!tr_dtls_input(net.a.dtls, net.now, tr_slice(broken, n));
+            (void)!tr_dtls_input(net.a.dtls, net.now, tr_slice(record, i));
+        }
+        net_poll(&net);
+        CHECK_INT(net.a.data_n, 0);
+        for (int i = 0; i < 3; i++)
+            CHECK_INT(tr_dtls_input(net.a.dtls, net.now, tr_slice(record, n)), TR_OK);
+        net_poll(&net);
+        CHECK_INT(net.a.data_n, 4);
+        CHECK(tr_dtls_is_connected(net.a.dtls));
+    }
+    net_deinit(&net);
+    id_destroy(&server);
+    id_destroy(&client);
+}
+
 /* Any one datagram lost costs about one retransmission, not a second. */
 TEST(dtls_any_datagram_lost)
 {
