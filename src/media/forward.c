@@ -21,7 +21,7 @@
 #include "media/ports.h"
 #include "net/port.h"
 #include "net/resolve.h"
-#include "payload/vp8.h"
+#include "payload/codec.h"
 #include "rtp/rtcp.h"
 #include "rtp/rtp.h"
 
@@ -90,15 +90,15 @@ static bool take_packet(struct forward *f, const struct tr_pkt *pkt, struct tr_r
     const struct source *s = f->source;
     const struct tr_rtp_meta *m = tr_rtp_meta_const(pkt);
     uint32_t origin = origin_of(s, m->layer);
-    bool switched;
+    struct tr_layer_out layer;
     if (pkt->len == 0) { /* padding: what follows closes up over it */
         tr_rewrite_skip(&f->rw, origin, m);
         return false;
     }
-    if (!tr_layer_take(&f->layer, m->layer, !s->facts.video || (m->flags & TR_RTP_KEYFRAME),
-                       &switched))
+    if (!tr_layer_take(&f->layer, m, tr_rtp_dd(pkt),
+                       !s->facts.video || (m->flags & TR_RTP_KEYFRAME), &layer))
         return false;
-    if (switched)
+    if (layer.switched)
         tr_rewrite_switch(&f->rw, s->worker->now, origin, s->facts.clock_rate, m);
     return tr_rewrite_packet(&f->rw, s->worker->now, origin, m, to) == TR_OK;
 }
@@ -120,11 +120,10 @@ static size_t put_header(const struct forward *f, const struct tr_rtp_meta *m,
 static void put_payload(const struct tr_pkt *pkt, const struct tr_rewritten *to, uint8_t *p)
 {
     struct tr_slice payload = tr_pkt_slice(pkt);
-    struct tr_vp8 d;
     memcpy(p, payload.p, payload.n);
-    if (to->payload && tr_rtp_meta_const(pkt)->codec == TR_CODEC_VP8 &&
-        tr_vp8_parse(&d, payload) == TR_OK)
-        tr_vp8_rewrite(p, &d, to->picture_id, to->tl0picidx);
+    if (to->payload)
+        tr_payload_renumber((enum tr_codec)tr_rtp_meta_const(pkt)->codec, p, payload.n,
+                            to->picture_id, to->tl0picidx);
 }
 
 /* Forms one packet at job->out. */

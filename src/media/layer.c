@@ -4,6 +4,7 @@
 void tr_layer_init(struct tr_layer_choice *c)
 {
     *c = (struct tr_layer_choice){ .current = -1, .target = -1 };
+    tr_svc_want(&c->svc, TR_SVC_ALL, TR_SVC_ALL);
 }
 
 void tr_layer_update(struct tr_layer_choice *c, tr_usec now, const tr_usec *last_us, int count,
@@ -20,17 +21,18 @@ void tr_layer_update(struct tr_layer_choice *c, tr_usec now, const tr_usec *last
 
 bool tr_layer_waits(const struct tr_layer_choice *c)
 {
-    return c->target >= 0 && c->target != c->current;
+    return c->target >= 0 && (c->target != c->current || tr_svc_needs_keyframe(&c->svc));
 }
 
-bool tr_layer_take(struct tr_layer_choice *c, int layer, bool keyframe, bool *switched)
+bool tr_layer_take(struct tr_layer_choice *c, const struct tr_rtp_meta *m,
+                   const struct tr_rtp_dd *dd, bool starts, struct tr_layer_out *out)
 {
-    *switched = false;
-    if (layer == c->current)
-        return true;
-    if (layer != c->target || !keyframe)
-        return false;
-    c->current = layer;
-    *switched = true;
-    return true;
+    *out = (struct tr_layer_out){ .switched = m->layer != c->current };
+    if (out->switched) {
+        if (m->layer != c->target || !starts)
+            return false;
+        c->current = m->layer;
+        tr_svc_begin(&c->svc);
+    }
+    return tr_svc_take(&c->svc, m, dd, &out->svc);
 }

@@ -1,5 +1,6 @@
 /* The newest epoch is open to the right. A switch closes it at the last number that went out, and
- * opens the next one; a skip does the same with one number left out in between. */
+ * opens the next one; a skip does the same with one number left out in between, and so does another
+ * choice of layers without one. */
 #include "media/rewrite.h"
 
 void tr_rewrite_init(struct tr_rewrite *rw, uint16_t first_seq, uint32_t first_ts)
@@ -43,9 +44,11 @@ void tr_rewrite_switch(struct tr_rewrite *rw, tr_usec now, uint32_t origin, uint
         .in_end = INT64_MAX,
         .out_start = rw->out_next,
         .origin = origin,
+        .top = TR_SVC_TOP_NONE,
         .ts_off = ts - m->ts,
         .picture_off = goes_on ? (uint16_t)(rw->picture_last + 1 - m->picture_id) : 0,
         .tl0_off = goes_on ? (uint8_t)(rw->tl0_last + 1 - m->tl0picidx) : 0,
+        .frame_off = goes_on ? (uint16_t)(rw->frame_last + 1 - m->frame) : 0,
     };
 }
 
@@ -69,6 +72,11 @@ static void apply(const struct tr_rewrite_epoch *e, const struct tr_rtp_meta *m,
         .ts = m->ts + e->ts_off,
         .picture_id = (uint16_t)((m->picture_id + e->picture_off) & 0x7fff),
         .tl0picidx = (uint8_t)(m->tl0picidx + e->tl0_off),
+        .frame_off = e->frame_off,
+        .mask = e->mask,
+        .masked = e->masked,
+        .marker =
+            (m->flags & TR_RTP_MARKER) || ((m->flags & TR_RTP_FRAME_END) && m->spatial == e->top),
     };
     out->payload = ((m->flags & TR_RTP_PICTURE_ID) && (e->picture_off & 0x7fff) != 0) ||
                    ((m->flags & TR_RTP_TL0) && e->tl0_off != 0);
@@ -86,9 +94,34 @@ enum tr_err tr_rewrite_packet(struct tr_rewrite *rw, tr_usec now, uint32_t origi
         rw->ts_last = out->ts;
         rw->picture_last = out->picture_id;
         rw->tl0_last = out->tl0picidx;
+        rw->frame_last = (uint16_t)(m->frame + out->frame_off);
         rw->last_us = now;
     }
     return TR_OK;
+}
+
+void tr_rewrite_layers(struct tr_rewrite *rw, uint32_t origin, const struct tr_rtp_meta *m,
+                       const struct tr_svc_out *layers)
+{
+    struct tr_rewrite_epoch *e = newest(rw);
+    if (!e || e->origin != origin || m->ext_seq < e->in_start)
+        return;
+    if (e->top == layers->top && e->masked == layers->masked && e->mask == layers->mask)
+        return;
+    int64_t out = e->out_start + (m->ext_seq - e->in_start);
+    if (out < rw->out_next)
+        return;
+    if (m->ext_seq > e->in_start) {
+        struct tr_rewrite_epoch next = *e;
+        e->in_end = m->ext_seq;
+        next.in_start = m->ext_seq;
+        next.out_start = out;
+        e = open_epoch(rw);
+        *e = next;
+    }
+    e->top = layers->top;
+    e->masked = layers->masked;
+    e->mask = layers->mask;
 }
 
 void tr_rewrite_skip(struct tr_rewrite *rw, uint32_t origin, const struct tr_rtp_meta *m)

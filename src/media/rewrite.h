@@ -1,6 +1,6 @@
 /* One continuous RTP stream out of several: when the source or the simulcast layer behind a sink
- * changes, or packets are left out on purpose, sequence numbers, timestamps and VP8 picture ids go
- * on as if nothing had happened. A pure machine: no I/O, no clock.
+ * changes, or packets are left out on purpose, sequence numbers, timestamps, picture ids of VP8 and
+ * VP9 and frame numbers go on as if nothing had happened. A pure machine: no I/O, no clock.
  *
  * History is a list of epochs. Within an epoch the way from incoming to outgoing numbers is
  * constant, so late packets and NACKs find their way through the same list, and nothing is kept
@@ -13,6 +13,7 @@
 
 #include "base/err.h"
 #include "base/time.h"
+#include "media/svc.h"
 #include "peer/rtp_meta.h"
 
 enum {
@@ -25,8 +26,12 @@ struct tr_rewrite_epoch {
     int64_t out_start;
     uint32_t origin; /* which source and layer: numbers of different origins do not compare */
     uint32_t ts_off;
+    uint32_t mask; /* active decode targets for the dependency descriptor, when `masked` */
     uint16_t picture_off;
+    uint16_t frame_off;
     uint8_t tl0_off;
+    uint8_t top; /* as in struct tr_svc_out */
+    bool masked;
 };
 
 struct tr_rewrite {
@@ -34,7 +39,7 @@ struct tr_rewrite {
     uint32_t ts_last;
     int64_t out_next; /* next outgoing number */
     tr_usec last_us;
-    uint16_t picture_last;
+    uint16_t picture_last, frame_last;
     uint8_t tl0_last;
     struct tr_rewrite_epoch epochs[TR_REWRITE_EPOCHS]; /* ring; newest at (count - 1) mod size */
 };
@@ -44,6 +49,10 @@ struct tr_rewritten {
     uint32_t ts;
     uint16_t picture_id;
     uint8_t tl0picidx;
+    uint16_t frame_off; /* frame numbers keep their gaps: differences between them are references */
+    uint32_t mask;
+    bool masked;
+    bool marker;
     bool payload; /* picture_id or tl0picidx differ from what the packet says */
 };
 
@@ -55,6 +64,10 @@ void tr_rewrite_switch(struct tr_rewrite *rw, tr_usec now, uint32_t origin, uint
 /* NOTFOUND: no epoch knows the packet (too old, or of another origin). */
 TR_MUST_USE enum tr_err tr_rewrite_packet(struct tr_rewrite *rw, tr_usec now, uint32_t origin,
                                           const struct tr_rtp_meta *m, struct tr_rewritten *out);
+/* What the receiver has to be told of the layers that it gets, from this packet on, which is to go
+ * out now: markers, and the descriptor's active decode targets. Late packets change nothing. */
+void tr_rewrite_layers(struct tr_rewrite *rw, uint32_t origin, const struct tr_rtp_meta *m,
+                       const struct tr_svc_out *layers);
 /* The packet is left out on purpose: what follows closes up. Newest packets only; others are
  * ignored. */
 void tr_rewrite_skip(struct tr_rewrite *rw, uint32_t origin, const struct tr_rtp_meta *m);

@@ -17,7 +17,6 @@ enum {
     RESEND_PART = 5,          /* one byte for so many that were sent: 20 % */
     RESEND_BUDGET = 64 << 10, /* at the start */
     RESEND_BUDGET_MAX = 256 << 10,
-    TEMPORAL_ALL = 3,
     EGRESS_BYTES = TR_TX_BATCH_MAX * TR_PEER_PACKET_MAX,
 };
 
@@ -93,15 +92,17 @@ static void send_again(struct sink *k, const struct tr_tx_item *items, int n)
 static void fill_item(struct tr_tx_item *item, struct tr_pkt *pkt, const struct tr_rewritten *r,
                       bool resend)
 {
-    const struct tr_rtp_meta *m = tr_rtp_meta_const(pkt);
     *item = (struct tr_tx_item){
         .pkt = pkt,
         .ext_seq = r->ext_seq,
         .ts = r->ts,
         .picture_id = r->picture_id,
         .tl0picidx = r->tl0picidx,
-        .rewrite = r->payload && m->codec == TR_CODEC_VP8,
-        .marker = (m->flags & TR_RTP_MARKER) != 0,
+        .rewrite = r->payload,
+        .frame_off = r->frame_off,
+        .mask = r->mask,
+        .masked = r->masked,
+        .marker = r->marker,
         .resend = resend,
     };
 }
@@ -130,23 +131,23 @@ static bool take_packet(struct route *r, struct tr_pkt *pkt, struct tr_rewritten
     const struct tr_rtp_meta *m = tr_rtp_meta_const(pkt);
     struct worker *w = r->sink->peer->worker;
     uint32_t origin = origin_of(r->source, m->layer);
-    bool switched;
+    struct tr_layer_out layer;
     if (pkt->len == 0) { /* padding: what follows closes up over it */
         tr_rewrite_skip(&r->sink->rw, origin, m);
         return false;
     }
     bool starts = !r->source->facts.video || (m->flags & TR_RTP_KEYFRAME);
-    if (!tr_layer_take(&r->layer, m->layer, starts, &switched))
+    if (!tr_layer_take(&r->layer, m, tr_rtp_dd(pkt), starts, &layer)) {
+        if (m->layer == r->layer.current)
+            tr_rewrite_skip(&r->sink->rw, origin, m);
         return false;
-    if (switched) {
+    }
+    if (layer.switched) {
         tr_rewrite_switch(&r->sink->rw, w->now, origin, r->source->facts.clock_rate, m);
         route_clock(r);
         tell_layer(r, m->layer, r->sink->told_temporal);
     }
-    if (r->conf.temporal_max < TEMPORAL_ALL && m->temporal > r->conf.temporal_max) {
-        tr_rewrite_skip(&r->sink->rw, origin, m);
-        return false;
-    }
+    tr_rewrite_layers(&r->sink->rw, origin, m, &layer.svc);
     if (m->temporal > r->temporal_seen)
         r->temporal_seen = m->temporal;
     return tr_rewrite_packet(&r->sink->rw, w->now, origin, m, out) == TR_OK;
@@ -327,6 +328,12 @@ static void keep_ring_for(const struct route *r)
         (void)!source_keep_ring(r->source); /* without memory for it nothing is sent again */
 }
 
+static void begin_layers(struct route *r)
+{
+    tr_layer_init(&r->layer);
+    tr_svc_want(&r->layer.svc, r->conf.spatial_max, r->conf.temporal_max);
+}
+
 static void add_route(struct worker *w, const struct msg_route *m)
 {
     struct wpeer *p = wpeer_find(w, m->sink_peer);
@@ -351,7 +358,7 @@ static void add_route(struct worker *w, const struct msg_route *m)
         return;
     }
     w->counters.routes++;
-    tr_layer_init(&r->layer);
+    begin_layers(r);
     if (k->route)
         route_destroy(k->route);
     k->route = r;
@@ -370,8 +377,9 @@ static void set_route(struct route *r, const struct msg_route *m)
     if (!r->source->peer && m->facts.layers > 0)
         r->source->facts = m->facts;
     keep_ring_for(r);
+    tr_svc_want(&r->layer.svc, m->conf.spatial_max, m->conf.temporal_max);
     if (resumed) {
-        tr_layer_init(&r->layer); /* start over at a key frame */
+        begin_layers(r); /* start over at a key frame */
         if (r->source->facts.video)
             source_keyframe(r->source, -1);
     }

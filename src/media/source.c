@@ -278,7 +278,7 @@ static void share_run(struct source *s, int worker)
 static void tap_run(struct source *s, struct tap_route *t)
 {
     struct tr_pkt *pkts[RUN_MAX];
-    bool switched;
+    struct tr_layer_out layer;
     int n = 0;
     tr_layer_update(&t->layer, s->worker->now, s->last_us, s->facts.layers, TR_TRACK_LAYERS - 1,
                     TR_LAYER_FALLBACK_US);
@@ -286,8 +286,8 @@ static void tap_run(struct source *s, struct tap_route *t)
         const struct tr_rtp_meta *m = tr_rtp_meta_const(s->run[i]);
         if (s->run[i]->len == 0)
             continue; /* padding */
-        if (tr_layer_take(&t->layer, m->layer, !s->facts.video || (m->flags & TR_RTP_KEYFRAME),
-                          &switched))
+        if (tr_layer_take(&t->layer, m, tr_rtp_dd(s->run[i]),
+                          !s->facts.video || (m->flags & TR_RTP_KEYFRAME), &layer))
             pkts[n++] = s->run[i];
     }
     if (n > 0)

@@ -31,30 +31,41 @@ TEST(the_best_that_flows_at_or_below_what_was_asked)
     }
 }
 
+static struct tr_layer_out last_out;
+
+/* A packet of a simulcast stream without layers of its own. */
+static bool take(struct tr_layer_choice *c, int layer, bool key, bool *switched)
+{
+    struct tr_rtp_meta m = { .layer = (uint8_t)layer };
+    bool taken = tr_layer_take(c, &m, NULL, key, &last_out);
+    *switched = taken && last_out.switched;
+    return taken;
+}
+
 TEST(changes_at_a_key_frame_of_the_target)
 {
     struct tr_layer_choice c;
     tr_usec last[LAYERS] = { NOW, NOW, NOW };
     bool switched;
     tr_layer_init(&c);
-    CHECK(!tr_layer_take(&c, 0, true, &switched)); /* nothing was chosen yet */
+    CHECK(!take(&c, 0, true, &switched)); /* nothing was chosen yet */
     tr_layer_update(&c, NOW, last, LAYERS, 0, FALLBACK);
-    CHECK(!tr_layer_take(&c, 0, false, &switched) && !switched);
-    CHECK(!tr_layer_take(&c, 1, true, &switched) && !switched);
-    CHECK(tr_layer_take(&c, 0, true, &switched) && switched);
-    CHECK(tr_layer_take(&c, 0, true, &switched) && !switched);
+    CHECK(!take(&c, 0, false, &switched) && !switched);
+    CHECK(!take(&c, 1, true, &switched) && !switched);
+    CHECK(take(&c, 0, true, &switched) && switched);
+    CHECK(take(&c, 0, true, &switched) && !switched);
     tr_layer_update(&c, NOW, last, LAYERS, 2, FALLBACK);
     CHECK(tr_layer_waits(&c));
-    CHECK(tr_layer_take(&c, 0, false, &switched) && !switched); /* the old one goes on until then */
-    CHECK(!tr_layer_take(&c, 1, true, &switched));              /* on the way is not there */
-    CHECK(!tr_layer_take(&c, 2, false, &switched));
-    CHECK(tr_layer_take(&c, 2, true, &switched) && switched);
+    CHECK(take(&c, 0, false, &switched) && !switched); /* the old one goes on until then */
+    CHECK(!take(&c, 1, true, &switched));              /* on the way is not there */
+    CHECK(!take(&c, 2, false, &switched));
+    CHECK(take(&c, 2, true, &switched) && switched);
     CHECK(!tr_layer_waits(&c));
-    CHECK(!tr_layer_take(&c, 0, true, &switched));
+    CHECK(!take(&c, 0, true, &switched));
     last[0] = last[1] = last[2] = NOW - TR_SECOND; /* all silent: the choice stays */
     tr_layer_update(&c, NOW, last, LAYERS, 0, FALLBACK);
     CHECK_INT(c.target, 2);
-    CHECK(tr_layer_take(&c, 2, false, &switched));
+    CHECK(take(&c, 2, false, &switched));
 }
 
 TEST(random_layers_keep_the_rules)
@@ -77,7 +88,7 @@ TEST(random_layers_keep_the_rules)
                 last[layer] = now;
             tr_layer_update(&c, now, last, LAYERS, max, FALLBACK);
             struct tr_layer_choice before = c;
-            bool taken = tr_layer_take(&c, layer, key, &switched);
+            bool taken = take(&c, layer, key, &switched);
             CHECK(!switched || (taken && key && layer == before.target));
             CHECK_INT(c.current, switched ? layer : before.current);
             CHECK_INT(taken, layer == c.current);

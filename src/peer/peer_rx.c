@@ -97,6 +97,8 @@ static void start_stream(struct tr_peer *peer, struct peer_stream *s)
     const struct tr_track_conf *conf = &peer->tracks[s->mline].conf;
     if (wants_nack(conf, s->rtx))
         s->nack = take_nack(peer); /* NULL: memory is out, the stream goes without */
+    if (peer->tracks[s->mline].dd && !s->rtx)
+        peer->tracks[s->mline].dd[s->layer] = (struct tr_dd_structure){ 0 };
     tr_rtp_recv_init(&s->recv, conf->clock_rate, s->nack);
     tr_sr_init(&s->sr, conf->clock_rate);
 }
@@ -192,14 +194,25 @@ void peer_streams_reset(struct tr_peer *peer)
         link_streams(peer, i);
 }
 
+static enum tr_err keep_structures(struct tr_peer *peer, struct peer_track *t)
+{
+    if (t->dd || !t->conf.video || !t->conf.ext.id[TR_EXT_DEPENDENCY_DESCRIPTOR])
+        return TR_OK;
+    t->dd = tr_arena_alloc(peer->arena, TR_TRACK_LAYERS * sizeof *t->dd);
+    return t->dd ? TR_OK : TR_ERR_NOMEM;
+}
+
 enum tr_err peer_rx_track(struct tr_peer *peer, int mline)
 {
     const struct tr_track_conf *conf = &peer->tracks[mline].conf;
     if (!conf->used || !conf->recv)
         return TR_OK;
+    enum tr_err err = keep_structures(peer, &peer->tracks[mline]);
+    if (err != TR_OK)
+        return err;
     for (int i = 0; i < conf->layers_count; i++) {
         const struct tr_track_layer *l = &conf->layers[i];
-        enum tr_err err = TR_OK;
+        err = TR_OK;
         if (l->ssrc && peer_stream_find(peer, l->ssrc) < 0)
             err = peer_stream_add(peer, l->ssrc, mline, i, false, NULL);
         if (err == TR_OK && l->rtx_ssrc && peer_stream_find(peer, l->rtx_ssrc) < 0)
@@ -228,13 +241,19 @@ static int mline_of_mid(const struct tr_peer *peer, struct tr_slice mid)
     return -1;
 }
 
+static bool is_red(const struct tr_track_conf *conf, uint8_t pt)
+{
+    return conf->red_pt && pt == conf->red_pt;
+}
+
 /* Without a MID the payload type decides, where only one m-line uses it (RFC 8843 section 9.2). */
 static int mline_of_pt(const struct tr_peer *peer, uint8_t pt)
 {
     int found = -1;
     for (int i = 0; i < peer->tracks_count; i++) {
         const struct tr_track_conf *conf = &peer->tracks[i].conf;
-        if (!conf->used || !conf->recv || (conf->pt != pt && (!conf->rtx_pt || conf->rtx_pt != pt)))
+        bool has = conf->pt == pt || is_red(conf, pt) || (conf->rtx_pt && conf->rtx_pt == pt);
+        if (!conf->used || !conf->recv || !has)
             continue;
         if (found >= 0)
             return -1;
@@ -293,7 +312,7 @@ static bool guess_stream(const struct tr_peer *peer, const struct tr_rtp *rtp, s
         g->layer = layer_of_rid(conf, ext.rid);
     else
         return false; /* a simulcast layer that does not say which: wait for one that does */
-    return g->layer >= 0 && (g->rtx || rtp->pt == conf->pt);
+    return g->layer >= 0 && (g->rtx || rtp->pt == conf->pt || is_red(conf, rtp->pt));
 }
 
 /* --- one packet --- */
@@ -387,18 +406,19 @@ static enum tr_err account(struct tr_peer *peer, struct peer_stream *s, tr_usec 
 
 /* What an opened packet says, and of which stream it is in the end. */
 static enum tr_err read_packet(struct tr_peer *peer, tr_usec now, const struct tr_rtp *rtp,
-                               uint64_t index, struct tr_rtp_meta *m, struct tr_slice *payload,
-                               struct peer_stream **s)
+                               uint64_t index, struct tr_rtp_meta *m, struct tr_ext_vals *ext,
+                               struct tr_slice *payload, struct peer_stream **s)
 {
     const struct tr_track_conf *conf = &peer->tracks[(*s)->mline].conf;
-    struct tr_ext_vals ext;
-    tr_ingress_header(m, conf, rtp, (*s)->layer, (int64_t)index, &ext);
-    if (tr_ext_has(&ext, TR_EXT_TRANSPORT_CC) && peer->twcc) {
+    tr_ingress_header(m, conf, rtp, (*s)->layer, (int64_t)index, ext);
+    if (tr_ext_has(ext, TR_EXT_TRANSPORT_CC) && peer->twcc) {
         peer->twcc_media_ssrc = rtp->ssrc;
-        tr_twcc_recv_packet(peer->twcc, now, ext.transport_seq);
+        tr_twcc_recv_packet(peer->twcc, now, ext->transport_seq);
     }
     if ((*s)->rtx)
         return unwrap_rtx(peer, *s, payload, m, s);
+    if (is_red(conf, rtp->pt) && payload->n > 0)
+        return tr_ingress_red(m, conf, payload);
     return rtp->pt == conf->pt ? TR_OK : TR_ERR_IGNORED; /* comfort noise, say: not negotiated */
 }
 
@@ -406,6 +426,7 @@ enum tr_err tr_peer_rtp(struct tr_peer *peer, tr_usec now, struct tr_slice datag
                         struct tr_pkt *pkt, int *mline)
 {
     struct tr_rtp rtp;
+    struct tr_ext_vals ext;
     struct tr_slice payload;
     uint64_t index;
     int stream;
@@ -421,10 +442,14 @@ enum tr_err tr_peer_rtp(struct tr_peer *peer, tr_usec now, struct tr_slice datag
     peer->bytes_in += datagram.n;
     struct peer_stream *s = &peer->streams[stream];
     struct tr_rtp_meta *m = tr_rtp_meta(pkt);
-    err = read_packet(peer, now, &rtp, index, m, &payload, &s);
+    err = read_packet(peer, now, &rtp, index, m, &ext, &payload, &s);
+    if (err == TR_ERR_BADMSG)
+        peer_drop(peer, TR_DROP_RTP_BAD);
     if (err != TR_OK)
         return err;
     tr_ingress_payload(m, payload);
+    if (tr_ext_has(&ext, TR_EXT_DEPENDENCY_DESCRIPTOR) && peer->tracks[s->mline].dd)
+        tr_ingress_dependency(pkt, payload, &peer->tracks[s->mline].dd[s->layer], ext.dependency);
     err = account(peer, s, now, m, payload.n);
     if (err != TR_OK)
         return err;

@@ -12,7 +12,7 @@
 #include "base/assert.h"
 #include "base/prefetch.h"
 #include "base/rng.h"
-#include "payload/vp8.h"
+#include "payload/codec.h"
 #include "peer/peer_impl.h"
 #include "rtp/rtp.h"
 
@@ -30,8 +30,7 @@ static bool has_rtx(const struct tr_track_conf *conf)
 static uint32_t wanted_extensions(const struct tr_track_conf *conf)
 {
     uint32_t want = 1u << TR_EXT_MID;
-    if (!conf->video)
-        want |= 1u << TR_EXT_AUDIO_LEVEL;
+    want |= 1u << (conf->video ? TR_EXT_DEPENDENCY_DESCRIPTOR : TR_EXT_AUDIO_LEVEL);
     if (has_rtx(conf))
         want |= 1u << TR_EXT_ABS_SEND_TIME;
     return want;
@@ -39,8 +38,9 @@ static uint32_t wanted_extensions(const struct tr_track_conf *conf)
 
 static bool is_same(const struct peer_tx *a, const struct peer_tx *b)
 {
-    return a->pt == b->pt && a->ssrc == b->ssrc && a->rtx == b->rtx && a->pad == b->pad &&
-           a->ext.len == b->ext.len && memcmp(a->ext.bytes, b->ext.bytes, a->ext.len) == 0;
+    return a->pt == b->pt && a->red_pt == b->red_pt && a->ssrc == b->ssrc && a->rtx == b->rtx &&
+           a->pad == b->pad && a->ext.dd_id == b->ext.dd_id && a->ext.len == b->ext.len &&
+           memcmp(a->ext.bytes, b->ext.bytes, a->ext.len) == 0;
 }
 
 enum tr_err peer_tx_track(struct tr_peer *peer, int mline)
@@ -65,6 +65,7 @@ enum tr_err peer_tx_track(struct tr_peer *peer, int mline)
     t->tx->enabled = true;
     t->tx->pt = t->conf.pt;
     t->tx->rtx_pt = t->conf.rtx_pt;
+    t->tx->red_pt = t->conf.red_pt;
     t->tx->ssrc = t->conf.out_ssrc;
     t->tx->rtx_ssrc = t->conf.out_rtx_ssrc;
     t->tx->rtx = has_rtx(&t->conf);
@@ -111,12 +112,60 @@ static bool by_rtx(const struct peer_tx *tx, const struct tr_tx_item *item)
     return item->resend && tx->rtx;
 }
 
+/* RED that came goes on as RED where the receiver takes it and calls Opus by the same number; else
+ * it gets the newest block, which is the packet's data. */
+static bool is_red(const struct peer_tx *tx, const struct tr_rtp_meta *m)
+{
+    return tx->red_pt && m->red_len && m->pt == tx->pt;
+}
+
+static struct tr_slice payload_of(const struct peer_tx *tx, const struct tr_pkt *pkt)
+{
+    size_t before =
+        tx->red_pt && is_red(tx, tr_rtp_meta_const(pkt)) ? tr_rtp_meta_const(pkt)->red_len : 0;
+    return tr_slice(pkt->buf + pkt->off - before, pkt->len + before);
+}
+
+/* The packet's dependency descriptor, where the receiver takes such; NULL: none. */
+static const struct tr_rtp_dd *descriptor_of(const struct peer_tx *tx,
+                                             const struct tr_tx_item *item)
+{
+    return tx->ext.dd_id ? tr_rtp_dd(item->pkt) : NULL;
+}
+
+static bool is_masked(const struct tr_rtp_dd *d, const struct tr_tx_item *item)
+{
+    return item->masked && d->dd.targets && tr_dd_masked_len(&d->dd) <= TR_DD_BYTES_MAX;
+}
+
+static size_t header_size(const struct peer_tx *tx, const struct tr_tx_item *item)
+{
+    const struct tr_rtp_dd *d = descriptor_of(tx, item);
+    size_t n = !d ? 0 : is_masked(d, item) ? tr_dd_masked_len(&d->dd) : d->len;
+    return TR_RTP_HDR_MIN + tr_ext_block_size(&tx->ext, n);
+}
+
+static void write_descriptor(const struct tr_ext_block *block, const struct tr_rtp_dd *d,
+                             const struct tr_tx_item *item, uint8_t *ext)
+{
+    enum { FRAME_AT = 1 }; /* behind start, end and template */
+    bool masked = is_masked(d, item);
+    size_t n = masked ? tr_dd_masked_len(&d->dd) : d->len;
+    uint8_t *at = tr_ext_put_descriptor(ext, block, n);
+    if (masked)
+        tr_dd_put_masked(at, n, &d->dd, tr_slice(d->bytes, d->len), item->mask);
+    else
+        memcpy(at, d->bytes, n);
+    tr_put16(at + FRAME_AT, (uint16_t)(d->dd.frame + item->frame_off));
+}
+
 static void write_header(struct peer_tx *tx, tr_usec now, const struct tr_tx_item *item, uint8_t *p)
 {
     const struct tr_rtp_meta *m = tr_rtp_meta_const(item->pkt);
     bool rtx = by_rtx(tx, item);
     p[0] = (uint8_t)(0x80 | (tx->ext.len ? 0x10 : 0));
-    p[1] = (uint8_t)((item->marker ? 0x80 : 0) | (rtx ? tx->rtx_pt : tx->pt));
+    uint8_t pt = rtx ? tx->rtx_pt : is_red(tx, m) ? tx->red_pt : tx->pt;
+    p[1] = (uint8_t)((item->marker ? 0x80 : 0) | pt);
     tr_put16(p + 2, rtx ? tx->rtx_seq++ : (uint16_t)item->ext_seq);
     tr_put32(p + 4, item->ts);
     tr_put32(p + 8, rtx ? tx->rtx_ssrc : tx->ssrc);
@@ -126,22 +175,25 @@ static void write_header(struct peer_tx *tx, tr_usec now, const struct tr_tx_ite
         tr_ext_put_abs_send_time(ext + tx->ext.at[TR_EXT_ABS_SEND_TIME], now);
     if (tx->ext.at[TR_EXT_AUDIO_LEVEL] && (m->flags & TR_RTP_AUDIO_LEVEL))
         ext[tx->ext.at[TR_EXT_AUDIO_LEVEL]] = m->audio_level;
+    const struct tr_rtp_dd *d = descriptor_of(tx, item);
+    if (d)
+        write_descriptor(&tx->ext, d, item, ext);
 }
 
 /* Where the payload is read from: the shared packet, or a copy behind the header where its first
- * bytes must change (retransmission format, VP8 descriptor). */
+ * bytes must change (retransmission format, VP8 or VP9 descriptor). */
 static struct tr_slice place_payload(const struct peer_tx *tx, const struct tr_tx_item *item,
                                      uint8_t *at)
 {
-    struct tr_slice payload = tr_pkt_slice(item->pkt);
+    struct tr_slice payload = payload_of(tx, item->pkt);
     bool rtx = by_rtx(tx, item);
     if (!rtx && !item->rewrite)
         return payload;
     uint8_t *copy = at + (rtx ? RTX_OSN_BYTES : 0);
     memcpy(copy, payload.p, payload.n);
-    struct tr_vp8 d;
-    if (item->rewrite && tr_vp8_parse(&d, payload) == TR_OK)
-        tr_vp8_rewrite(copy, &d, item->picture_id, item->tl0picidx);
+    if (item->rewrite)
+        tr_payload_renumber((enum tr_codec)tr_rtp_meta_const(item->pkt)->codec, copy, payload.n,
+                            item->picture_id, item->tl0picidx);
     if (!rtx)
         return tr_slice(at, payload.n);
     tr_put16(at, (uint16_t)item->ext_seq);
@@ -150,7 +202,8 @@ static struct tr_slice place_payload(const struct peer_tx *tx, const struct tr_t
 
 static size_t plain_size(const struct peer_tx *tx, const struct tr_tx_item *item)
 {
-    return TR_RTP_HDR_MIN + tx->ext.len + item->pkt->len + (by_rtx(tx, item) ? RTX_OSN_BYTES : 0);
+    return header_size(tx, item) + payload_of(tx, item->pkt).n +
+           (by_rtx(tx, item) ? RTX_OSN_BYTES : 0);
 }
 
 /* Too long for the buffer, or a packet that can no longer be formed as it was: left out. */
@@ -225,11 +278,10 @@ static void add_group(struct tr_peer *peer, struct peer_tx *tx, tr_usec now,
                       struct tr_tx_batch *batch)
 {
     size_t overhead = tr_srtp_overhead(peer->profile);
-    size_t header = TR_RTP_HDR_MIN + (size_t)tx->ext.len;
     for (int i = 0; i < g->count; i++) {
         const struct tr_tx_item *item = &items[g->first + i];
         uint8_t *at = batch->out.p + batch->used;
-        size_t size = plain_size(tx, item);
+        size_t size = plain_size(tx, item), header = header_size(tx, item);
         size_t pad = i == g->count - 1 ? 0 : g->segment - size;
         write_header(tx, now, item, at);
         batch->jobs[batch->jobs_count++] = (struct tr_srtp_job){

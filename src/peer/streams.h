@@ -3,6 +3,7 @@
 #ifndef TR_PEER_STREAMS_H
 #define TR_PEER_STREAMS_H
 
+#include "payload/dd.h"
 #include "peer/peer.h"
 #include "rtp/ext.h"
 #include "rtp/recv.h"
@@ -37,7 +38,7 @@ struct peer_tx {
     bool rtx;     /* retransmissions go by RTX */
     bool pad;     /* packets may be padded */
     bool nack;    /* the client may ask for packets again */
-    uint8_t pt, rtx_pt;
+    uint8_t pt, rtx_pt, red_pt;
     uint16_t rtx_seq;
     uint32_t ssrc, rtx_ssrc;
     int64_t next_seq;    /* one past the newest sent */
@@ -67,6 +68,7 @@ struct peer_track {
     struct peer_tx *tx;               /* NULL: was never sent */
     uint8_t streams[TR_TRACK_LAYERS]; /* index of the primary stream; PEER_SSRC_NONE */
     uint8_t fir_seq;
+    struct tr_dd_structure *dd; /* by layer; NULL: no dependency descriptors are read */
     struct tr_track_conf conf;
 };
 

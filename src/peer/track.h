@@ -25,6 +25,7 @@ struct tr_track_conf {
     uint32_t clock_rate;
     uint8_t pt;
     uint8_t rtx_pt;             /* 0: none */
+    uint8_t red_pt;             /* Opus may come and go as RED (RFC 2198); 0: not */
     struct tr_ext_map ext;      /* of what the client sends */
     struct tr_ext_map ext_send; /* of what it receives */
     bool fb_nack, fb_pli, fb_fir, fb_remb, fb_transport_cc;

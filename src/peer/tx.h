@@ -24,7 +24,10 @@ struct tr_tx_item { /* one packet to be sent on a track */
     struct tr_pkt *pkt;
     int64_t ext_seq; /* as the client sees it, unwrapped from 0..32767 on: also the SRTP index */
     uint32_t ts;     /* as the client sees it */
-    uint16_t picture_id; /* VP8: stored into the copy when rewrite is set */
+    uint16_t picture_id; /* VP8, VP9: stored into the copy when rewrite is set */
+    uint16_t frame_off;  /* dependency descriptor: added to its frame number */
+    uint32_t mask;       /* ... its active decode targets, when `masked` */
+    bool masked;
     uint8_t tl0picidx;
     bool rewrite;
     bool marker;

@@ -61,6 +61,7 @@ static struct tr_route_conf route_conf(const struct tr_sdp_media_params *p,
     return (struct tr_route_conf){
         .paused = p->kind == TR_SDP_AUDIO ? !sender->audio : !sender->video,
         .substream_max = receiver->substream,
+        .spatial_max = TR_ROUTE_LAYERS_ALL,
         /* "all" must also take streams that count more than three layers */
         .temporal_max = receiver->temporal < TEMPORAL_MAX ? receiver->temporal : TEMPORAL_MAX + 1,
         .fallback_us = receiver->fallback_us,

@@ -115,6 +115,17 @@ bool tr_payload_is_keyframe(enum tr_codec codec, struct tr_slice payload)
     }
 }
 
+void tr_payload_renumber(enum tr_codec codec, uint8_t *payload, size_t n, uint16_t picture_id,
+                         uint8_t tl0_pic_idx)
+{
+    struct tr_vp8 vp8;
+    struct tr_vp9 vp9;
+    if (codec == TR_CODEC_VP8 && tr_vp8_parse(&vp8, tr_slice(payload, n)) == TR_OK)
+        tr_vp8_rewrite(payload, &vp8, picture_id, tl0_pic_idx);
+    if (codec == TR_CODEC_VP9 && tr_vp9_parse(&vp9, tr_slice(payload, n)) == TR_OK)
+        tr_vp9_rewrite(payload, &vp9, picture_id, tl0_pic_idx);
+}
+
 static bool vp8_size(struct tr_slice payload, uint16_t *width, uint16_t *height)
 {
     struct tr_vp8 d;

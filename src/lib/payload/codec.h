@@ -57,6 +57,9 @@ bool tr_codec_is_audio(enum tr_codec codec); /* audio, RED included */
 /* True when this RTP payload holds the start of a frame that decodes without any other.
  * Audio: always true. Rubbish is no keyframe. */
 bool tr_payload_is_keyframe(enum tr_codec codec, struct tr_slice payload);
+/* Stores another picture id and TL0PICIDX into a VP8 or VP9 payload, where it has them. */
+void tr_payload_renumber(enum tr_codec codec, uint8_t *payload, size_t n, uint16_t picture_id,
+                         uint8_t tl0_pic_idx);
 /* Width and height, where this payload states them (VP8 keyframe, VP9 with SS, H.264 SPS). */
 bool tr_payload_frame_size(enum tr_codec codec, struct tr_slice payload, uint16_t *width,
                            uint16_t *height);

@@ -147,10 +147,15 @@ static struct tr_slice text_of(const struct tr_ext_block_conf *conf, enum tr_ext
     }
 }
 
+static bool is_wanted(const struct tr_ext_block_conf *conf, enum tr_ext ext)
+{
+    return (conf->want >> ext & 1) && conf->map->id[ext] != 0;
+}
+
 /* Bytes of the value in the block; 0: not in it. */
 static size_t size_in_block(const struct tr_ext_block_conf *conf, enum tr_ext ext)
 {
-    if (!(conf->want >> ext & 1) || conf->map->id[ext] == 0)
+    if (!is_wanted(conf, ext))
         return 0;
     return sizes[ext] ? sizes[ext] : text_of(conf, ext).n;
 }
@@ -173,11 +178,13 @@ static void put_element(struct tr_ext_block *out, struct tr_wr *w, bool two_byte
 
 enum tr_err tr_ext_block_build(struct tr_ext_block *out, const struct tr_ext_block_conf *conf)
 {
-    bool two_byte = false;
-    bool any = false;
+    bool two_byte = is_wanted(conf, TR_EXT_DEPENDENCY_DESCRIPTOR);
+    bool any = two_byte;
     *out = (struct tr_ext_block){ 0 };
-    if (conf->want >> TR_EXT_COUNT || conf->want >> TR_EXT_DEPENDENCY_DESCRIPTOR & 1)
+    if (conf->want >> TR_EXT_COUNT)
         return TR_ERR_INVAL;
+    if (two_byte)
+        out->dd_id = conf->map->id[TR_EXT_DEPENDENCY_DESCRIPTOR];
     for (unsigned i = 0; i < TR_EXT_COUNT; i++) {
         size_t n = size_in_block(conf, (enum tr_ext)i);
         if (n > TR_EXT_NAME_MAX)
@@ -196,6 +203,7 @@ enum tr_err tr_ext_block_build(struct tr_ext_block *out, const struct tr_ext_blo
         if (n > 0)
             put_element(out, &w, two_byte, (enum tr_ext)i, conf, n);
     }
+    out->tail = (uint8_t)tr_wr_len(&w);
     tr_wr_zero(&w, (4 - tr_wr_len(&w) % 4) % 4);
     if (w.bad) {
         *out = (struct tr_ext_block){ 0 };
@@ -206,6 +214,17 @@ enum tr_err tr_ext_block_build(struct tr_ext_block *out, const struct tr_ext_blo
     if (out->at[TR_EXT_AUDIO_LEVEL])
         tr_ext_put_audio_level(out->bytes + out->at[TR_EXT_AUDIO_LEVEL], false, 127);
     return TR_OK;
+}
+
+uint8_t *tr_ext_put_descriptor(uint8_t *p, const struct tr_ext_block *b, size_t n)
+{
+    size_t size = tr_ext_block_size(b, n);
+    tr_put16(p + 2, (uint16_t)((size - BLOCK_HDR) / 4));
+    p[b->tail] = b->dd_id;
+    p[b->tail + 1] = (uint8_t)n;
+    uint8_t *at = p + b->tail + 2;
+    memset(at + n, 0, size - b->tail - 2u - n);
+    return at;
 }
 
 void tr_ext_put_abs_send_time(uint8_t *p, tr_usec now)

@@ -75,13 +75,16 @@ static inline bool tr_ext_has(const struct tr_ext_vals *v, enum tr_ext ext)
 struct tr_ext_block {
     uint8_t len;                     /* with its header, a multiple of 4; 0: no extension at all */
     uint8_t at[TR_EXT_COUNT];        /* where the value of an element starts in bytes; 0: absent */
+    uint8_t dd_id;                   /* packets may carry a dependency descriptor; 0: not */
+    uint8_t tail;                    /* where it goes: behind the last element */
     uint8_t bytes[TR_EXT_BLOCK_MAX]; /* goes after the CSRCs of each packet; X bit set */
 };
 
 /* want: bits 1 << enum tr_ext. An element is in the block when it is wanted and its id in map is
  * not 0; MID, RID and RRID also need their text here. Values other than the texts start as 0, or
- * silence for the audio level. Two-byte form when an id is above 14 or a text longer than 16.
- * INVAL: an element of varying size is wanted (dependency descriptor). LIMIT: too long. */
+ * silence for the audio level. Two-byte form when an id is above 14, a text longer than 16, or the
+ * dependency descriptor is wanted: a stream keeps to one form (RFC 8285 section 4.1.2).
+ * LIMIT: too long. */
 struct tr_ext_block_conf {
     const struct tr_ext_map *map;
     uint32_t want;
@@ -90,6 +93,15 @@ struct tr_ext_block_conf {
 
 TR_MUST_USE enum tr_err tr_ext_block_build(struct tr_ext_block *out,
                                            const struct tr_ext_block_conf *conf);
+
+/* Bytes of the block with a dependency descriptor of n <= 255 bytes; 0 bytes: none. */
+static inline size_t tr_ext_block_size(const struct tr_ext_block *b, size_t n)
+{
+    return n ? (b->tail + 2u + n + 3u) & ~(size_t)3 : b->len;
+}
+/* Makes a copy of the block's bytes at p one with room for a descriptor of n > 0 bytes; returns
+ * where these go. It is tr_ext_block_size(b, n) bytes long then. */
+uint8_t *tr_ext_put_descriptor(uint8_t *p, const struct tr_ext_block *b, size_t n);
 
 /* Stores to out + at of a block; 3 bytes, 2 bytes, 1 byte. */
 void tr_ext_put_abs_send_time(uint8_t *p, tr_usec now);

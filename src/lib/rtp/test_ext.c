@@ -147,7 +147,7 @@ TEST(ext_block_limits)
                                    .mid = tr_slice_str("0") };
     CHECK_INT(tr_ext_block_build(&b, &c), TR_OK);
     CHECK_INT(b.len, 0);
-    c.want = 1u << TR_EXT_DEPENDENCY_DESCRIPTOR;
+    c.want = 1u << TR_EXT_COUNT;
     CHECK_INT(tr_ext_block_build(&b, &c), TR_ERR_INVAL);
     c.map = &map;
     c.want = 1u << TR_EXT_MID;
@@ -164,6 +164,38 @@ TEST(ext_block_limits)
     CHECK_INT(tr_ext_block_build(&b, &c), TR_ERR_LIMIT);
     c.rid = c.rrid = tr_slice_str("hi");
     CHECK_INT(tr_ext_block_build(&b, &c), TR_OK);
+}
+
+TEST(descriptors_of_any_length_go_behind_the_block)
+{
+    static const uint32_t wants[] = { 1u << TR_EXT_DEPENDENCY_DESCRIPTOR,
+                                      1u << TR_EXT_DEPENDENCY_DESCRIPTOR | 1u << TR_EXT_MID |
+                                          1u << TR_EXT_ABS_SEND_TIME };
+    uint8_t value[255];
+    for (size_t i = 0; i < sizeof value; i++)
+        value[i] = (uint8_t)(i + 1);
+    for (unsigned k = 0; k < 2; k++) {
+        struct tr_ext_block b;
+        struct tr_ext_block_conf c = { .map = &map, .want = wants[k], .mid = tr_slice_str("12") };
+        CHECK_INT(tr_ext_block_build(&b, &c), TR_OK);
+        CHECK_INT(b.dd_id, map.id[TR_EXT_DEPENDENCY_DESCRIPTOR]);
+        CHECK_INT(tr_get16(b.bytes), 0x1000);
+        CHECK_INT(tr_ext_block_size(&b, 0), b.len);
+        for (size_t n = 1; n <= sizeof value; n++) {
+            uint8_t p[TR_EXT_BLOCK_MAX + 300];
+            struct tr_ext_vals v;
+            size_t size = tr_ext_block_size(&b, n);
+            memset(p, 0xee, sizeof p);
+            memcpy(p, b.bytes, b.len);
+            memcpy(tr_ext_put_descriptor(p, &b, n), value, n);
+            CHECK_INT(size % 4, 0);
+            CHECK_INT(p[size], 0xee);
+            CHECK_INT(tr_get16(p + 2), size / 4 - 1);
+            tr_ext_read(&v, &map, tr_get16(p), tr_slice(p + 4, size - 4));
+            CHECK_INT(v.present, wants[k]);
+            CHECK(tr_slice_eq(v.dependency, tr_slice(value, n)));
+        }
+    }
 }
 
 TEST(abs_send_time_wraps_at_64_s)
