@@ -13,7 +13,7 @@ enum {
     FEEDBACK_ROOM = 80,           /* left in the packet for one more message */
     SENDER_REPORT_ROOM = 28 + 40, /* with its CNAME */
     REMB_ROOM = 20 + 4 * TR_RTCP_SSRCS_MAX,
-    EMPTY_REPORT = 8,
+    ALL_STREAMS = -1,
 };
 
 static tr_ntp ntp_at(const struct tr_peer *peer, tr_usec now)
@@ -276,12 +276,47 @@ static tr_usec peer_rtt(const struct tr_peer *peer)
     return rtt ? rtt : 50 * TR_MSEC;
 }
 
-static void put_nacks(struct tr_peer *peer, tr_usec now, struct tr_wr *w)
+static bool nacks_are_due(const struct peer_stream *s, tr_usec now)
+{
+    return s->nack && tr_rtp_recv_next_timeout(&s->recv) <= now;
+}
+
+/* Of which streams one packet tells. A server tells of all at once. A client speaks as browsers do:
+ * of one stream, behind a report on that stream, as there are servers that take the first report
+ * for what the whole packet is about. */
+static int feedback_stream(const struct tr_peer *peer, tr_usec now)
+{
+    int i = 0;
+    if (peer->conf.lite)
+        return ALL_STREAMS;
+    while (i < peer->streams_count && !peer->streams[i].keyframe_asked &&
+           !nacks_are_due(&peer->streams[i], now))
+        i++;
+    return i;
+}
+
+static bool is_told(int which, int stream)
+{
+    return which == ALL_STREAMS || which == stream;
+}
+
+static void put_early_report(struct tr_peer *peer, tr_usec now, int which, struct tr_wr *w)
+{
+    struct tr_rtcp_block block;
+    unsigned n = 0;
+    if (which != ALL_STREAMS && which < peer->streams_count) {
+        struct peer_stream *s = &peer->streams[which];
+        n = tr_rtp_recv_report(&s->recv, now, s->ssrc, &s->sr, &block);
+    }
+    tr_rtcp_put_rr(w, peer->rtcp_ssrc, &block, n);
+}
+
+static void put_nacks(struct tr_peer *peer, tr_usec now, int which, struct tr_wr *w)
 {
     uint16_t seqs[NACKS_A_STREAM_MAX];
     for (int i = 0; i < peer->streams_count; i++) {
         struct peer_stream *s = &peer->streams[i];
-        if (!s->nack || tr_rtp_recv_next_timeout(&s->recv) > now ||
+        if (!is_told(which, i) || !nacks_are_due(s, now) ||
             room(w) < FEEDBACK_ROOM + sizeof seqs * 2)
             continue;
         unsigned n = tr_rtp_recv_nacks(&s->recv, now, peer_rtt(peer), seqs, NACKS_A_STREAM_MAX);
@@ -293,14 +328,14 @@ static void put_nacks(struct tr_peer *peer, tr_usec now, struct tr_wr *w)
     }
 }
 
-static void put_keyframe_requests(struct tr_peer *peer, struct tr_wr *w)
+static void put_keyframe_requests(struct tr_peer *peer, int which, struct tr_wr *w)
 {
     peer->feedback_due = false;
     for (int i = 0; i < peer->streams_count; i++) {
         struct peer_stream *s = &peer->streams[i];
         if (!s->keyframe_asked)
             continue;
-        if (room(w) < FEEDBACK_ROOM) {
+        if (!is_told(which, i) || room(w) < FEEDBACK_ROOM) {
             peer->feedback_due = true;
             return;
         }
@@ -339,24 +374,33 @@ tr_usec peer_rtcp_next(const struct tr_peer *peer)
     return tr_usec_min(peer->report_due, tr_usec_min(nack_due(peer), twcc_due(peer)));
 }
 
+/* What waits besides the regular report; which streams it is about: feedback_stream. */
+static void put_feedback(struct tr_peer *peer, tr_usec now, int which, struct tr_wr *w)
+{
+    put_nacks(peer, now, which, w);
+    put_keyframe_requests(peer, which, w);
+    if (twcc_due(peer) <= now)
+        (void)tr_twcc_recv_build(peer->twcc, w, peer->rtcp_ssrc, peer->twcc_media_ssrc);
+}
+
 struct tr_slice peer_rtcp_output(struct tr_peer *peer, tr_usec now)
 {
     if (peer_rtcp_next(peer) > now || !peer->have_path)
         return tr_slice(NULL, 0);
     struct tr_wr w = tr_wr(peer->rtcp_buf, sizeof peer->rtcp_buf - TR_SRTCP_OVERHEAD_MAX);
     bool report = peer->report_due <= now;
+    int which = feedback_stream(peer, now);
     if (report)
         put_reports(peer, now, &w);
     else
-        tr_rtcp_put_rr(&w, peer->rtcp_ssrc, NULL, 0);
-    put_nacks(peer, now, &w);
-    put_keyframe_requests(peer, &w);
-    if (twcc_due(peer) <= now)
-        (void)tr_twcc_recv_build(peer->twcc, &w, peer->rtcp_ssrc, peer->twcc_media_ssrc);
+        put_early_report(peer, now, which, &w);
+    size_t head = tr_wr_slice(&w).n;
+    if (!report || which == ALL_STREAMS)
+        put_feedback(peer, now, which, &w);
     struct tr_slice plain = tr_wr_slice(&w);
     size_t n;
     struct tr_buf out = { .p = peer->rtcp_buf, .n = sizeof peer->rtcp_buf };
-    if (plain.n <= EMPTY_REPORT && !report)
+    if (plain.n == head && !report)
         return tr_slice(NULL, 0); /* what was due had settled itself */
     if (plain.n == 0 || tr_srtcp_protect(peer->out, plain, out, &n) != TR_OK)
         return tr_slice(NULL, 0);
