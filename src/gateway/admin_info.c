@@ -201,6 +201,21 @@ static json_t *track_object(const struct tr_stats_track *t, int mindex)
     return track;
 }
 
+/* What the client lets us send it, by its own word and by our estimate. */
+static json_t *bwe_object(const struct tr_media_peer_stats *st)
+{
+    const struct tr_stats_bandwidth *b = &st->bandwidth;
+    json_t *bwe = json_pack("{s:I}", "remb", (json_int_t)st->remb_bps);
+    if (b->known)
+        json_object_update_new(
+            bwe, json_pack("{s:b, s:I, s:I, s:I, s:f, s:I, s:I, s:I}", "transport-cc",
+                           b->transport_cc, "estimate", (json_int_t)b->estimate_bps, "received",
+                           (json_int_t)b->acked_bps, "sent", (json_int_t)b->sent_bps, "loss",
+                           b->loss_ppm / 1e6, "overuses", (json_int_t)b->overuses, "probes",
+                           (json_int_t)b->probes, "probes-good", (json_int_t)b->probes_good));
+    return bwe;
+}
+
 static json_t *webrtc_object(const struct tr_media_peer_stats *st)
 {
     json_t *media = json_object();
@@ -209,8 +224,8 @@ static json_t *webrtc_object(const struct tr_media_peer_stats *st)
         if (t->used)
             json_object_set_new(media, t->mid[0] ? t->mid : "?", track_object(t, i));
     }
-    return json_pack("{s:o, s:o, s:{s:I}, s:o}", "ice", ice_object(st), "dtls", dtls_object(st),
-                     "bwe", "remb", (json_int_t)st->remb_bps, "media", media);
+    return json_pack("{s:o, s:o, s:o, s:o}", "ice", ice_object(st), "dtls", dtls_object(st), "bwe",
+                     bwe_object(st), "media", media);
 }
 
 /* --- the request and its answers --- */

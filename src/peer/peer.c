@@ -52,6 +52,7 @@ struct tr_peer *tr_peer_create(const struct tr_peer_conf *conf, tr_usec now)
     peer->conf = *conf;
     peer->created_us = now;
     peer->report_due = TR_NEVER;
+    peer->padding_mline = -1;
     peer->rtcp_ssrc = tr_rng_u32(conf->rng) | 1;
     memset(peer->slots, PEER_SSRC_NONE, sizeof peer->slots);
     struct tr_ice_conf ice = {
@@ -76,6 +77,7 @@ void tr_peer_destroy(struct tr_peer *peer)
 {
     if (!peer)
         return;
+    tr_bwe_destroy(peer->bwe);
     tr_srtp_destroy(peer->in);
     tr_srtp_destroy(peer->out);
     tr_dtls_destroy(peer->dtls);
@@ -187,7 +189,6 @@ static void choose_rtcp_ssrc(struct tr_peer *peer)
 enum tr_err tr_peer_set_tracks(struct tr_peer *peer, tr_usec now,
                                const struct tr_track_conf *tracks, int count)
 {
-    (void)now;
     if (count < peer->tracks_count || count > TR_PEER_TRACKS_MAX)
         return TR_ERR_INVAL; /* m-lines never go away (RFC 8829 section 5.2.2) */
     for (int i = 0; i < count; i++) {
@@ -208,13 +209,14 @@ enum tr_err tr_peer_set_tracks(struct tr_peer *peer, tr_usec now,
     for (int i = 0; i < count; i++)
         peer->tracks[i].conf = tracks[i];
     peer_streams_reset(peer);
-    for (int i = 0; i < count; i++) {
-        enum tr_err err = peer_rx_track(peer, i);
+    enum tr_err err = peer_bwe_tracks(peer, now);
+    for (int i = 0; i < count && err == TR_OK; i++) {
+        err = peer_rx_track(peer, i);
         if (err == TR_OK)
             err = peer_tx_track(peer, i);
-        if (err != TR_OK)
-            return err;
     }
+    if (err != TR_OK)
+        return err;
     choose_rtcp_ssrc(peer);
     peer_check(peer);
     return TR_OK;
@@ -388,8 +390,12 @@ static bool poll_stream(struct peer_stream *s, bool video, struct tr_peer_out *o
     return false;
 }
 
-static bool poll_events(struct tr_peer *peer, struct tr_peer_out *out)
+static bool poll_events(struct tr_peer *peer, tr_usec now, struct tr_peer_out *out)
 {
+    if (peer_bwe_dropped(peer, now)) {
+        *out = (struct tr_peer_out){ .kind = TR_PEER_BANDWIDTH };
+        return true;
+    }
     for (; peer->poll_mline < peer->tracks_count; peer->poll_mline++) {
         if (poll_track(peer, peer->poll_mline, out))
             return true;
@@ -421,12 +427,14 @@ void tr_peer_poll(struct tr_peer *peer, tr_usec now, struct tr_peer_out *out)
         peer->down_told = true;
         return;
     }
-    struct tr_slice rtcp = peer_rtcp_output(peer, now);
-    if (rtcp.n > 0) {
-        *out = (struct tr_peer_out){ .kind = TR_PEER_SEND, .path = peer->path, .data = rtcp };
+    struct tr_slice data = peer_rtcp_output(peer, now);
+    if (data.n == 0)
+        data = peer_bwe_output(peer, now);
+    if (data.n > 0) {
+        *out = (struct tr_peer_out){ .kind = TR_PEER_SEND, .path = peer->path, .data = data };
         return;
     }
-    if (!poll_events(peer, out))
+    if (!poll_events(peer, now, out))
         out->kind = TR_PEER_NONE;
     peer_check(peer);
 }
@@ -447,7 +455,7 @@ tr_usec tr_peer_next_timeout(const struct tr_peer *peer)
     tr_usec next = tr_ice_next_timeout(peer->ice);
     if (peer->dtls)
         next = tr_usec_min(next, tr_dtls_next_timeout(peer->dtls));
-    return tr_usec_min(next, peer_rtcp_next(peer));
+    return tr_usec_min(next, tr_usec_min(peer_rtcp_next(peer), peer_bwe_next(peer)));
 }
 
 bool tr_peer_path(const struct tr_peer *peer, struct tr_path *path)

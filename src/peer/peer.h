@@ -58,6 +58,7 @@ enum tr_peer_kind {
     TR_PEER_NACK,            /* the client misses seqs of what it receives on mline */
     TR_PEER_SR,              /* a sender report for what the client sends on mline, layer */
     TR_PEER_KEYFRAME_NEEDED, /* packets of mline, layer are lost for good */
+    TR_PEER_BANDWIDTH,       /* tr_peer_bandwidth has fallen */
 };
 
 struct tr_peer_out { /* valid until the next call on the same peer */
@@ -109,6 +110,11 @@ void tr_peer_poll(struct tr_peer *peer, tr_usec now, struct tr_peer_out *out);
 void tr_peer_request_keyframe(struct tr_peer *peer, int mline, int layer);
 /* REMB: what the client may send in all; 0: 10 Mbit/s. */
 void tr_peer_set_bitrate(struct tr_peer *peer, uint32_t bps);
+
+/* How much may be sent to the client, in all its streams and with all headers; 0: no bound. */
+uint32_t tr_peer_bandwidth(struct tr_peer *peer, tr_usec now);
+/* What would be sent if it could: how far to look for more. */
+void tr_peer_want(struct tr_peer *peer, tr_usec now, uint32_t bps);
 
 /* Where to send; false: nowhere yet. */
 bool tr_peer_path(const struct tr_peer *peer, struct tr_path *path);

@@ -1,11 +1,12 @@
 /* Inside of src/peer: the state of one connection, shared by its files.
  *   peer.c      life, ICE and DTLS, poll, timers      peer_rx.c    media in
  *   peer_tx.c   media out                              peer_rtcp.c  reports and feedback, both ways
- *   peer_stats.c */
+ *   peer_bwe.c  how much goes out                      peer_stats.c */
 #ifndef TR_PEER_IMPL_H
 #define TR_PEER_IMPL_H
 
 #include "base/arena.h"
+#include "bwe/bwe.h"
 #include "peer/stats.h"
 #include "peer/streams.h"
 #include "peer/peer.h"
@@ -34,7 +35,8 @@ struct tr_peer {
     enum tr_srtp_profile profile;
     struct tr_srtp *out;
     uint64_t packets_out, bytes_out;
-    uint32_t rtp_out, rtx_out; /* since the counters were taken */
+    uint32_t rtp_out, rtx_out;  /* since the counters were taken */
+    struct tr_bwe_history sent; /* ring NULL: no transport-cc */
     struct tr_path path;
     /* the rest */
     struct tr_arena *arena;
@@ -62,9 +64,14 @@ struct tr_peer {
     tr_usec report_due;
     int report_stream, report_track; /* where the report goes on when one packet is not enough */
     tr_usec rate_at;                 /* when the bitrates were last worked out */
-    uint32_t bitrate_bps;            /* REMB that we send */
-    uint32_t remb_bps;               /* REMB that we got */
-    bool feedback_due;               /* PLI or NACK waits to be sent */
+    uint64_t rate_bytes_out;
+    uint32_t bitrate_bps; /* REMB that we send */
+    uint32_t remb_bps;    /* REMB that we got */
+    struct tr_bwe *bwe;   /* NULL: no video is sent */
+    struct tr_bwe_conf bwe_conf;
+    uint32_t bwe_told; /* bandwidth as last asked for; 0: no bound */
+    int padding_mline; /* -1: none */
+    bool feedback_due; /* PLI or NACK waits to be sent */
 
     struct tr_media_counters counters; /* since the last take */
     uint64_t drops[TR_DROP_COUNT];     /* for the peer's own statistics */
@@ -98,6 +105,21 @@ enum tr_err peer_rx_track(struct tr_peer *peer, int mline);
 /* peer_tx.c */
 enum tr_err peer_tx_track(struct tr_peer *peer, int mline);
 struct peer_tx *peer_tx_of(const struct tr_peer *peer, int mline); /* NULL: not sent */
+
+/* peer_bwe.c */
+enum tr_err peer_bwe_tracks(struct tr_peer *peer, tr_usec now); /* after new tracks, before tx */
+/* Whether packets of such an m-line carry a transport-wide number. */
+bool peer_bwe_takes(const struct tr_peer *peer, const struct tr_track_conf *conf);
+/* The number of a packet that is sent. */
+uint16_t peer_bwe_count(struct tr_peer *peer, tr_usec now, size_t bytes);
+void peer_bwe_feedback(struct tr_peer *peer, tr_usec now, const struct tr_rtcp_fb *fb);
+/* Before the block is noted in tx. */
+void peer_bwe_block(struct tr_peer *peer, tr_usec now, struct peer_tx *tx,
+                    const struct tr_rtcp_block *block);
+bool peer_bwe_dropped(struct tr_peer *peer, tr_usec now); /* true once for each drop */
+/* The next packet of padding that is due, protected; empty when there is none. */
+struct tr_slice peer_bwe_output(struct tr_peer *peer, tr_usec now);
+tr_usec peer_bwe_next(const struct tr_peer *peer);
 
 /* peer_rtcp.c */
 void peer_rtcp_input(struct tr_peer *peer, tr_usec now, struct tr_slice datagram);

@@ -39,12 +39,16 @@ static void input_block(struct tr_peer *peer, tr_usec now, const struct tr_rtcp_
     struct peer_tx *tx = tx_of_ssrc(peer, block->ssrc);
     if (!tx)
         return;
+    peer_bwe_block(peer, now, tx, block);
     tx->remote_fraction = block->fraction;
     tx->remote_lost = block->lost;
     tx->remote_jitter = block->jitter;
     tr_usec rtt = tr_rtcp_rtt(block, ntp_at(peer, now));
-    if (rtt >= 0)
-        tx->rtt_us = rtt;
+    if (rtt < 0)
+        return;
+    tx->rtt_us = rtt;
+    if (peer->bwe)
+        tr_bwe_rtt(peer->bwe, rtt);
 }
 
 static void input_report(struct tr_peer *peer, tr_usec now, const struct tr_rtcp_pkt *pkt)
@@ -102,7 +106,14 @@ static void input_fir(struct tr_peer *peer, const struct tr_rtcp_fb *fb)
     }
 }
 
-static void input_psfb(struct tr_peer *peer, const struct tr_rtcp_pkt *pkt,
+static void input_remb(struct tr_peer *peer, tr_usec now, uint64_t bps)
+{
+    peer->remb_bps = bps > UINT32_MAX ? UINT32_MAX : (uint32_t)bps;
+    if (peer->bwe)
+        tr_bwe_remb(peer->bwe, now, bps);
+}
+
+static void input_psfb(struct tr_peer *peer, tr_usec now, const struct tr_rtcp_pkt *pkt,
                        const struct tr_rtcp_fb *fb)
 {
     struct tr_rtcp_remb remb;
@@ -112,7 +123,7 @@ static void input_psfb(struct tr_peer *peer, const struct tr_rtcp_pkt *pkt,
     else if (pkt->count == TR_PSFB_FIR)
         input_fir(peer, fb);
     else if (pkt->count == TR_PSFB_AFB && tr_rtcp_remb(fb, &remb) == TR_OK)
-        peer->remb_bps = remb.bps > UINT32_MAX ? UINT32_MAX : (uint32_t)remb.bps;
+        input_remb(peer, now, remb.bps);
 }
 
 static void input_packet(struct tr_peer *peer, tr_usec now, const struct tr_rtcp_pkt *pkt)
@@ -125,8 +136,10 @@ static void input_packet(struct tr_peer *peer, tr_usec now, const struct tr_rtcp
         peer_drop(peer, TR_DROP_RTCP_BAD);
     else if (pkt->type == TR_RTCP_RTPFB && pkt->count == TR_RTPFB_NACK)
         input_nack(peer, &fb);
+    else if (pkt->type == TR_RTCP_RTPFB && pkt->count == TR_RTPFB_TWCC)
+        peer_bwe_feedback(peer, now, &fb);
     else if (pkt->type == TR_RTCP_PSFB)
-        input_psfb(peer, pkt, &fb);
+        input_psfb(peer, now, pkt, &fb);
 }
 
 void peer_rtcp_input(struct tr_peer *peer, tr_usec now, struct tr_slice datagram)
@@ -203,6 +216,9 @@ static void update_bitrates(struct tr_peer *peer, tr_usec now)
         tx->bitrate_bps = rate(tx->octets - tx->rate_octets, us);
         tx->rate_octets = tx->octets;
     }
+    if (peer->bwe)
+        tr_bwe_send_rate(peer->bwe, rate(peer->bytes_out - peer->rate_bytes_out, us));
+    peer->rate_bytes_out = peer->bytes_out;
 }
 
 static void put_receiver_report(struct tr_peer *peer, tr_usec now, struct tr_wr *w)

@@ -13,7 +13,7 @@
 #include "peer/peer_impl.h"
 #include "rtp/rtp.h"
 
-enum { TWCC_INTERVAL_US = 50000 };
+enum { TWCC_INTERVAL_US = 100000 };
 
 static uint32_t slot_of(uint32_t ssrc)
 {

@@ -160,6 +160,25 @@ static void track_stats(const struct tr_peer *peer, const struct peer_track *t,
     out_stats(t, out);
 }
 
+static void bandwidth_stats(const struct tr_peer *peer, struct tr_stats_bandwidth *out)
+{
+    struct tr_bwe_stats bwe;
+    if (!peer->bwe)
+        return;
+    tr_bwe_stats(peer->bwe, &bwe);
+    *out = (struct tr_stats_bandwidth){
+        .known = bwe.known,
+        .transport_cc = peer->bwe_conf.transport_cc,
+        .estimate_bps = bwe.target_bps,
+        .acked_bps = bwe.acked_bps,
+        .sent_bps = bwe.sent_bps,
+        .loss_ppm = bwe.loss_ppm,
+        .overuses = bwe.overuses,
+        .probes = bwe.probes,
+        .probes_good = bwe.probes_good,
+    };
+}
+
 void tr_peer_stats(const struct tr_peer *peer, struct tr_media_peer_stats *out)
 {
     memset(out, 0, sizeof *out);
@@ -171,6 +190,7 @@ void tr_peer_stats(const struct tr_peer *peer, struct tr_media_peer_stats *out)
     out->bytes_out = peer->bytes_out;
     memcpy(out->drops, peer->drops, sizeof out->drops);
     out->remb_bps = peer->remb_bps;
+    bandwidth_stats(peer, &out->bandwidth);
     out->created_us = peer->created_us;
     out->connected_us = peer->connected_us;
     out->tracks_count = peer->tracks_count;

@@ -27,12 +27,14 @@ static bool has_rtx(const struct tr_track_conf *conf)
     return conf->out_rtx_ssrc && conf->rtx_pt;
 }
 
-static uint32_t wanted_extensions(const struct tr_track_conf *conf)
+static uint32_t wanted_extensions(const struct tr_peer *peer, const struct tr_track_conf *conf)
 {
     uint32_t want = 1u << TR_EXT_MID;
     want |= 1u << (conf->video ? TR_EXT_DEPENDENCY_DESCRIPTOR : TR_EXT_AUDIO_LEVEL);
     if (has_rtx(conf))
         want |= 1u << TR_EXT_ABS_SEND_TIME;
+    if (peer_bwe_takes(peer, conf))
+        want |= 1u << TR_EXT_TRANSPORT_CC;
     return want;
 }
 
@@ -58,7 +60,7 @@ enum tr_err peer_tx_track(struct tr_peer *peer, int mline)
         t->tx->rtx_seq = (uint16_t)(tr_rng_u32(peer->conf.rng) & 0x7fff);
     }
     struct tr_ext_block_conf ext = { .map = &t->conf.ext_send,
-                                     .want = wanted_extensions(&t->conf),
+                                     .want = wanted_extensions(peer, &t->conf),
                                      .mid = tr_slice_str(t->conf.mid) };
     struct peer_tx before = *t->tx;
     enum tr_err err = tr_ext_block_build(&t->tx->ext, &ext);
@@ -256,6 +258,8 @@ void tr_peer_send_prefetch(const struct tr_peer *peer, int mline, int near)
     else if (peer->tracks[mline].tx)
         tr_prefetch(peer->tracks[mline].tx, 2);
     tr_srtp_prefetch(peer->out, near);
+    if (near == 1 && peer->sent.ring)
+        tr_prefetch(&peer->sent.ring[(uint64_t)peer->sent.next & peer->sent.mask], 1);
 }
 
 static void count_sent(struct tr_peer *peer, struct peer_tx *tx, const struct tr_tx_item *item)
@@ -284,6 +288,9 @@ static void add_group(struct tr_peer *peer, struct peer_tx *tx, tr_usec now,
         size_t size = plain_size(tx, item), header = header_size(tx, item);
         size_t pad = i == g->count - 1 ? 0 : g->segment - size;
         write_header(tx, now, item, at);
+        if (tx->ext.at[TR_EXT_TRANSPORT_CC])
+            tr_ext_put_transport_seq(at + TR_RTP_HDR_MIN + tx->ext.at[TR_EXT_TRANSPORT_CC],
+                                     peer_bwe_count(peer, now, size + pad + overhead));
         batch->jobs[batch->jobs_count++] = (struct tr_srtp_job){
             .srtp = peer->out,
             .out = at,

@@ -107,6 +107,15 @@ struct tr_stats_pair {
     tr_usec last_check_us;
 };
 
+struct tr_stats_bandwidth { /* how much can be sent to the client */
+    bool known;             /* some video is sent, and the client tells what it gets */
+    bool transport_cc;      /* else by REMB and its reports */
+    uint32_t estimate_bps;
+    uint32_t acked_bps, sent_bps; /* as it arrived, as it was sent */
+    uint32_t loss_ppm;
+    uint32_t overuses, probes, probes_good;
+};
+
 struct tr_media_peer_stats {
     int worker;            /* -1: no check has arrived yet */
     const char *ice_state; /* "new", "checking", "connected", "failed" */
@@ -123,6 +132,7 @@ struct tr_media_peer_stats {
     uint64_t packets_in, bytes_in, packets_out, bytes_out;
     uint64_t drops[TR_DROP_COUNT];
     uint32_t remb_bps; /* received; 0: none */
+    struct tr_stats_bandwidth bandwidth;
     tr_usec created_us, connected_us;
     int tracks_count;
     struct tr_stats_track tracks[TR_STATS_TRACKS_MAX];

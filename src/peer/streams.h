@@ -60,6 +60,7 @@ struct peer_tx {
     uint32_t nacks_received, plis_received;
     uint8_t remote_fraction;
     int32_t remote_lost, lost_taken;
+    uint32_t remote_seq;
     uint32_t remote_jitter;
     tr_usec rtt_us;
 };

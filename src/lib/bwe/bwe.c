@@ -29,10 +29,13 @@ enum { INITIAL_PROBES = 2 };
 #define PROBE_AFTER_US (2 * TR_SECOND) /* after a decrease */
 #define PROBE_QUIET_US (3 * TR_SECOND) /* without overuse, while all of the target is used */
 #define PROBE_NEXT_US (50 * TR_MSEC)   /* after one that did not */
+#define SETTLE_US (600 * TR_MSEC)      /* by then the probes of the start have told */
+#define SILENT_US (1500 * TR_MSEC)     /* a client that says nothing by then never will */
 #define RTT_START (100 * TR_MSEC)
 #define RTT_MAX (5 * TR_SECOND)
 
 static const double START_BPS = 300000, MAX_BPS = 100e6;
+static const uint32_t BEFORE_BPS = 1000000; /* until there is something to go by */
 static const double INITIAL_TIMES[INITIAL_PROBES] = { 6, 3 }; /* the last one first */
 static const double PROBE_TIMES = 2;
 static const double GOOD = 0.7;      /* of the probe's rate arrived */
@@ -44,7 +47,7 @@ static const double REMB_FAR = 1.25; /* so many times what is sent: the client k
 static const double REMB_GROWTH = 0.08;
 
 struct tr_bwe {
-    struct tr_bwe_history h;
+    struct tr_bwe_history *h;
     struct tr_bwe_conf conf;
     struct bwe_delay delay;
     struct bwe_aimd aimd;
@@ -54,7 +57,9 @@ struct tr_bwe {
     uint64_t sent_seen; /* of h.bytes: is in `sent` */
     int64_t reference;  /* of the newest feedback, unwrapped; 64 ms units */
     int32_t reference_seen;
-    tr_usec known_at; /* first word of the client; 0: none */
+    tr_usec known_at;   /* first word of the client; 0: none */
+    tr_usec started_at; /* first time that something was wanted; 0: not yet */
+    bool settled;       /* the target is no longer a guess */
     tr_usec rtt;
     uint32_t want;
     double high;     /* target in better times, slowly forgotten */
@@ -66,16 +71,19 @@ struct tr_bwe {
 
 /* --- life --- */
 
-struct tr_bwe *tr_bwe_create(const struct tr_bwe_conf *conf, tr_usec now)
+struct tr_bwe *tr_bwe_create(const struct tr_bwe_conf *conf, struct tr_bwe_history *history,
+                             tr_usec now)
 {
     struct tr_bwe *b = tr_alloc(sizeof *b);
+    *history = (struct tr_bwe_history){ 0 };
     if (!b)
         return NULL;
     b->conf = *conf;
+    b->h = history;
     if (conf->transport_cc) {
-        b->h.ring = tr_alloc(TR_BWE_HISTORY_MIN * sizeof *b->h.ring);
-        b->h.mask = TR_BWE_HISTORY_MIN - 1;
-        if (!b->h.ring) {
+        b->h->ring = tr_alloc(TR_BWE_HISTORY_MIN * sizeof *b->h->ring);
+        b->h->mask = TR_BWE_HISTORY_MIN - 1;
+        if (!b->h->ring) {
             tr_free(b);
             return NULL;
         }
@@ -92,13 +100,8 @@ void tr_bwe_destroy(struct tr_bwe *b)
 {
     if (!b)
         return;
-    tr_free(b->h.ring);
+    tr_free(b->h->ring);
     tr_free(b);
-}
-
-struct tr_bwe_history *tr_bwe_history(struct tr_bwe *b)
-{
-    return b->h.ring ? &b->h : NULL;
 }
 
 /* --- the history --- */
@@ -106,11 +109,11 @@ struct tr_bwe_history *tr_bwe_history(struct tr_bwe *b)
 /* The packet that feedback calls seq; NULL: never sent, or forgotten. */
 static struct tr_bwe_packet *find(struct tr_bwe *b, uint16_t seq)
 {
-    int64_t newest = b->h.next - 1;
+    int64_t newest = b->h->next - 1;
     int64_t full = newest + tr_seq_diff(seq, (uint16_t)newest);
-    if (full < 0 || full > newest || full + b->h.mask < newest)
+    if (full < 0 || full > newest || full + b->h->mask < newest)
         return NULL;
-    return &b->h.ring[(uint64_t)full & b->h.mask];
+    return &b->h->ring[(uint64_t)full & b->h->mask];
 }
 
 static tr_usec sent_at(const struct tr_bwe_packet *pkt, tr_usec now)
@@ -121,22 +124,22 @@ static tr_usec sent_at(const struct tr_bwe_packet *pkt, tr_usec now)
 /* Twice the ring, when what it holds is too young to be reported on by now. */
 static void grow(struct tr_bwe *b, tr_usec now)
 {
-    uint32_t size = b->h.mask + 1;
-    if (size == TR_BWE_HISTORY_MAX || b->h.next < size)
+    uint32_t size = b->h->mask + 1;
+    if (size == TR_BWE_HISTORY_MAX || b->h->next < size)
         return;
-    const struct tr_bwe_packet *oldest = &b->h.ring[(uint64_t)b->h.next & b->h.mask];
+    const struct tr_bwe_packet *oldest = &b->h->ring[(uint64_t)b->h->next & b->h->mask];
     if (now - sent_at(oldest, now) >= COVER_US + b->rtt)
         return;
-    struct tr_bwe_packet *ring = tr_realloc(b->h.ring, 2 * size * sizeof *ring);
+    struct tr_bwe_packet *ring = tr_realloc(b->h->ring, 2 * size * sizeof *ring);
     if (!ring)
         return; /* what is forgotten is ignored */
     /* What lay in the old ring by the low bits of its number goes by one bit more. */
-    for (int64_t n = b->h.next - size; n < b->h.next; n++) {
+    for (int64_t n = b->h->next - size; n < b->h->next; n++) {
         if ((uint64_t)n & size)
-            ring[(uint64_t)n & (2 * size - 1)] = ring[(uint64_t)n & b->h.mask];
+            ring[(uint64_t)n & (2 * size - 1)] = ring[(uint64_t)n & b->h->mask];
     }
-    b->h.ring = ring;
-    b->h.mask = 2 * size - 1;
+    b->h->ring = ring;
+    b->h->mask = 2 * size - 1;
 }
 
 /* --- facts --- */
@@ -147,7 +150,7 @@ static struct bwe_facts facts(const struct tr_bwe *b, tr_usec now)
         .now = now,
         .rtt = b->rtt,
         .acked = bwe_rate_bps(&b->acked),
-        .sent = b->h.ring ? bwe_rate_bps(&b->sent) : b->send_bps,
+        .sent = b->h->ring ? bwe_rate_bps(&b->sent) : b->send_bps,
         .max = b->conf.max_bps ? b->conf.max_bps : MAX_BPS,
         .bounded = b->conf.can_probe,
     };
@@ -159,7 +162,7 @@ static struct bwe_facts facts(const struct tr_bwe *b, tr_usec now)
 static double target(const struct tr_bwe *b)
 {
     double bps = b->aimd.target;
-    if (!b->h.ring)
+    if (!b->h->ring)
         bps = b->remb > 0 ? b->remb : MAX_BPS;
     if (b->loss.bound > 0 && b->loss.bound < bps)
         bps = b->loss.bound;
@@ -173,9 +176,24 @@ uint32_t tr_bwe_target(const struct tr_bwe *b)
     return (uint32_t)target(b);
 }
 
-bool tr_bwe_is_known(const struct tr_bwe *b)
+uint32_t tr_bwe_bound(const struct tr_bwe *b, tr_usec now)
 {
-    return b->known_at != 0;
+    uint32_t bps = tr_bwe_target(b);
+    if (b->settled)
+        return bps;
+    if (!b->known_at && b->started_at && now - b->started_at > SILENT_US)
+        return 0;
+    return bps > BEFORE_BPS ? bps : BEFORE_BPS;
+}
+
+/* The target is good once the probes of the start are over, or a queue or loss cut them short. */
+static void settle(struct tr_bwe *b, tr_usec now)
+{
+    const struct bwe_probe *p = &b->probe;
+    bool probed = p->initial == 0 && !p->id;
+    if (b->known_at && (probed || !b->conf.can_probe || b->aimd.decreases > 0 ||
+                        b->loss.bound > 0 || now - b->known_at > SETTLE_US))
+        b->settled = true;
 }
 
 /* --- probes --- */
@@ -190,7 +208,7 @@ static void plan_probe(struct tr_bwe *b, tr_usec now)
 {
     struct bwe_probe *p = &b->probe;
     double at = target(b), want = HEADROOM * b->want;
-    if (!b->h.ring || !b->conf.can_probe || !b->known_at || p->id || now < p->next_at ||
+    if (!b->h->ring || !b->conf.can_probe || !b->known_at || p->id || now < p->next_at ||
         want <= at * 1.05 || b->delay.usage == TR_BWE_OVERUSE || b->loss.fraction > LOSSY)
         return;
     double bps = PROBE_TIMES * at;
@@ -200,7 +218,7 @@ static void plan_probe(struct tr_bwe *b, tr_usec now)
     } else if (facts(b, now).sent > IDLE * at && !has_fallen(b, now)) {
         return; /* more of the same will tell */
     }
-    bwe_probe_start(p, &b->h, now, bps < want ? bps : want);
+    bwe_probe_start(p, b->h, now, bps < want ? bps : want);
 }
 
 static void end_probe(struct tr_bwe *b, tr_usec now)
@@ -280,8 +298,8 @@ static void measure_rtt(struct tr_bwe *b, tr_usec now, const struct tr_bwe_packe
 
 static void count_sent(struct tr_bwe *b, tr_usec now)
 {
-    uint64_t bytes = b->h.bytes - b->sent_seen;
-    b->sent_seen = b->h.bytes;
+    uint64_t bytes = b->h->bytes - b->sent_seen;
+    b->sent_seen = b->h->bytes;
     bwe_rate_add(&b->sent, now, bytes > UINT32_MAX ? UINT32_MAX : (uint32_t)bytes);
 }
 
@@ -299,13 +317,14 @@ static void update(struct tr_bwe *b, tr_usec now)
     b->high = b->aimd.target > b->high ? b->aimd.target : b->high * FORGET;
     end_probe(b, now);
     plan_probe(b, now);
+    settle(b, now);
 }
 
 void tr_bwe_feedback(struct tr_bwe *b, tr_usec now, const struct tr_twcc_fb *fb,
                      const struct tr_twcc_item *items)
 {
     const struct tr_bwe_packet *newest = NULL;
-    if (!b->h.ring)
+    if (!b->h->ring)
         return;
     tr_usec offset = unwrap_reference(b, fb);
     for (uint32_t i = 0; i < fb->count; i++) {
@@ -344,16 +363,17 @@ static void follow_remb(struct tr_bwe *b, tr_usec now, double bps)
 void tr_bwe_remb(struct tr_bwe *b, tr_usec now, uint64_t bps)
 {
     double most = facts(b, now).max;
-    if (b->h.ring)
+    if (b->h->ring)
         return;
     b->known_at = b->known_at ? b->known_at : now;
+    b->settled = true;
     follow_remb(b, now, (double)bps < most ? (double)bps : most);
 }
 
 void tr_bwe_report(struct tr_bwe *b, tr_usec now, uint32_t lost, uint32_t expected)
 {
     struct bwe_facts f = facts(b, now);
-    if (b->h.ring || lost > expected)
+    if (b->h->ring || lost > expected)
         return;
     bwe_loss_add(&b->loss, now, lost, expected);
     bwe_loss_update(&b->loss, &f, target(b));
@@ -366,7 +386,7 @@ void tr_bwe_send_rate(struct tr_bwe *b, uint32_t bps)
 
 void tr_bwe_rtt(struct tr_bwe *b, tr_usec rtt)
 {
-    if (!b->h.ring && rtt >= 0 && rtt <= RTT_MAX)
+    if (!b->h->ring && rtt >= 0 && rtt <= RTT_MAX)
         b->rtt = rtt;
 }
 
@@ -375,8 +395,11 @@ void tr_bwe_rtt(struct tr_bwe *b, tr_usec rtt)
 void tr_bwe_want(struct tr_bwe *b, tr_usec now, uint32_t bps)
 {
     b->want = bps;
+    if (bps > 0 && !b->started_at)
+        b->started_at = now;
     end_probe(b, now); /* one whose last packets nobody reports on */
     plan_probe(b, now);
+    settle(b, now);
 }
 
 tr_usec tr_bwe_next_timeout(const struct tr_bwe *b)
@@ -391,15 +414,16 @@ void tr_bwe_timeout(struct tr_bwe *b, tr_usec now)
 
 uint32_t tr_bwe_probe(struct tr_bwe *b, tr_usec now)
 {
-    return b->h.ring ? bwe_probe_due(&b->probe, &b->h, now) : 0;
+    return b->h->ring ? bwe_probe_due(&b->probe, b->h, now) : 0;
 }
 
 void tr_bwe_stats(const struct tr_bwe *b, struct tr_bwe_stats *out)
 {
     struct bwe_facts f = facts(b, 0);
     *out = (struct tr_bwe_stats){
+        .known = b->known_at != 0,
         .target_bps = tr_bwe_target(b),
-        .delay_bps = (uint32_t)(b->h.ring ? b->aimd.target : b->remb),
+        .delay_bps = (uint32_t)(b->h->ring ? b->aimd.target : b->remb),
         .loss_bps = (uint32_t)b->loss.bound,
         .acked_bps = (uint32_t)f.acked,
         .sent_bps = (uint32_t)f.sent,

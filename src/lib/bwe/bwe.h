@@ -42,19 +42,19 @@ struct tr_bwe_packet { /* one that was sent */
     uint8_t state;   /* enum of bwe.c: waiting, lost, arrived */
 };
 
-struct tr_bwe_history { /* what the packet path touches; otherwise the estimator's */
-    struct tr_bwe_packet *ring;
+struct tr_bwe_history {         /* all that the packet path touches */
+    struct tr_bwe_packet *ring; /* NULL: no transport-cc */
     int64_t next; /* transport-wide number of the next packet; the low 16 bits are sent */
     uint64_t bytes;
     uint32_t mask;
     uint8_t cluster;
 };
 
-/* NULL: memory is out. Without transport-cc there is no history. */
-struct tr_bwe *tr_bwe_create(const struct tr_bwe_conf *conf, tr_usec now);
+/* NULL: memory is out. history: the caller's memory, filled in here, emptied by destroy; it must
+ * not move meanwhile. */
+struct tr_bwe *tr_bwe_create(const struct tr_bwe_conf *conf, struct tr_bwe_history *history,
+                             tr_usec now);
 void tr_bwe_destroy(struct tr_bwe *bwe); /* NULL is fine */
-/* NULL without transport-cc. Stays where it is until destroy. */
-struct tr_bwe_history *tr_bwe_history(struct tr_bwe *bwe);
 
 /* Takes down one packet of so many bytes on the wire; returns the number that it carries. */
 static inline uint16_t tr_bwe_sent(struct tr_bwe_history *h, tr_usec now, uint16_t bytes)
@@ -86,12 +86,14 @@ uint32_t tr_bwe_probe(struct tr_bwe *bwe, tr_usec now);
 
 /* Bits a second, between TR_BWE_MIN_BPS and the maximum. */
 uint32_t tr_bwe_target(const struct tr_bwe *bwe);
-/* Whether the target rests on what the client said, or is still the start value. */
-bool tr_bwe_is_known(const struct tr_bwe *bwe);
+/* What the owner should keep to: the target when it is more than a guess; until then at least
+ * 1 Mbit/s; 0, no bound, when the client says nothing about what it gets. */
+uint32_t tr_bwe_bound(const struct tr_bwe *bwe, tr_usec now);
 
 enum tr_bwe_usage { TR_BWE_NORMAL, TR_BWE_OVERUSE, TR_BWE_UNDERUSE };
 
 struct tr_bwe_stats {
+    bool known;                               /* the client has said something */
     uint32_t target_bps, delay_bps, loss_bps; /* the least of the two counts */
     uint32_t acked_bps, sent_bps;             /* as the client got it, as it was sent */
     uint32_t loss_ppm;

@@ -31,8 +31,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint8_t first = tr_rd_u8(&rd);
     struct tr_bwe_conf conf = { .transport_cc = (first & 1) == 0, .can_probe = (first & 2) == 0 };
     tr_usec now = TR_SECOND;
-    struct tr_bwe *b = tr_bwe_create(&conf, now);
-    struct tr_bwe_history *h = b ? tr_bwe_history(b) : NULL;
+    struct tr_bwe_history history;
+    struct tr_bwe *b = tr_bwe_create(&conf, &history, now);
+    struct tr_bwe_history *h = history.ring ? &history : NULL;
     while (b && !rd.bad && tr_rd_left(&rd) > 0) {
         uint8_t what = tr_rd_u8(&rd);
         uint32_t n = what / OPS;

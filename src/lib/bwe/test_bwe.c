@@ -6,10 +6,12 @@
 #include "bwe/bwe_int.h"
 #include "unit.h"
 
+static struct tr_bwe_history history;
+
 static struct tr_bwe *make(bool transport_cc)
 {
     struct tr_bwe_conf conf = { .transport_cc = transport_cc, .can_probe = transport_cc };
-    return tr_bwe_create(&conf, TR_SECOND);
+    return tr_bwe_create(&conf, &history, TR_SECOND);
 }
 
 /* Sends `n` packets a millisecond apart and reports on them: `late` us more for each. */
@@ -18,7 +20,7 @@ static tr_usec exchange(struct tr_bwe *b, tr_usec now, int n, tr_usec late)
     struct tr_twcc_item items[256];
     struct tr_twcc_fb fb = { .count = (uint16_t)n };
     for (int i = 0; i < n; i++) {
-        uint16_t seq = tr_bwe_sent(tr_bwe_history(b), now, 1200);
+        uint16_t seq = tr_bwe_sent(&history, now, 1200);
         if (i == 0)
             fb.base_seq = seq;
         items[i] = (struct tr_twcc_item){ .seq = seq, .received = true, .at_us = now + late * i };
@@ -75,14 +77,19 @@ TEST(bwe_jitter_is_no_overuse)
     }
 }
 
-TEST(bwe_starts_unknown_and_learns)
+TEST(bwe_bounds_only_what_it_knows)
 {
     struct tr_bwe *b = make(true);
-    CHECK(!tr_bwe_is_known(b));
+    tr_usec now = 2 * TR_SECOND;
+    tr_bwe_want(b, now, 250000);
     CHECK_INT(tr_bwe_target(b), 300000);
+    CHECK_INT(tr_bwe_bound(b, now), 1000000);
+    CHECK_INT(tr_bwe_bound(b, now + 2 * TR_SECOND), 0); /* nothing said: nothing known */
     CHECK_INT(tr_bwe_next_timeout(b), TR_NEVER);
-    exchange(b, 2 * TR_SECOND, 50, 1000);
-    CHECK(tr_bwe_is_known(b));
+    now = exchange(b, now, 50, 1000);
+    CHECK_INT(tr_bwe_bound(b, now), 1000000);
+    now = exchange(b, now + TR_SECOND, 50, 1000);
+    CHECK(tr_bwe_bound(b, now) == tr_bwe_target(b));
     tr_bwe_destroy(b);
 }
 
@@ -95,17 +102,17 @@ TEST(bwe_probes_only_for_what_is_wanted)
     CHECK_INT(tr_bwe_next_timeout(b), TR_NEVER);
     tr_bwe_want(b, now, 5000000);
     CHECK_INT(tr_bwe_next_timeout(b), now);
-    uint64_t before = tr_bwe_history(b)->bytes;
+    uint64_t before = history.bytes;
     while (tr_bwe_next_timeout(b) != TR_NEVER) {
         uint32_t due = tr_bwe_probe(b, now);
         while (due > 0) {
-            tr_bwe_sent(tr_bwe_history(b), now, 280);
+            tr_bwe_sent(&history, now, 280);
             due = tr_bwe_probe(b, now);
         }
         CHECK(tr_bwe_next_timeout(b) > now);
         now = tr_usec_min(tr_bwe_next_timeout(b), now + 100 * TR_MSEC);
     }
-    uint64_t bytes = tr_bwe_history(b)->bytes - before; /* 40 ms at 900 kbit/s */
+    uint64_t bytes = history.bytes - before; /* 40 ms at 900 kbit/s */
     CHECK(bytes >= 4500 && bytes < 5500);
     tr_bwe_destroy(b);
 }
@@ -116,10 +123,10 @@ TEST(bwe_probe_that_arrives_raises_the_target)
     struct tr_twcc_item items[64];
     tr_usec now = exchange(b, 2 * TR_SECOND, 20, 1000);
     tr_bwe_want(b, now, 5000000);
-    struct tr_twcc_fb fb = { .base_seq = (uint16_t)tr_bwe_history(b)->next };
+    struct tr_twcc_fb fb = { .base_seq = (uint16_t)history.next };
     for (int i = 0; i < 40; i++, now += TR_MSEC) {
         while (tr_bwe_probe(b, now) > 0) {
-            uint16_t seq = tr_bwe_sent(tr_bwe_history(b), now, 280);
+            uint16_t seq = tr_bwe_sent(&history, now, 280);
             items[fb.count++] = (struct tr_twcc_item){ .seq = seq, .received = true, .at_us = now };
         }
     }
@@ -138,8 +145,8 @@ TEST(bwe_history_grows_with_the_rate_and_keeps_what_it_knows)
     tr_usec now = 2 * TR_SECOND;
     for (int i = 0; i < 100; i++)
         now = exchange(b, now - 20 * TR_MSEC, 100, 1000); /* 1000 packets a second */
-    CHECK(tr_bwe_history(b)->mask + 1 >= 512);
-    CHECK(tr_bwe_history(b)->mask + 1 <= TR_BWE_HISTORY_MAX);
+    CHECK(history.mask + 1 >= 512);
+    CHECK(history.mask + 1 <= TR_BWE_HISTORY_MAX);
     struct tr_bwe_stats stats;
     tr_bwe_stats(b, &stats);
     CHECK_INT(stats.ignored, 0);
@@ -147,7 +154,7 @@ TEST(bwe_history_grows_with_the_rate_and_keeps_what_it_knows)
     b = make(true);
     for (int i = 0; i < 200; i++)
         now = exchange(b, now + TR_SECOND / 5, 1, 0); /* audio */
-    CHECK_INT(tr_bwe_history(b)->mask + 1, TR_BWE_HISTORY_MIN);
+    CHECK_INT(history.mask + 1, TR_BWE_HISTORY_MIN);
     tr_bwe_destroy(b);
 }
 
@@ -160,7 +167,6 @@ TEST(bwe_ignores_feedback_on_what_was_not_sent)
     struct tr_twcc_fb fb = { .base_seq = 5, .count = 3 };
     struct tr_bwe_stats stats;
     tr_bwe_feedback(b, 2 * TR_SECOND, &fb, items);
-    CHECK(!tr_bwe_is_known(b));
     tr_usec now = exchange(b, 2 * TR_SECOND, 20, 1000);
     tr_bwe_stats(b, &stats);
     uint32_t acked = stats.acked_bps, ignored = stats.ignored;
@@ -187,7 +193,7 @@ TEST(bwe_reference_time_may_wrap)
         int32_t wrapped = (int32_t)((uint32_t)(ref + i) << 8) >> 8;
         struct tr_twcc_fb fb = { .reference = wrapped, .count = 8 };
         for (int k = 0; k < 8; k++) {
-            uint16_t seq = tr_bwe_sent(tr_bwe_history(b), now + k * 8000, 1000);
+            uint16_t seq = tr_bwe_sent(&history, now + k * 8000, 1000);
             fb.base_seq = k ? fb.base_seq : seq;
             items[k] = (struct tr_twcc_item){ .seq = seq,
                                               .received = true,
@@ -227,13 +233,11 @@ TEST(bwe_remb_is_a_bound_only_where_it_is_one)
 {
     struct tr_bwe *b = make(false);
     tr_usec now = TR_SECOND;
-    CHECK(!tr_bwe_history(b));
-    CHECK(!tr_bwe_is_known(b));
+    CHECK(!history.ring);
     tr_bwe_want(b, now, 2000000);
     tr_bwe_send_rate(b, 1000000);
     tr_bwe_remb(b, now, 800000);
-    CHECK(tr_bwe_is_known(b));
-    CHECK_INT(tr_bwe_target(b), 800000);
+    CHECK_INT(tr_bwe_bound(b, now), 800000);
     tr_bwe_send_rate(b, 150000);
     for (int i = 0; i < 20; i++) {
         now += TR_SECOND;
@@ -259,7 +263,7 @@ TEST_OOM(bwe_without_memory)
     tr_usec now = 2 * TR_SECOND;
     for (int i = 0; i < 20; i++)
         now = exchange(b, now - 20 * TR_MSEC, 100, 1000);
-    bool grown = tr_bwe_history(b)->mask + 1 > TR_BWE_HISTORY_MIN;
+    bool grown = history.mask + 1 > TR_BWE_HISTORY_MIN;
     tr_bwe_destroy(b);
     return grown ? TR_OK : TR_ERR_NOMEM;
 }

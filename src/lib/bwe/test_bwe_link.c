@@ -33,6 +33,7 @@ struct back { /* feedback on its way */
 
 struct flow {
     struct tr_bwe *bwe;
+    struct tr_bwe_history history;
     struct tr_twcc_recv recv;
     struct back back[BACK_MAX];
     int back_count;
@@ -67,7 +68,7 @@ static void begin(uint64_t seed, struct link link, int flows)
     for (int i = 0; i < flows; i++) {
         struct flow *f = &w.flows[i];
         struct tr_bwe_conf conf = { .transport_cc = true, .can_probe = true };
-        f->bwe = tr_bwe_create(&conf, w.now);
+        f->bwe = tr_bwe_create(&conf, &f->history, w.now);
         f->want = 3000000;
         f->frame_at = w.now + (tr_usec)tr_rng_below(&w.rng, FRAME_US);
         f->audio_at = w.now + (tr_usec)tr_rng_below(&w.rng, AUDIO_US);
@@ -89,7 +90,7 @@ static bool is_hit(uint32_t ppm)
 static void send_packet(int flow, uint16_t bytes)
 {
     struct flow *f = &w.flows[flow];
-    uint16_t seq = tr_bwe_sent(tr_bwe_history(f->bwe), w.now, bytes);
+    uint16_t seq = tr_bwe_sent(&f->history, w.now, bytes);
     tr_usec start = w.free_at > w.now ? w.free_at : w.now;
     uint64_t queued = (uint64_t)(start - w.now) * w.link.bps / 8 / TR_SECOND;
     if (queued + bytes > w.link.queue_bytes || w.flights_count == FLIGHT_MAX) {
