@@ -167,6 +167,7 @@ void tr_media_route_remove(struct tr_media *media, tr_id id)
 void tr_media_keyframe(struct tr_media *media, struct tr_media_end source)
 {
     (void)media, (void)source;
+    engine.keyframes++;
 }
 
 /* --- media/data.h --- */

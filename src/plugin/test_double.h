@@ -53,6 +53,7 @@ struct double_engine { /* reset by stage_up */
     struct double_data_route data_routes[DOUBLE_ROUTES];
     struct double_recording recordings[DOUBLE_RECORDINGS];
     int peer_count, route_count, data_route_count, recording_count;
+    int keyframes;
     bool refuse_peers, refuse_tracks, refuse_recordings;
 };
 extern struct double_engine engine;

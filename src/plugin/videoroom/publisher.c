@@ -57,6 +57,7 @@ struct tr_vr_publisher *tr_vr_publisher_add(struct tr_vr_room *room, struct tr_v
     p->session = session;
     p->audio = p->video = p->data = true;
     p->bitrate = room->conf.bitrate;
+    p->record = room->conf.record;
     bool chosen = choose_ids(p, id, e);
     enum tr_err err = chosen ? enlist(p) : TR_ERR_EXISTS;
     if (err != TR_OK) {
@@ -124,6 +125,7 @@ static void end_media(struct tr_vr_publisher *p, tr_usec now)
     p->negotiated = p->up = p->e2ee = false;
     p->audio = p->video = p->data = true;
     p->bitrate = p->room->conf.bitrate;
+    p->record = p->room->conf.record;
 }
 
 void tr_vr_publisher_down(struct tr_vr_publisher *p, tr_usec now)
