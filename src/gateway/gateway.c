@@ -197,6 +197,11 @@ tr_usec tr_gateway_next_timeout(const struct tr_gateway *gw)
     return next;
 }
 
+struct tr_media *tr_gateway_media(const struct tr_gateway *gw)
+{
+    return gw->services.pc->media;
+}
+
 /* --- what the media workers tell --- */
 
 static void on_up(struct tr_gateway *gw, struct tr_handle *handle, tr_usec now)

@@ -17,6 +17,7 @@
 struct tr_gateway;
 struct tr_handle;
 struct tr_jsep; /* pc.h */
+struct tr_media;
 struct tr_plugin;
 
 /* One message of a client on a handle; valid only during the call. To answer later, keep the
@@ -93,6 +94,9 @@ struct tr_plugin {
 
 /* The gateway owns the plugin from here on and destroys it with itself. */
 TR_MUST_USE enum tr_err tr_gateway_add_plugin(struct tr_gateway *gw, struct tr_plugin *plugin);
+
+/* Of the server; for what belongs to no handle. */
+struct tr_media *tr_gateway_media(const struct tr_gateway *gw);
 
 /* --- services on a handle --- */
 

@@ -42,6 +42,7 @@ struct forward {
     struct tr_addr to; /* READY */
     int rtcp_fd;       /* -1: none, or the swarm has it */
     struct tr_addr rtcp_local;
+    _Atomic bool paused;
     _Atomic uint64_t packets, bytes, dropped, keyframes, rtcp_bad;
 
     /* the worker's: */
@@ -177,6 +178,10 @@ void forward_run(struct forward *f, struct tr_pkt *const *pkts, int n)
     TR_ASSERT(n <= RUN_MAX);
     if (!f->at_all)
         return; /* it could not be opened */
+    if (atomic_load_explicit(&f->paused, memory_order_relaxed)) {
+        tr_layer_init(&f->layer); /* starts over at a key frame */
+        return;
+    }
     choose_layer(f);
     uint8_t *p = tr_udp_reserve(w->ports->out, (size_t)n * PACKET_MAX);
     for (int i = 0; p && i < n; i++) {
@@ -489,6 +494,7 @@ static struct forward *make(struct tr_media *media, const struct tr_forward_conf
         return NULL;
     f->media = media;
     f->conf = *conf;
+    f->paused = conf->paused;
     f->rtcp_fd = -1;
     snprintf(f->host, sizeof f->host, "%s", conf->host);
     f->conf.host = f->host;
@@ -539,6 +545,13 @@ static struct forward *find(const struct tr_media *media, tr_id id)
 {
     const struct ctl_tap *tap = tr_idtab_get(media->control->taps, id);
     return tap && !tap->closed ? tap->forward : NULL;
+}
+
+void tr_media_forward_pause(struct tr_media *media, tr_id id, bool paused)
+{
+    struct forward *f = find(media, id);
+    if (f)
+        atomic_store_explicit(&f->paused, paused, memory_order_relaxed);
 }
 
 void forward_take_resolved(struct tr_media *media)

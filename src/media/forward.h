@@ -27,10 +27,11 @@ struct tr_forward_conf {
     const char *host; /* number or name; copied */
     int family;       /* of a name: 4, 6 or 0 for any */
     uint16_t port;
-    uint16_t rtcp_port;        /* 0: no RTCP */
-    uint32_t ssrc;             /* 0: that of the source's first packet */
-    uint8_t pt;                /* 0: as the client sends it */
-    int layer;                 /* TR_FORWARD_BEST, or the one simulcast layer that is sent */
+    uint16_t rtcp_port; /* 0: no RTCP */
+    uint32_t ssrc;      /* 0: that of the source's first packet */
+    uint8_t pt;         /* 0: as the client sends it */
+    int layer;          /* TR_FORWARD_BEST, or the one simulcast layer that is sent */
+    bool paused;
     uint8_t audio_level_id;    /* header extension id, 1..14; 0: levels are left out */
     enum tr_srtp_profile srtp; /* NONE: plain RTP */
     struct tr_srtp_keys keys;
@@ -54,7 +55,9 @@ struct tr_forward_info {
  * and SSRC are those of another forwarder, which would give both away. */
 TR_MUST_USE enum tr_err tr_media_forward_create(struct tr_media *media, struct tr_media_end source,
                                                 const struct tr_forward_conf *conf, tr_id *id);
-void tr_media_forward_close(struct tr_media *media, tr_id id); /* stale is fine */
+/* Silent until it is resumed, at a key frame then. Stale is fine, here and below. */
+void tr_media_forward_pause(struct tr_media *media, tr_id id, bool paused);
+void tr_media_forward_close(struct tr_media *media, tr_id id);
 /* false: no such forwarder. */
 bool tr_media_forward_info(const struct tr_media *media, tr_id id, struct tr_forward_info *info);
 

@@ -357,7 +357,7 @@ static enum tr_err open_ports(struct plain_birth *birth, const struct tr_media_p
         struct tr_port_conf open = { .bind = port->bind,
                                      .group = port->group,
                                      .iface = port->iface };
-        if (tr_addr_is_any(&open.bind) && open.bind.ip[10] == 0 && tr_addr_is_any(&open.group))
+        if (tr_addr_is_any(&open.bind))
             open.bind = tr_addr_v4(0, 0, 0, 0, open.bind.port);
         birth->feeds[i] = port->feeds;
         enum tr_err err = tr_port_open(&open, &birth->fds[i], &birth->locals[i]);

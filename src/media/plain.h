@@ -23,7 +23,9 @@ struct tr_media_port { /* one UDP port of a plain peer */
     struct tr_plain_port feeds;
     struct tr_addr bind;  /* address, any: all of IPv4; port 0: a free one */
     struct tr_addr group; /* multicast group to join; any: none */
-    char iface[16];       /* name of the interface that joins it; "": the system's choice */
+    /* An interface, by name or by an address of it: it joins the group, or without one its address
+     * is bound. "": the system's choice. */
+    char iface[46];
 };
 
 struct tr_media_plain_conf {
@@ -37,7 +39,7 @@ struct tr_media_plain_conf {
 };
 
 /* locals[ports_count]: where the ports are. IO: a port could not be opened, the reason is in errno;
- * INVAL; LIMIT; NOMEM. */
+ * NOTFOUND: no such interface; INVAL; LIMIT; NOMEM. */
 TR_MUST_USE enum tr_err tr_media_plain_create(struct tr_media *media,
                                               const struct tr_media_plain_conf *conf,
                                               struct tr_addr *locals, tr_id *peer);

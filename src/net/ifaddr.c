@@ -38,3 +38,29 @@ int tr_ifaddr_list(struct tr_addr *out, int max, bool loopback)
     freeifaddrs(list);
     return n;
 }
+
+static bool is_it(const struct ifaddrs *ifa, const char *iface, const struct tr_addr *addr)
+{
+    struct tr_addr wanted;
+    if (tr_addr_parse_ip(&wanted, iface, 0) == TR_OK)
+        return tr_addr_ip_eq(&wanted, addr);
+    return strcmp(ifa->ifa_name, iface) == 0;
+}
+
+bool tr_ifaddr_find(const char *iface, struct tr_addr *addr, unsigned *index)
+{
+    struct ifaddrs *list;
+    bool found = false;
+    if (getifaddrs(&list) != 0)
+        return false;
+    static const int families[] = { AF_INET, AF_INET6 };
+    for (int f = 0; f < 2; f++) {
+        for (const struct ifaddrs *ifa = list; ifa && !found; ifa = ifa->ifa_next) {
+            found = convert(ifa, families[f], addr) && is_it(ifa, iface, addr);
+            if (found)
+                *index = if_nametoindex(ifa->ifa_name);
+        }
+    }
+    freeifaddrs(list);
+    return found;
+}

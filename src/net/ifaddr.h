@@ -10,4 +10,8 @@
  * loopback ones only when asked for. Returns how many. */
 int tr_ifaddr_list(struct tr_addr *out, int max, bool loopback);
 
+/* An interface that is up, by its name (its first address, IPv4 before IPv6) or by one of its
+ * addresses. index: as the system numbers it. false: there is none. */
+bool tr_ifaddr_find(const char *iface, struct tr_addr *addr, unsigned *index);
+
 #endif

@@ -3,13 +3,13 @@
 #include "net/port.h"
 
 #include <errno.h>
-#include <net/if.h>
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "net/ifaddr.h"
 #include "net/sockaddr.h"
 
 enum { KERNEL_BUFFER_BYTES = 1 << 20 };
@@ -33,15 +33,12 @@ static int join_v6(int fd, const struct tr_addr *group, unsigned iface)
     return setsockopt(fd, IPPROTO_IPV6, IPV6_JOIN_GROUP, &req, sizeof req);
 }
 
-static bool join(int fd, const struct tr_port_conf *conf)
+static bool join(int fd, const struct tr_addr *group, unsigned iface)
 {
     int on = 1;
-    bool named = conf->iface && conf->iface[0];
-    unsigned iface = named ? if_nametoindex(conf->iface) : 0;
-    if ((named && iface == 0) || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0)
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0)
         return false;
-    return (tr_addr_is_v4(&conf->group) ? join_v4(fd, &conf->group, iface)
-                                        : join_v6(fd, &conf->group, iface)) == 0;
+    return (tr_addr_is_v4(group) ? join_v4(fd, group, iface) : join_v6(fd, group, iface)) == 0;
 }
 
 static bool bind_to(int fd, const struct tr_addr *addr, struct tr_addr *local)
@@ -61,16 +58,21 @@ enum tr_err tr_port_open(const struct tr_port_conf *conf, int *out, struct tr_ad
 {
     bool group = !tr_addr_is_any(&conf->group);
     int bytes = KERNEL_BUFFER_BYTES;
-    struct tr_addr addr = group ? conf->group : conf->bind;
+    unsigned iface = 0;
+    struct tr_addr addr = conf->bind;
+    if (conf->iface && conf->iface[0] && !tr_ifaddr_find(conf->iface, &addr, &iface))
+        return TR_ERR_NOTFOUND;
+    if (group)
+        addr = conf->group;
     addr.port = conf->bind.port;
-    if (group && (!is_group(&addr) || tr_addr_is_v4(&addr) != tr_addr_is_v4(&conf->bind)))
+    if (group && !is_group(&addr))
         return TR_ERR_INVAL;
     int family = tr_addr_is_v4(&addr) ? AF_INET : AF_INET6;
     int fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return TR_ERR_IO;
     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
-    if ((group && !join(fd, conf)) || !bind_to(fd, &addr, local)) {
+    if ((group && !join(fd, &conf->group, iface)) || !bind_to(fd, &addr, local)) {
         tr_port_close(fd);
         return TR_ERR_IO;
     }

@@ -9,12 +9,14 @@
 struct tr_port_conf {
     struct tr_addr bind;  /* port 0: a free one */
     struct tr_addr group; /* multicast group to join; any: none */
-    const char *iface;    /* name of the interface that joins it; NULL or "": the system's choice */
+    /* An interface, by name or by an address of it: it joins the group, or without one its address
+     * is bound. NULL or "": the system's choice. */
+    const char *iface;
 };
 
 /* A non-blocking socket and where it is. With a group the socket hears only the group, and shares
- * its port with others who do. IO: the reason is in errno; INVAL: a group that is none, or of the
- * other IP version. */
+ * its port with others who do. IO: the reason is in errno; INVAL: a group that is none;
+ * NOTFOUND: no such interface. */
 TR_MUST_USE enum tr_err tr_port_open(const struct tr_port_conf *conf, int *fd,
                                      struct tr_addr *local);
 void tr_port_close(int fd); /* -1 is fine */

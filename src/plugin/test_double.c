@@ -236,6 +236,96 @@ const struct double_data_route *engine_data_route(const struct tr_handle *from,
     return NULL;
 }
 
+/* --- media/forward.h, media/plain.h --- */
+
+int engine_forwards(void)
+{
+    int n = 0;
+    for (int i = 0; i < engine.forward_count; i++)
+        n += engine.forwards[i].live;
+    return n;
+}
+
+static struct double_forward *live_forward(tr_id id)
+{
+    for (int i = 0; i < engine.forward_count; i++) {
+        if (engine.forwards[i].id == id && engine.forwards[i].live)
+            return &engine.forwards[i];
+    }
+    return NULL;
+}
+
+enum tr_err tr_media_forward_create(struct tr_media *media, struct tr_media_end source,
+                                    const struct tr_forward_conf *conf, tr_id *id)
+{
+    (void)media;
+    CHECK(live_peer(source.peer) != NULL);
+    if (engine.refuse_forwards != TR_OK)
+        return engine.refuse_forwards;
+    if (engine.forward_count == DOUBLE_FORWARDS)
+        return TR_ERR_LIMIT;
+    struct double_forward *f = &engine.forwards[engine.forward_count++];
+    *f = (struct double_forward){ .id = 9000 + (tr_id)engine.forward_count,
+                                  .live = true,
+                                  .paused = conf->paused,
+                                  .source = source,
+                                  .conf = *conf };
+    snprintf(f->host, sizeof f->host, "%s", conf->host);
+    *id = f->id;
+    return TR_OK;
+}
+
+void tr_media_forward_pause(struct tr_media *media, tr_id id, bool paused)
+{
+    (void)media;
+    struct double_forward *f = live_forward(id);
+    if (CHECK(f != NULL))
+        f->paused = paused;
+}
+
+void tr_media_forward_close(struct tr_media *media, tr_id id)
+{
+    (void)media;
+    struct double_forward *f = live_forward(id);
+    if (CHECK(f != NULL))
+        f->live = false;
+}
+
+/* Numbers are known at once, names never. */
+bool tr_media_forward_info(const struct tr_media *media, tr_id id, struct tr_forward_info *info)
+{
+    (void)media;
+    const struct double_forward *f = live_forward(id);
+    if (!f)
+        return false;
+    *info = (struct tr_forward_info){ .ssrc = f->conf.ssrc };
+    if (tr_addr_parse_ip(&info->to, f->host, f->conf.port) == TR_OK)
+        info->state = TR_FORWARD_READY;
+    info->local_rtcp_port = f->conf.rtcp_port ? 4321 : 0;
+    return true;
+}
+
+enum tr_err tr_media_plain_create(struct tr_media *media, const struct tr_media_plain_conf *conf,
+                                  struct tr_addr *locals, tr_id *peer)
+{
+    (void)media;
+    if (engine.refuse_peers || engine.peer_count == DOUBLE_PEERS)
+        return TR_ERR_IO;
+    struct double_peer *p = &engine.peers[engine.peer_count++];
+    *p = (struct double_peer){ .id = 1000 + (tr_id)engine.peer_count,
+                               .live = true,
+                               .tracks = conf->tracks_count };
+    engine.plain = *conf;
+    memcpy(engine.plain_tracks, conf->tracks, (size_t)conf->tracks_count * sizeof *conf->tracks);
+    memcpy(engine.plain_ports, conf->ports, (size_t)conf->ports_count * sizeof *conf->ports);
+    for (int i = 0; i < conf->ports_count; i++) {
+        const struct tr_addr *bind = &conf->ports[i].bind;
+        locals[i] = tr_addr_v4(0, 0, 0, 0, bind->port ? bind->port : (uint16_t)(5000 + i));
+    }
+    *peer = p->id;
+    return TR_OK;
+}
+
 /* --- record/recorder.h --- */
 
 static struct double_recording *recording_of(tr_id id)

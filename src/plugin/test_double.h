@@ -9,11 +9,13 @@
 #include "gateway/pc.h"
 #include "gateway/plugin.h"
 #include "media/data.h"
+#include "media/forward.h"
+#include "media/plain.h"
 #include "record/meta.h"
 
 /* --- media engine and recorder --- */
 
-enum { DOUBLE_PEERS = 64, DOUBLE_ROUTES = 128, DOUBLE_RECORDINGS = 16 };
+enum { DOUBLE_PEERS = 64, DOUBLE_ROUTES = 128, DOUBLE_RECORDINGS = 16, DOUBLE_FORWARDS = 96 };
 
 struct double_peer {
     tr_id id;
@@ -39,6 +41,14 @@ struct double_data_route {
     char label[TR_DATA_NAME_MAX + 1], prefix[TR_DATA_PREFIX_MAX + 1];
 };
 
+struct double_forward {
+    tr_id id;
+    bool live, paused;
+    struct tr_media_end source;
+    struct tr_forward_conf conf;
+    char host[TR_FORWARD_HOST_MAX + 1];
+};
+
 struct double_recording {
     tr_id id;
     bool live;
@@ -52,15 +62,21 @@ struct double_engine { /* reset by stage_up */
     struct double_route routes[DOUBLE_ROUTES];
     struct double_data_route data_routes[DOUBLE_ROUTES];
     struct double_recording recordings[DOUBLE_RECORDINGS];
-    int peer_count, route_count, data_route_count, recording_count;
+    struct double_forward forwards[DOUBLE_FORWARDS];
+    struct tr_media_plain_conf plain; /* of the last plain peer; its pointers are dead */
+    struct tr_track_conf plain_tracks[TR_PEER_TRACKS_MAX];
+    struct tr_media_port plain_ports[TR_PLAIN_PORTS_MAX];
+    int peer_count, route_count, data_route_count, recording_count, forward_count;
     int keyframes;
     bool refuse_peers, refuse_tracks, refuse_recordings;
+    enum tr_err refuse_forwards; /* OK: not refused */
 };
 extern struct double_engine engine;
 
 int engine_peers(void); /* that live */
 int engine_routes(void);
 int engine_recordings(void);
+int engine_forwards(void);
 struct double_peer *engine_peer(tr_id id); /* NULL when it never was */
 /* The route that lives from one handle's m-line to another's; NULL: none. */
 const struct double_route *engine_route(const struct tr_handle *from, const struct tr_handle *to,

@@ -38,6 +38,7 @@ struct tr_vr_stream; /* below */
 struct tr_vr_link;   /* a stream on its way to a subscriber; subscriber.h */
 struct tr_vr_subscriber;
 struct tr_vr_forwards;
+struct tr_vr_source;
 LIST_HEAD(tr_vr_links, tr_vr_link);
 TAILQ_HEAD(tr_vr_publishers, tr_vr_publisher);
 TAILQ_HEAD(tr_vr_subscribers, tr_vr_subscriber);
@@ -99,7 +100,7 @@ struct tr_vr_publisher {
     struct tr_vr_stream *streams[TR_PC_MLINES_MAX]; /* [mindex] */
     int stream_count;
     struct tr_vr_forwards *forwards; /* RTP to elsewhere (forward.h); NULL: none */
-    tr_id plain;                     /* remote: the peer that its media comes from */
+    struct tr_vr_source *source;     /* remote: where its media comes from (forward.h) */
     TAILQ_ENTRY(tr_vr_publisher) of_room;
 };
 

@@ -1,4 +1,5 @@
 /* Requests about those who are in a room. */
+#include "plugin/videoroom/forward.h"
 #include "plugin/videoroom/publisher.h"
 #include "plugin/videoroom/record.h"
 #include "plugin/videoroom/reply.h"
@@ -77,6 +78,7 @@ json_t *tr_vr_moderate(struct tr_plugin *plugin, const struct tr_msg *msg)
     if (s->moderated != mute) {
         s->moderated = mute;
         tr_vr_subs_stream_set(s, msg->now);
+        tr_vr_forwards_flow(s);
         tell_moderated(s);
     }
     return json_pack("{s:s}", "videoroom", "success");

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "gateway/plugin.h"
+#include "plugin/videoroom/forward.h"
 #include "plugin/videoroom/permanent.h"
 #include "plugin/videoroom/publisher.h"
 #include "plugin/videoroom/reply.h"
@@ -187,6 +188,16 @@ static const struct tr_plugin_request requests[] = {
     { "moderate", true, NULL, tr_vr_moderate },
     { "listparticipants", true, NULL, tr_vr_listparticipants },
     { "enable_recording", true, NULL, tr_vr_enable_recording },
+    { "rtp_forward", true, NULL, tr_vr_rtp_forward },
+    { "stop_rtp_forward", true, NULL, tr_vr_stop_rtp_forward },
+    { "listforwarders", true, NULL, tr_vr_listforwarders },
+    { "publish_remotely", true, NULL, tr_vr_publish_remotely },
+    { "unpublish_remotely", true, NULL, tr_vr_unpublish_remotely },
+    { "listremotes", true, NULL, tr_vr_list_remotes },
+    { "list_remotes", true, NULL, tr_vr_list_remotes }, /* as the documentation has it */
+    { "add_remote_publisher", true, NULL, tr_vr_add_remote_publisher },
+    { "update_remote_publisher", true, NULL, tr_vr_update_remote_publisher },
+    { "remove_remote_publisher", true, NULL, tr_vr_remove_remote_publisher },
     { "join", false, NULL, ask },
     { "joinandconfigure", false, NULL, ask },
     { "configure", false, NULL, ask },

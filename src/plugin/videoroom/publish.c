@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "plugin/videoroom/forward.h"
 #include "plugin/videoroom/publisher.h"
 #include "plugin/videoroom/record.h"
 #include "plugin/videoroom/requests.h"
@@ -192,6 +193,7 @@ bool tr_vr_publish_negotiate(struct tr_vr_publisher *p, const struct tr_msg *msg
         p->negotiated = true;
         p->e2ee = msg->jsep->e2ee;
         err = tr_vr_streams_follow(p, msg->jsep->sdp); /* it lives as long as it holds */
+        tr_vr_forwards_follow(p);
     }
     if (err == TR_OK)
         return true;
@@ -252,6 +254,7 @@ static void set_stream(struct tr_vr_stream *s, const json_t *from, tr_usec now)
     if (json_is_true(json_object_get(from, "keyframe")))
         tr_vr_publisher_keyframe(s->publisher, s->mid);
     tr_vr_subs_stream_set(s, now);
+    tr_vr_forwards_flow(s);
 }
 
 static void set_streams(struct tr_vr_publisher *p, const json_t *body, tr_usec now)
@@ -280,6 +283,7 @@ static void set_kind(struct tr_vr_publisher *p, const json_t *body, enum tr_sdp_
         if (s->kind == kind && s->send != *flag) {
             s->send = *flag;
             tr_vr_subs_stream_set(s, now);
+            tr_vr_forwards_flow(s);
         }
     }
 }

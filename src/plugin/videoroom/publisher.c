@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "base/mem.h"
 #include "base/rng.h"
+#include "plugin/videoroom/forward.h"
 #include "plugin/videoroom/record.h"
 #include "plugin/videoroom/reply.h"
 #include "plugin/videoroom/room.h"
@@ -121,6 +122,7 @@ static void end_media(struct tr_vr_publisher *p, tr_usec now)
 {
     tr_vr_subs_unpublished(p, now);
     tr_vr_record_leave(p, now);
+    tr_vr_forwards_end(p);
     tr_vr_streams_free(p);
     p->negotiated = p->up = p->e2ee = false;
     p->audio = p->video = p->data = true;
@@ -151,6 +153,7 @@ void tr_vr_publisher_leave(struct tr_vr_publisher *p, const char *how, tr_usec n
     room->publisher_count--;
     tr_map_remove(room->users, tr_vr_id_key(&p->id));
     tr_map_remove(room->private_ids, private_key(p));
+    tr_vr_remote_end(p);
     json_decref(p->metadata);
     tr_free(p->filename);
     tr_free(p->display);
