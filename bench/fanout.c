@@ -3,7 +3,8 @@
  *
  * The engine (src/media) runs in this process, whose CPU time and memory are measured; all clients
  * live in a child process. They are peers of our own with a socket each. What both sides must know
- * of each other is derived from a client's number, so that only the port is told, by a pipe. */
+ * of each other is derived from a client's number, so that only the port is told, by a pipe.
+ * --floor: no engine, the same datagrams are just handed to the kernel: what cannot be saved. */
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -29,7 +30,7 @@ enum { CLIENTS_MAX = 1024, PT = 96, PT_RTX = 97, POOL = 4096, SETTLE_S = 2 };
 
 struct options {
     int subscribers, burst, rate, bytes, seconds, workers;
-    bool audio, gro, gso, twcc;
+    bool audio, gro, gso, twcc, floor;
     enum tr_srtp_profile profile;
 };
 
@@ -78,7 +79,8 @@ static void track_of(const struct options *o, int client, bool mirrored, struct 
         .out_rtx_ssrc = o->audio ? 0 : ssrc + 1,
         .cname = "cname",
     };
-    t->fb_nack = t->fb_pli = t->fb_remb = !o->audio;
+    t->fb_nack = !o->audio && !mirrored; /* clients that skip packets would ask for them */
+    t->fb_pli = t->fb_remb = !o->audio;
     t->fb_transport_cc = o->twcc;
     t->ext.id[TR_EXT_MID] = t->ext_send.id[TR_EXT_MID] = 4;
     if (o->twcc)
@@ -374,6 +376,68 @@ static void run_engine(const struct options *o, struct tr_dtls_cert *server,
     tr_media_destroy(media);
 }
 
+/* --- the floor: the kernel alone, with the same datagrams to the same kind of receivers --- */
+
+static void ignore_datagram(void *arg, const struct tr_path *path, struct tr_slice datagram)
+{
+}
+
+static void run_receivers(const struct options *o, int port_fd)
+{
+    struct tr_addr ip = tr_addr_v4(127, 0, 0, 1, 0), local;
+    struct tr_swarm *swarm;
+    uint32_t socket;
+    if (tr_swarm_open(&swarm, CLIENTS_MAX, o->gro) != TR_OK)
+        die("no sockets");
+    for (int i = 0; i < o->subscribers; i++) {
+        if (tr_swarm_add(swarm, &ip, NULL, &socket, &local) != TR_OK ||
+            write(port_fd, &local.port, sizeof local.port) != sizeof local.port)
+            die("no receiver");
+    }
+    for (;;)
+        tr_swarm_wait(swarm, TR_SECOND, ignore_datagram);
+}
+
+static void send_floor(struct tr_udp *udp, const struct options *o, const uint16_t *ports)
+{
+    uint16_t size = (uint16_t)(o->bytes + TR_RTP_HDR_MIN + 8 + TR_SRTP_TAG_MAX);
+    struct tr_path path = { .local = tr_addr_v4(127, 0, 0, 1, tr_udp_port(udp)) };
+    for (int i = 0; i < o->subscribers; i++) {
+        size_t n = (size_t)size * (size_t)o->burst;
+        uint8_t *p = tr_udp_reserve(udp, n);
+        path.remote = tr_addr_v4(127, 0, 0, 1, ports[i]);
+        memset(p, i, n);
+        tr_udp_commit(udp, &path, p, n, o->burst > 1 ? size : 0);
+    }
+    tr_udp_flush(udp);
+}
+
+static void run_floor(const struct options *o, int port_fd)
+{
+    static uint16_t ports[CLIENTS_MAX];
+    struct tr_addr ip = tr_addr_v4(127, 0, 0, 1, 0);
+    struct tr_udp *udp;
+    struct tr_media_counters a = { 0 }, b = { 0 };
+    for (int i = 0; i < o->subscribers; i++) {
+        if (read(port_fd, &ports[i], sizeof ports[i]) != sizeof ports[i])
+            die("no receivers");
+    }
+    if (tr_udp_open(&udp, &ip, 1, 0, o->gso) != TR_OK)
+        die("no socket");
+    tr_usec period = TR_SECOND * o->burst / o->rate, next = tr_clock_now();
+    double user = cpu_s(false), sys = cpu_s(true);
+    for (tr_usec end = next + o->seconds * TR_SECOND; next < end; next += period) {
+        tr_usec wait = next - tr_clock_now();
+        if (wait > 0)
+            usleep((unsigned)wait);
+        send_floor(udp, o, ports);
+    }
+    b.rtp_out = tr_udp_counters(udp)->datagrams_out;
+    b.sends = tr_udp_counters(udp)->sends;
+    report(o, &a, &b, cpu_s(false) - user, cpu_s(true) - sys, 0);
+    tr_udp_close(udp);
+}
+
 static const struct option long_options[] = {
     { "subscribers", required_argument, NULL, 's' },
     { "burst", required_argument, NULL, 'b' },
@@ -386,6 +450,7 @@ static const struct option long_options[] = {
     { "gro", no_argument, NULL, 'g' },
     { "no-gso", no_argument, NULL, 'x' },
     { "twcc", no_argument, NULL, 'c' },
+    { "floor", no_argument, NULL, 'f' },
     { 0 },
 };
 
@@ -410,6 +475,7 @@ static void read_options(struct options *o, int argc, char **argv)
         case 'g': o->gro = true; break;
         case 'x': o->gso = false; break;
         case 'c': o->twcc = true; break;
+        case 'f': o->floor = true; break;
         default: die("see the head of bench/fanout.c");
         }
     }
@@ -429,9 +495,14 @@ int main(int argc, char **argv)
     if (!server || !cert || pipe(port) != 0)
         die("no certificate or pipe");
     pid_t child = fork();
-    if (child == 0)
+    if (child == 0 && o.floor)
+        run_receivers(&o, port[1]);
+    else if (child == 0)
         run_crowd(&o, server, cert, port[0]);
-    run_engine(&o, server, cert, port[1]);
+    else if (o.floor)
+        run_floor(&o, port[0]);
+    else
+        run_engine(&o, server, cert, port[1]);
     kill(child, SIGTERM);
     waitpid(child, NULL, 0);
     return 0;
