@@ -93,6 +93,8 @@ struct source { /* what a client sends on one m-line, or the shadow of one that 
     struct source *next_active;
     struct ring *rings[TR_TRACK_LAYERS]; /* made when a sink that can ask is routed */
     tr_usec last_us[TR_TRACK_LAYERS];
+    int64_t keyframe_seq[TR_TRACK_LAYERS]; /* where the newest began; -1: none yet */
+    uint32_t keyframe_ts[TR_TRACK_LAYERS];
     tr_usec keyframe_asked_us[TR_TRACK_LAYERS];
     bool keyframe_pending[TR_TRACK_LAYERS];
     bool receiving[TR_TRACK_LAYERS]; /* as last told */
@@ -128,6 +130,10 @@ TR_MUST_USE enum tr_err source_add_route(struct source *s, struct route *r);
 void source_remove_route(struct source *s, struct route *r);
 TR_MUST_USE enum tr_err source_keep_ring(struct source *s);
 struct tr_pkt *source_ring_get(const struct source *s, int layer, int64_t ext_seq); /* borrowed */
+/* The packets of a layer from the newest key frame on: first <= number < end. false: the ring does
+ * not have them all, or they are more than bytes_max. */
+bool source_since_keyframe(const struct source *s, int layer, size_t bytes_max, int64_t *first,
+                           int64_t *end);
 void source_message(struct worker *w, const struct msg *m);
 
 /* route.c */
@@ -136,6 +142,8 @@ void route_destroy(struct route *r);
 /* Asks the memory for what route_run will read; near: how many runs of other routes come before. */
 void route_prefetch(const struct route *r, int near);
 void route_run(struct route *r, struct tr_pkt *const *pkts, int count);
+/* The sink can take the stream from now on, or again. */
+void route_start(struct route *r);
 void route_layer_tick(struct route *r);
 void route_clock(struct route *r); /* the source's clock or the rewriting has changed */
 /* Protects and queues what routes have added since the last time. The send queue and the peers may

@@ -17,6 +17,7 @@ enum {
     RESEND_PART = 5,          /* one byte for so many that were sent: 20 % */
     RESEND_BUDGET = 64 << 10, /* at the start */
     RESEND_BUDGET_MAX = 256 << 10,
+    CATCH_UP_BYTES = 192 << 10, /* to a client that comes to a stream in its midst */
     EGRESS_BYTES = TR_TX_BATCH_MAX * TR_PEER_PACKET_MAX,
 };
 
@@ -218,6 +219,40 @@ void route_run(struct route *r, struct tr_pkt *const *pkts, int count)
     ask_for_layer(r); /* only now: the key frame may have been in this run */
 }
 
+/* --- the beginning --- */
+
+/* Sends what came since the last key frame, so that the client has a picture at once and the
+ * publisher need not make another one. false: the ring does not reach so far, or it is too much. */
+static bool catch_up(struct route *r)
+{
+    struct tr_pkt *pkts[TR_PEER_RUN_MAX];
+    int64_t at, end;
+    int n = 0;
+    if (!source_since_keyframe(r->source, r->layer.target, CATCH_UP_BYTES, &at, &end))
+        return false;
+    for (; at < end; at++) {
+        struct tr_pkt *pkt = source_ring_get(r->source, r->layer.target, at);
+        if (pkt)
+            pkts[n++] = pkt;
+        if (n == TR_PEER_RUN_MAX || at == end - 1) {
+            route_run(r, pkts, n);
+            n = 0;
+        }
+    }
+    egress_seal(r->sink->peer->worker);
+    return true;
+}
+
+void route_start(struct route *r)
+{
+    if (!r->source->facts.video || r->conf.paused || !source_flows(r->source))
+        return; /* a stream that has not begun starts with a key frame anyway */
+    choose_layer(r);
+    bool ready = tr_peer_can_send(r->sink->tr_peer, r->sink->mline);
+    if (tr_layer_waits(&r->layer) && !(ready && catch_up(r)))
+        source_keyframe(r->source, r->layer.target);
+}
+
 /* --- retransmission --- */
 
 /* Whether seq may go out once more; it counts as sent then. */
@@ -363,9 +398,7 @@ static void add_route(struct worker *w, const struct msg_route *m)
         route_destroy(k->route);
     k->route = r;
     keep_ring_for(r);
-    /* A stream that has not begun starts with a key frame anyway. */
-    if (source_flows(s))
-        source_keyframe(s, -1);
+    route_start(r);
 }
 
 /* A renegotiation may have changed what the source sends: the owner knows by its tracks, a shadow

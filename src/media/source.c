@@ -33,6 +33,8 @@ struct source *source_create(struct worker *w, const struct source_key *key, str
     s->key = *key;
     for (int i = 0; i < TR_TRACK_LAYERS; i++)
         s->serials[i] = next_serial(w);
+    for (int i = 0; i < TR_TRACK_LAYERS; i++)
+        s->keyframe_seq[i] = -1;
     s->worker = w;
     s->peer = peer;
     s->owner = owner;
@@ -197,6 +199,23 @@ struct tr_pkt *source_ring_get(const struct source *s, int layer, int64_t ext_se
     return pkt && tr_rtp_meta_const(pkt)->ext_seq == ext_seq ? pkt : NULL;
 }
 
+bool source_since_keyframe(const struct source *s, int layer, size_t bytes_max, int64_t *first,
+                           int64_t *end)
+{
+    const struct ring *ring = s->rings[layer];
+    size_t bytes = 0;
+    *first = s->keyframe_seq[layer];
+    if (!ring || *first < 0 || !source_ring_get(s, layer, *first))
+        return false;
+    for (*end = *first; *end <= ring->newest; ++*end) {
+        const struct tr_pkt *pkt = source_ring_get(s, layer, *end);
+        bytes += pkt ? pkt->len : 0;
+        if (bytes > bytes_max)
+            return false;
+    }
+    return true;
+}
+
 bool source_flows(const struct source *s)
 {
     for (int i = 0; i < s->facts.layers; i++) {
@@ -216,6 +235,7 @@ static void restart_layer(struct source *s, int layer)
 {
     forward_now(s);
     s->serials[layer] = next_serial(s->worker);
+    s->keyframe_seq[layer] = -1;
     if (s->rings[layer])
         expire(s->rings[layer], TR_NEVER);
     for (uint32_t i = 0; i < s->routes_count; i++) {
@@ -252,8 +272,13 @@ void source_packet(struct source *s, struct tr_pkt *pkt)
         w->active = s;
     }
     s->last_us[m->layer] = w->now;
-    if (m->flags & TR_RTP_KEYFRAME)
+    if (m->flags & TR_RTP_KEYFRAME) {
         s->keyframe_pending[m->layer] = false;
+        if (s->keyframe_seq[m->layer] < 0 || m->ts != s->keyframe_ts[m->layer]) {
+            s->keyframe_seq[m->layer] = m->ext_seq;
+            s->keyframe_ts[m->layer] = m->ts;
+        }
+    }
     struct ring *ring = s->rings[m->layer];
     if (ring) {
         expire(ring, w->now - ring_time(w, pkt->pool));

@@ -691,6 +691,63 @@ struct tap_log {
     int held_count;
 };
 
+static bool open_on_one_worker(struct rig *r, struct client **out, int count)
+{
+    int have[2] = { 0 };
+    struct client *all[2][CLIENTS_MAX];
+    while (r->clients_count < CLIENTS_MAX) {
+        struct client *c = client_open(r);
+        if (!c)
+            return false;
+        WAIT_FOR(r, c->up);
+        int worker = worker_of(r, c);
+        if (worker < 0)
+            return false;
+        all[worker][have[worker]++] = c;
+        if (have[worker] == count) {
+            memcpy(out, all[worker], (size_t)count * sizeof *out);
+            return true;
+        }
+    }
+    return CHECK(false);
+}
+
+static void check_late(struct rig *r, struct client *a, struct client *b, struct client *c)
+{
+    route(r, a, b, VIDEO);
+    client_send(a, VIDEO, 10, true);
+    client_send(a, VIDEO, 10, false);
+    WAIT_FOR(r, b->in[VIDEO].packets == 20);
+    int asked = a->keyframes_asked;
+    route(r, a, c, VIDEO);
+    WAIT_FOR(r, c->in[VIDEO].packets == 20);
+    CHECK_INT(c->in[VIDEO].keyframes, 1);
+    client_send(a, VIDEO, 10, false);
+    WAIT_FOR(r, b->in[VIDEO].packets == 30 && c->in[VIDEO].packets == 30);
+    CHECK_INT(c->in[VIDEO].last - c->in[VIDEO].first, 29);
+    CHECK_INT(c->in[VIDEO].damaged, 0);
+    CHECK_INT(a->keyframes_asked, asked);
+    /* When it has left the ring, the publisher is asked. */
+    run_for(r, 1300 * TR_MSEC);
+    client_send(a, VIDEO, 10, false);
+    WAIT_FOR(r, b->in[VIDEO].packets == 40);
+    route(r, a, a, VIDEO);
+    WAIT_FOR(r, a->keyframes_asked > asked);
+    CHECK_INT(a->in[VIDEO].packets, 0);
+}
+
+/* The second of two listeners finds the key frame of the first in the ring. */
+TEST(who_comes_late_begins_with_the_last_key_frame)
+{
+    struct rig *r = tr_alloc(sizeof *r);
+    if (rig_open(r, NULL)) {
+        struct client *three[3] = { 0 };
+        if (open_on_one_worker(r, three, 3))
+            check_late(r, three[0], three[1], three[2]);
+    }
+    rig_close(r);
+    tr_free(r);
+}
 static void tap_packets(void *arg, uint16_t track, struct tr_pkt *const *pkts, int count)
 {
     struct tap_log *log = arg;

@@ -193,7 +193,13 @@ static void handle_out(struct wpeer *p, const struct tr_peer_out *out)
     case TR_PEER_SEND: tr_udp_send(w->udp, &out->path, out->data); break;
     case TR_PEER_VALID: add_path(p, &out->path); break;
     case TR_PEER_INVALID: remove_path(p, &out->path); break;
-    case TR_PEER_UP: worker_tell(w, &ev); break;
+    case TR_PEER_UP:
+        worker_tell(w, &ev);
+        for (int i = 0; i < p->tracks_count; i++) {
+            if (p->sinks[i] && p->sinks[i]->route)
+                route_start(p->sinks[i]->route);
+        }
+        break;
     case TR_PEER_DOWN: tell_down(w, p->id, out->reason); break;
     case TR_PEER_KEYFRAME:
         if (k && k->route)
