@@ -4,17 +4,14 @@
 #ifndef TR_GRAPH_H
 #define TR_GRAPH_H
 
-#include "media/layer.h"
 #include "media/msg.h"
-#include "media/rewrite.h"
+#include "media/route.h"
 #include "rtp/sr.h"
 
 enum {
-    RUN_MAX = 64,       /* packets of one source in a turn; more starts the forwarding early */
-    RING_SLOTS = 512,   /* packets of one layer kept for retransmission, a power of two */
-    RESEND_SLOTS = 128, /* retransmissions that a sink remembers, a power of two */
-    TAPS_MAX = 4,       /* per source */
-    PREFETCH_STEPS = 5, /* routes ahead of the one that runs */
+    RUN_MAX = 64,     /* packets of one source in a turn; more starts the forwarding early */
+    RING_SLOTS = 512, /* packets of one layer kept for retransmission, a power of two */
+    TAPS_MAX = 4,     /* per source */
 };
 
 #define RING_US TR_SECOND              /* packets are kept this long */
@@ -29,35 +26,6 @@ struct plain;
 struct route;
 struct worker;
 struct wpeer;
-
-struct resend { /* a packet that was sent again */
-    uint16_t seq;
-    uint16_t count; /* 0: free */
-    uint32_t at_ms;
-};
-
-struct sink { /* what a client receives on one m-line */
-    struct wpeer *peer;
-    struct tr_peer *tr_peer; /* of peer */
-    int mline;
-    struct route *route;    /* NULL: nothing is routed here now */
-    int64_t resend_budget;  /* bytes; see route.c */
-    struct resend *resends; /* RESEND_SLOTS by the low bits of seq, a newer number takes the place;
-                             * NULL: the client has not asked for any */
-    struct tr_rewrite rw;
-    int told_substream, told_temporal;
-};
-
-struct route {
-    struct source *source;
-    struct sink *sink;
-    struct tr_route_conf conf;
-    struct tr_layer_choice layer;
-    int temporal_seen; /* highest temporal layer forwarded in this window; -1: no packet */
-    tr_usec temporal_since;
-    uint32_t at; /* in the source's array */
-    tr_id id;
-};
 
 struct ring {
     struct tr_pkt *slots[RING_SLOTS];
@@ -135,21 +103,5 @@ struct tr_pkt *source_ring_get(const struct source *s, int layer, int64_t ext_se
 bool source_since_keyframe(const struct source *s, int layer, size_t bytes_max, int64_t *first,
                            int64_t *end);
 void source_message(struct worker *w, const struct msg *m);
-
-/* route.c */
-void route_message(struct worker *w, const struct msg *m);
-void route_destroy(struct route *r);
-/* Asks the memory for what route_run will read; near: how many runs of other routes come before. */
-void route_prefetch(const struct route *r, int near);
-void route_run(struct route *r, struct tr_pkt *const *pkts, int count);
-/* The sink can take the stream from now on, or again. */
-void route_start(struct route *r);
-void route_layer_tick(struct route *r);
-void route_clock(struct route *r); /* the source's clock or the rewriting has changed */
-/* Protects and queues what routes have added since the last time. The send queue and the peers may
- * not be touched in between. */
-void egress_seal(struct worker *w);
-void sink_nacks(struct sink *k, const uint16_t *seqs, int count);
-struct sink *sink_of(struct wpeer *p, int mline); /* makes it when needed; NULL: out of memory */
 
 #endif
