@@ -167,7 +167,8 @@ static void describe(struct sim_call *call, int to)
 static void next_step(void *arg)
 {
     struct sim_call *call = arg;
-    describe(call, call->step == STEP_OFFER ? SIM_SERVER : SIM_CLIENT);
+    bool offer = call->step == STEP_OFFER;
+    describe(call, offer == call->conf.server_offers ? SIM_CLIENT : SIM_SERVER);
     if (++call->step < STEP_DONE)
         sim_timer_set(call->sim, &call->signal, sim_now(call->sim) + call->conf.signal_us);
 }

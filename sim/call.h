@@ -24,6 +24,7 @@ struct sim_call_conf {
     tr_usec signal_us;        /* one way */
     tr_usec consent_us;
     uint32_t video_bps;
+    bool server_offers; /* so the client begins before the server knows of it */
     bool no_rtx, no_nack;
     bool no_media;                                   /* nobody sends by itself */
     bool unannounced;                                /* the client's SSRCs are learnt by MID */

@@ -115,6 +115,27 @@ TEST(silence_ends_both_sides)
     world_end();
 }
 
+/* The client answers and begins at once; its ClientHello is there before its answer. */
+TEST(a_handshake_may_begin_before_the_answer)
+{
+    if (!world_begin())
+        return;
+    FOR_EACH_SEED (seed, 10) {
+        struct sim_call_conf conf = { .up = link_of(0, TR_MSEC),
+                                      .down = link_of(0, TR_MSEC),
+                                      .signal_us = 20 * TR_MSEC,
+                                      .server_offers = true };
+        struct sim *sim = call_begin(seed, &conf);
+        tr_usec start = sim_now(sim);
+        CHECK(sim_call_connect(&call, 5 * TR_SECOND));
+        /* Twice the signalling, and some round trips: nobody waited for a time-out. */
+        CHECK(sim_now(sim) - start < 60 * TR_MSEC);
+        CHECK_INT(tr_dtls_stats(sim_client(&call)->peer->dtls)->retransmits, 0);
+        call_end(sim);
+    }
+    world_end();
+}
+
 TEST(wrong_fingerprint_is_no_call)
 {
     if (!world_begin())

@@ -81,6 +81,7 @@ void tr_peer_destroy(struct tr_peer *peer)
     tr_srtp_destroy(peer->in);
     tr_srtp_destroy(peer->out);
     tr_dtls_destroy(peer->dtls);
+    tr_free(peer->early.p);
     tr_ice_destroy(peer->ice);
     tr_arena_destroy(peer->arena);
 }
@@ -112,6 +113,33 @@ static enum tr_err read_fingerprint(const struct tr_peer_remote *remote,
     return TR_ERR_INVAL;
 }
 
+/*= rfc5763#5
+ *# The endpoint that is the offerer MUST [...] be prepared to receive a client_hello before it
+ *# receives the answer.
+ * What is dropped comes again only after a time-out, and an answer is often the later one. One
+ * datagram holds a client_hello; only a proven path may leave it here. */
+static enum tr_err keep_early(struct tr_peer *peer, struct tr_slice datagram)
+{
+    if (peer->remote_set || !peer->have_path || peer->early.p || datagram.n > TR_PEER_PACKET_MAX)
+        return TR_ERR_IGNORED;
+    peer->early.p = tr_alloc(datagram.n);
+    if (!peer->early.p)
+        return TR_ERR_NOMEM;
+    memcpy(peer->early.p, datagram.p, datagram.n);
+    peer->early.n = datagram.n;
+    return TR_OK;
+}
+
+static void play_early(struct tr_peer *peer, tr_usec now)
+{
+    if (!peer->early.p)
+        return;
+    if (tr_dtls_input(peer->dtls, now, tr_slice(peer->early.p, peer->early.n)) != TR_OK)
+        peer_drop(peer, TR_DROP_DTLS);
+    tr_free(peer->early.p);
+    peer->early = (struct tr_buf){ 0 };
+}
+
 /* DTLS runs once there are both a path and the other side's fingerprint. */
 static void start_dtls(struct tr_peer *peer, tr_usec now)
 {
@@ -128,6 +156,7 @@ static void start_dtls(struct tr_peer *peer, tr_usec now)
         return;
     }
     tr_dtls_start(peer->dtls, now);
+    play_early(peer, now);
 }
 
 enum tr_err tr_peer_set_remote(struct tr_peer *peer, tr_usec now,
@@ -241,7 +270,7 @@ void tr_peer_input(struct tr_peer *peer, tr_usec now, struct tr_path path, struc
         else if (err != TR_OK && err != TR_ERR_AGAIN)
             peer_drop(peer, TR_DROP_STUN_BAD);
     } else if (kind == TR_DEMUX_DTLS) {
-        err = peer->dtls ? tr_dtls_input(peer->dtls, now, datagram) : TR_ERR_IGNORED;
+        err = peer->dtls ? tr_dtls_input(peer->dtls, now, datagram) : keep_early(peer, datagram);
         if (err != TR_OK)
             peer_drop(peer, TR_DROP_DTLS);
     } else if (kind == TR_DEMUX_RTCP) {

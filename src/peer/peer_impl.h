@@ -43,6 +43,7 @@ struct tr_peer {
     struct tr_peer_conf conf;
     struct tr_ice *ice;
     struct tr_dtls *dtls;
+    struct tr_buf early; /* a DTLS datagram that came before the other side's description */
     struct tr_srtp *in;
     struct tr_dtls_fingerprint fingerprint; /* of the remote side */
     bool remote_passive;
