@@ -281,6 +281,10 @@ void tr_gateway_media_event(struct tr_gateway *gw, tr_usec now, const struct tr_
             ops->layer(handle->plugin, handle, event->mline, event->substream, event->temporal,
                        now);
         break;
+    case TR_MEDIA_TALKING:
+        if (ops->talking)
+            ops->talking(handle->plugin, handle, event->mline, event->on, event->level, now);
+        break;
     case TR_MEDIA_DATA_OPEN:
     case TR_MEDIA_DATA_MESSAGE:
     case TR_MEDIA_DATA_CLOSED: tr_free(event->data); break; /* no plugin listens yet */

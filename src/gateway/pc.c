@@ -139,6 +139,7 @@ enum tr_err tr_pc_parse_jsep(struct tr_pc *pc, const json_t *jsep, struct tr_jse
         .e2ee = member_true(jsep, "e2ee"),
         .rid_order_lmh = order && strcmp(order, "lmh") == 0,
         .update = pc->remote.sdp != NULL,
+        .svc = json_object_get(jsep, "svc"),
         .sdp = pc->jsep.sdp,
     };
     return TR_OK;

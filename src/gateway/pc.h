@@ -29,6 +29,7 @@ struct tr_jsep {
     bool e2ee;
     bool rid_order_lmh;
     bool update;              /* renegotiation of a PeerConnection that exists */
+    const json_t *svc;        /* [{"mindex" or "mid", "svc": "L3T3"}], not checked; NULL: none */
     const struct tr_sdp *sdp; /* parsed */
 };
 
@@ -70,8 +71,10 @@ struct tr_pc_policy {
     /* the codecs that are taken, best first; NULL: all that this build knows */
     const enum tr_codec *audio, *video;
     uint8_t audio_count, video_count;
-    uint32_t exts_off; /* header extensions that are not wanted: bits 1u << enum tr_ext */
-    bool recv_only;    /* this side sends nothing */
+    const char *const *opus_off; /* fmtp parameters of Opus that are not agreed to, NULL ends; or
+                                    NULL */
+    uint32_t exts_off;           /* header extensions that are not wanted: bits 1u << enum tr_ext */
+    bool recv_only;              /* this side sends nothing */
 };
 
 /* Answers an offer (first or renegotiation) from the server's own abilities. *jsep: {type, sdp},

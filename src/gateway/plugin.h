@@ -75,6 +75,10 @@ struct tr_plugin_ops {
     /* a simulcast layer change of what this handle receives; -1: unchanged. May be NULL. */
     void (*layer)(struct tr_plugin *plugin, struct tr_handle *handle, int mline, int substream,
                   int temporal, tr_usec now);
+    /* what the client says has become talk (on), or silence; level: average, 0 (loud) to 127. May
+     * be NULL. */
+    void (*talking)(struct tr_plugin *plugin, struct tr_handle *handle, int mline, bool on,
+                    int level, tr_usec now);
     json_t *(*query)(struct tr_plugin *plugin,
                      struct tr_handle *handle); /* plugin_specific; new ref */
     /* Admin API message_plugin: the answer (new reference). NULL: not supported. */

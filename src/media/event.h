@@ -17,6 +17,7 @@ enum tr_media_event_kind {
     TR_MEDIA_RECEIVING, /* media of a source started or stopped to come (silence of a second) */
     TR_MEDIA_SLOW_LINK, /* loss above the threshold within a second */
     TR_MEDIA_LAYER,     /* the layer that a route forwards has changed */
+    TR_MEDIA_TALKING,   /* what a client says has become talk, or silence (RFC 6464 levels) */
     TR_MEDIA_STATS,     /* answer to tr_media_query */
     TR_MEDIA_DATA_OPEN, /* data.h: of a peer that control listens to */
     TR_MEDIA_DATA_MESSAGE,
@@ -28,7 +29,8 @@ struct tr_media_event {
     tr_id peer;
     int mline;
     const char *reason;                /* PEER_DOWN; static text */
-    bool on;                           /* RECEIVING */
+    bool on;                           /* RECEIVING, TALKING */
+    int level;                         /* TALKING: average, 0 (loud) to 127 (silence), in -dBov */
     bool uplink;                       /* SLOW_LINK: what the client sends */
     int substream;                     /* RECEIVING (-1: no simulcast), LAYER (-1: unchanged) */
     int temporal;                      /* LAYER */

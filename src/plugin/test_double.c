@@ -576,6 +576,9 @@ void phone_send(struct phone *phone, const char *body, const char *type, const c
     json_object_set_new(request, "body", parsed);
     if (type)
         json_object_set_new(request, "jsep", json_pack("{s:s,s:s}", "type", type, "sdp", sdp));
+    if (phone->svc)
+        json_object_set_new(json_object_get(request, "jsep"), "svc",
+                            json_loads(phone->svc, 0, NULL));
     if (e2ee)
         json_object_set_new(json_object_get(request, "jsep"), "e2ee", json_true());
     input(phone, request);

@@ -97,6 +97,7 @@ struct phone {
     int count;
     char text[STAGE_TEXT]; /* of phone_told */
     char error[512];       /* text of the last plugin error that phone_told met */
+    const char *svc;       /* JSON for "svc" in the jsep of what is sent; NULL: none */
     char *sdp;             /* of the last jsep that phone_told met; NULL: none yet */
 };
 

@@ -173,6 +173,37 @@ static void make_data(struct build *b, struct tr_sdp_media *m, const struct tr_s
     m->max_message_size = b->local->max_message_size;
 }
 
+static bool is_off(const char *const *names, const char *param, size_t n)
+{
+    size_t key = 0;
+    while (key < n && param[key] != '=')
+        key++;
+    for (; *names; names++) {
+        if (strlen(*names) == key && memcmp(*names, param, key) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* A copy of "a=1;b=2" without the parameters that the policy does not agree to. */
+static const char *fmtp_without(struct build *b, const char *fmtp, const char *const *names)
+{
+    char *out = room(b, strlen(fmtp) + 1, 1);
+    size_t n = 0;
+    for (const char *at = fmtp; out && *at;) {
+        at += strspn(at, "; ");
+        size_t len = strcspn(at, ";");
+        if (len > 0 && !is_off(names, at, len)) {
+            if (n > 0)
+                out[n++] = ';';
+            memcpy(out + n, at, len);
+            n += len;
+        }
+        at += len;
+    }
+    return n > 0 ? out : NULL;
+}
+
 static void add_codec(struct build *b, struct tr_sdp_media *m, const struct tr_sdp_codec *from)
 {
     if (b->nomem || tr_sdp_codec_by_pt(m, from->pt))
@@ -180,7 +211,8 @@ static void add_codec(struct build *b, struct tr_sdp_media *m, const struct tr_s
     struct tr_sdp_codec *c = &m->codecs[m->codec_count++];
     *c = *from;
     c->name = dup(b, from->name);
-    c->fmtp = dup(b, from->fmtp);
+    bool cut = b->policy->opus_off && from->codec == TR_CODEC_OPUS && from->fmtp;
+    c->fmtp = cut ? fmtp_without(b, from->fmtp, b->policy->opus_off) : dup(b, from->fmtp);
     c->feedback &= FEEDBACK_ALL;
 }
 

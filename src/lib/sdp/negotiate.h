@@ -29,8 +29,10 @@ struct tr_sdp_policy {
     enum tr_codec audio[TR_SDP_POLICY_MAX]; /* accepted, best first */
     enum tr_codec video[TR_SDP_POLICY_MAX];
     enum tr_codec force_audio, force_video; /* tried before the lists; TR_CODEC_NONE: no wish */
-    const char *video_profile; /* "42e01f" (H.264), "2" (VP9): tried first; NULL: no wish */
-    uint32_t exts;             /* header extensions understood: bits 1u << enum tr_ext */
+    const char *video_profile;   /* "42e01f" (H.264), "2" (VP9): tried first; NULL: no wish */
+    uint32_t exts;               /* header extensions understood: bits 1u << enum tr_ext */
+    const char *const *opus_off; /* names of fmtp parameters of Opus that are left out; NULL ends
+                                    the list, or stands for none */
     bool rtx;
     bool recv_only; /* answers: nothing is sent, whatever the offer would take */
     bool simulcast; /* answer offered rid and SSRC simulcast */

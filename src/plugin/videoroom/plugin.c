@@ -163,6 +163,15 @@ static void layer(struct tr_plugin *plugin, struct tr_handle *handle, int mline,
         tr_vr_sub_layer(session, mline, substream, temporal, now);
 }
 
+static void talking(struct tr_plugin *plugin, struct tr_handle *handle, int mline, bool on,
+                    int level, tr_usec now)
+{
+    (void)plugin, (void)now;
+    struct tr_vr_session *session = tr_handle_user(handle);
+    if (session->role == TR_VR_PUBLISHER)
+        tr_vr_publisher_talking(session->publisher, mline, on, level);
+}
+
 static json_t *query(struct tr_plugin *plugin, struct tr_handle *handle)
 {
     (void)plugin;
@@ -277,6 +286,7 @@ static const struct tr_plugin_ops ops = {
     .pc_down = pc_down,
     .slow_link = slow_link,
     .layer = layer,
+    .talking = talking,
     .query = query,
     .admin = admin,
     .next_timeout = next_timeout,

@@ -127,10 +127,14 @@ bool tr_vr_publish_check(const struct tr_vr_room *room, const json_t *body, stru
 
 /* --- the offer --- */
 
-static uint32_t exts_off(const struct tr_vr_room_conf *conf)
+/* What an answer says of Opus is what the publisher should send. */
+static const char *const *opus_off(const struct tr_vr_room_conf *conf)
 {
-    return (conf->audiolevel_ext ? 0 : 1u << TR_EXT_AUDIO_LEVEL) |
-           (conf->transport_wide_cc_ext ? 0 : 1u << TR_EXT_TRANSPORT_CC);
+    static const char *const names[] = { "useinbandfec", "usedtx", NULL };
+    static const char *const fec[] = { "useinbandfec", NULL };
+    if (conf->opus_fec)
+        return conf->opus_dtx ? NULL : names + 1;
+    return conf->opus_dtx ? fec : names;
 }
 
 /* The room's wish for the profile of the codec that it likes best and that has one. */
@@ -171,7 +175,8 @@ static enum tr_err answer(struct tr_vr_publisher *p, const struct tr_msg *msg, j
         .audio_count = conf->audio.count,
         .video = conf->video.list,
         .video_count = conf->video.count,
-        .exts_off = exts_off(conf),
+        .opus_off = opus_off(conf),
+        .exts_off = tr_vr_room_conf_exts_off(conf),
         .recv_only = true,
     };
     enum tr_err err = tr_pc_answer(msg->handle, msg->jsep, &policy, msg->now, jsep);
@@ -192,7 +197,7 @@ bool tr_vr_publish_negotiate(struct tr_vr_publisher *p, const struct tr_msg *msg
     if (err == TR_OK) {
         p->negotiated = true;
         p->e2ee = msg->jsep->e2ee;
-        err = tr_vr_streams_follow(p, msg->jsep->sdp); /* it lives as long as it holds */
+        err = tr_vr_streams_follow(p, msg->jsep); /* its SDP lives as long as it holds */
         tr_vr_forwards_follow(p);
     }
     if (err == TR_OK)

@@ -192,6 +192,20 @@ void tr_vr_publisher_slow_link(const struct tr_vr_publisher *p)
     tr_vr_tell(p, event);
 }
 
+void tr_vr_publisher_talking(struct tr_vr_publisher *p, int mline, bool on, int level)
+{
+    struct tr_vr_stream *s = mline >= 0 && mline < p->stream_count ? p->streams[mline] : NULL;
+    if (!s || !tr_vr_stream_tells_talking(s))
+        return;
+    s->talking = on;
+    json_t *event = tr_vr_data(on ? "talking" : "stopped-talking", p->room);
+    json_object_set_new(event, "id", tr_vr_id_json(&p->id));
+    json_object_set_new(event, "mindex", json_integer(mline));
+    json_object_set_new(event, "mid", json_string(s->mid));
+    json_object_set_new(event, "audio-level-dBov-avg", json_integer(level));
+    tr_vr_tell_others(p->room, NULL, event);
+}
+
 json_t *tr_vr_publisher_query(const struct tr_vr_publisher *p)
 {
     json_t *o = json_pack("{s:s,s:o,s:o,s:I,s:b,s:I,s:b,s:b}", "type", "publisher", "room",

@@ -26,15 +26,17 @@ void tr_vr_publisher_leave(struct tr_vr_publisher *publisher, const char *how, t
 void tr_vr_publisher_bound(const struct tr_vr_publisher *publisher);
 /* Asks for key frames of its video; mid NULL: of all streams. */
 void tr_vr_publisher_keyframe(const struct tr_vr_publisher *publisher, const char *mid);
+/* Talk on an m-line has started or ended; the room hears of it where its settings say so. */
+void tr_vr_publisher_talking(struct tr_vr_publisher *publisher, int mline, bool on, int level);
 void tr_vr_publisher_slow_link(const struct tr_vr_publisher *publisher);
 json_t *tr_vr_publisher_query(const struct tr_vr_publisher *publisher);
 
 /* --- its streams (streams.c) --- */
 
-/* After a negotiation: a stream for every m-line, with the facts that were agreed. offer: what the
- * client wrote. NOMEM leaves the rest of the streams out. */
+/* After a negotiation: a stream for every m-line, with the facts that were agreed. NOMEM leaves the
+ * rest of the streams out. */
 TR_MUST_USE enum tr_err tr_vr_streams_follow(struct tr_vr_publisher *publisher,
-                                             const struct tr_sdp *offer);
+                                             const struct tr_jsep *offer);
 /* Adds a stream behind the others; NULL when memory is out or there are TR_PC_MLINES_MAX. */
 struct tr_vr_stream *tr_vr_stream_add(struct tr_vr_publisher *publisher, enum tr_sdp_kind kind,
                                       const char *mid);

@@ -158,7 +158,7 @@ static void add_codec(json_t *object, const struct tr_vr_stream *s)
     add_flag(object, "svc", s->svc);
 }
 
-static bool tells_talking(const struct tr_vr_stream *s)
+bool tr_vr_stream_tells_talking(const struct tr_vr_stream *s)
 {
     const struct tr_vr_room_conf *conf = &s->publisher->room->conf;
     return s->kind == TR_SDP_AUDIO && conf->audiolevel_ext && conf->audiolevel_event;
@@ -175,7 +175,7 @@ static json_t *stream_json(const struct tr_vr_stream *s)
     add_text(o, "description", s->description);
     add_flag(o, "moderated", s->moderated);
     add_codec(o, s);
-    if (tells_talking(s))
+    if (tr_vr_stream_tells_talking(s))
         json_object_set_new(o, "talking", json_boolean(s->talking));
     return o;
 }
@@ -217,7 +217,7 @@ json_t *tr_vr_publisher_json(const struct tr_vr_publisher *publisher)
     add_flag(o, "dummy", publisher->dummy);
     tr_vr_add_streams(o, publisher);
     for (int i = 0; i < publisher->stream_count; i++) {
-        tells = tells || tells_talking(publisher->streams[i]);
+        tells = tells || tr_vr_stream_tells_talking(publisher->streams[i]);
         talking = talking || publisher->streams[i]->talking;
     }
     if (tells)

@@ -235,6 +235,14 @@ bool tr_vr_room_conf_edit(struct tr_vr_room_conf *conf, const json_t *body, stru
     return true;
 }
 
+uint32_t tr_vr_room_conf_exts_off(const struct tr_vr_room_conf *conf)
+{
+    return (conf->audiolevel_ext ? 0 : 1u << TR_EXT_AUDIO_LEVEL) |
+           (conf->videoorient_ext ? 0 : 1u << TR_EXT_VIDEO_ORIENTATION) |
+           (conf->playoutdelay_ext ? 0 : 1u << TR_EXT_PLAYOUT_DELAY) |
+           (conf->transport_wide_cc_ext ? 0 : 1u << TR_EXT_TRANSPORT_CC);
+}
+
 /* --- writing --- */
 
 static json_t *value_of(const struct tr_vr_room_conf *conf, const struct setting *s)

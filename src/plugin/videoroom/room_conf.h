@@ -38,6 +38,8 @@ bool tr_vr_room_conf_read(struct tr_vr_room_conf *conf, const json_t *body, stru
 /* Changes what an "edit" asks for; nothing on an error. */
 bool tr_vr_room_conf_edit(struct tr_vr_room_conf *conf, const json_t *body, struct tr_vr_error *e);
 void tr_vr_room_conf_free(struct tr_vr_room_conf *conf);
+/* Header extensions that the room does without: bits 1u << enum tr_ext. */
+uint32_t tr_vr_room_conf_exts_off(const struct tr_vr_room_conf *conf);
 /* The members of an object of "list"; room and num_participants are the caller's. */
 void tr_vr_room_conf_tell(const struct tr_vr_room_conf *conf, json_t *object);
 /* All members that a "create" takes, secrets as well; new reference. */

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "plugin/videoroom/publisher.h"
+#include "plugin/videoroom/room.h"
 
 struct tr_vr_stream *tr_vr_stream_add(struct tr_vr_publisher *p, enum tr_sdp_kind kind,
                                       const char *mid)
@@ -86,8 +87,34 @@ static void follow(struct tr_vr_stream *s, const struct tr_sdp_media_params *m,
         take_codec(s, m, offered);
 }
 
-enum tr_err tr_vr_streams_follow(struct tr_vr_publisher *p, const struct tr_sdp *offer)
+/* "L1T2" and the like are layers within one stream, too; "L1T1" and "" are none. */
+static bool is_layered(const char *mode)
 {
+    return mode[0] && strcmp(mode, "L1T1") != 0;
+}
+
+/* What the client says of its encoder: the SDP does not show it. */
+static void follow_svc(struct tr_vr_publisher *p, const json_t *list)
+{
+    const json_t *item;
+    size_t i;
+    json_array_foreach(list, i, item)
+    {
+        const char *mid = json_string_value(json_object_get(item, "mid"));
+        const char *mode = json_string_value(json_object_get(item, "svc"));
+        const json_t *mindex = json_object_get(item, "mindex");
+        json_int_t at = json_is_integer(mindex) ? json_integer_value(mindex) : -1;
+        struct tr_vr_stream *s = mid                               ? tr_vr_stream_by_mid(p, mid)
+                                 : at >= 0 && at < p->stream_count ? p->streams[at]
+                                                                   : NULL;
+        if (s && s->kind == TR_SDP_VIDEO && s->pt.codec != TR_CODEC_VP8)
+            s->svc = mode && is_layered(mode);
+    }
+}
+
+enum tr_err tr_vr_streams_follow(struct tr_vr_publisher *p, const struct tr_jsep *jsep)
+{
+    const struct tr_sdp *offer = jsep->sdp;
     const struct tr_handle *handle = p->session->handle;
     int count = tr_pc_mline_count(handle);
     for (int i = 0; i < count && i < offer->media_count; i++) {
@@ -99,5 +126,6 @@ enum tr_err tr_vr_streams_follow(struct tr_vr_publisher *p, const struct tr_sdp 
         s->end = tr_pc_end(handle, i);
         follow(s, tr_pc_mline(handle, i), offered);
     }
+    follow_svc(p, jsep->svc);
     return TR_OK;
 }

@@ -405,11 +405,7 @@ void tr_vr_lines_wire(const struct tr_vr_subscriber *sub)
 
 static uint32_t exts_of(const struct tr_vr_line *line, uint32_t usual)
 {
-    const struct tr_vr_room_conf *conf = &line->sub->room->conf;
-    uint32_t off = (conf->audiolevel_ext ? 0 : 1u << TR_EXT_AUDIO_LEVEL) |
-                   (conf->videoorient_ext ? 0 : 1u << TR_EXT_VIDEO_ORIENTATION) |
-                   (conf->playoutdelay_ext ? 0 : 1u << TR_EXT_PLAYOUT_DELAY) |
-                   (conf->transport_wide_cc_ext ? 0 : 1u << TR_EXT_TRANSPORT_CC);
+    uint32_t off = tr_vr_room_conf_exts_off(&line->sub->room->conf);
     bool layered = line->format.codec == TR_CODEC_AV1 ||
                    (line->format.codec == TR_CODEC_H264 && line->format.svc);
     uint32_t more = layered && line->kind == TR_SDP_VIDEO ? 1u << TR_EXT_DEPENDENCY_DESCRIPTOR : 0;

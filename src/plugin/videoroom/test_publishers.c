@@ -369,6 +369,55 @@ TEST(videoroom_simulcast_is_told)
     stage_down(&stage);
 }
 
+TEST(videoroom_svc_is_told)
+{
+    begin();
+    (void)room(",'videocodec':'vp9'");
+    struct phone *a = joined(1);
+    a->svc = "[{\"mid\":\"1\",\"svc\":\"L3T3\"},{\"mindex\":99},7,{\"mindex\":0,\"svc\":\"L2T1\"}]";
+    offer(a, "{'request':'publish'}", fixture("chrome-offer-av.sdp"));
+    hear(a, "{'codec':'vp9','mid':'1','mindex':1,'svc':true,'type':'video'");
+    a->svc = "[{\"mindex\":1,\"svc\":\"L1T1\"}]";
+    offer(a, "{'request':'configure'}", fixture("chrome-offer-av.sdp"));
+    CHECK(!strstr(phone_told(a), "svc"));
+    stage_down(&stage);
+}
+
+TEST(videoroom_opus_of_the_room)
+{
+    begin();
+    (void)room(",'opus_fec':false,'opus_dtx':true");
+    struct phone *a = joined(1);
+    const char *sdp =
+        replaced(fixture("chrome-offer-av.sdp"), "useinbandfec=1", "useinbandfec=1;usedtx=1");
+    offer(a, "{'request':'publish'}", sdp);
+    hear(a, "{'codec':'opus','dtx':true,'mid':'0'");
+    CHECK(strstr(a->sdp, "usedtx=1") && !strstr(a->sdp, "useinbandfec"));
+    stage_down(&stage);
+}
+
+TEST(videoroom_talking)
+{
+    struct tr_media_event talk = { .kind = TR_MEDIA_TALKING, .on = true, .level = 30 };
+    begin();
+    struct phone *p = room(",'audiolevel_event':true");
+    struct phone *a = publisher(1), *b = joined(2);
+    (void)phone_told(a);
+    stage_media(&stage, talk, a);
+    const char *told = "{'audio-level-dBov-avg':30,'id':1,'mid':'0','mindex':0,'room':1,"
+                       "'videoroom':'talking'}";
+    TOLD(a, told);
+    TOLD(b, told);
+    ask(p, "{'request':'listparticipants','room':1}", "'talking':true");
+    talk.on = false;
+    stage_media(&stage, talk, a);
+    hear(b, "'videoroom':'stopped-talking'");
+    talk.mline = 1; /* video does not talk */
+    stage_media(&stage, talk, a);
+    TOLD(b, "");
+    stage_down(&stage);
+}
+
 /* --- settings --- */
 
 TEST(videoroom_bitrates)
