@@ -17,20 +17,21 @@ def figures(runs):
         values = [get(r) for r in runs]
         return statistics.median(values) if values and all(v is not None for v in values) else None
 
-    def setup(r):
-        times = r["setup_ms"]["request_to_first_media"]
+    def setup(r, until):
+        times = r["setup_ms"][f"request_to_first_{until}"]
         return times["p50"] if times else None
 
     return {
         "cpu": median(lambda r: r["server"]["cpu_us_per_packet"]),
-        "user": median(lambda r: r["server"]["user_us_per_packet"]),
+        "user": median(lambda r: r["server"]["user_share"] * r["server"]["cpu_us_per_packet"]),
         "cpu_all": [r["server"]["cpu_us_per_packet"] for r in runs],
         "cores": median(lambda r: r["server"]["cores"]),
         "packets": median(lambda r: r["media"]["packets_per_s_received"]),
         "delivered": min(r["delivered_share"] for r in runs),
         "p50": median(lambda r: r["delay_us"] and r["delay_us"]["p50"]),
         "p99": median(lambda r: r["delay_us"] and r["delay_us"]["p99"]),
-        "setup": median(setup),
+        "setup": median(lambda r: setup(r, "media")),
+        "keyframe": median(lambda r: setup(r, "keyframe")),
         "kib": median(lambda r: r["server"]["kib_per_client"]),
         "own": max(r["own_cores"] for r in runs),
         "failed": sum(r["failed"] for r in runs),
@@ -77,13 +78,15 @@ def row(load, server, f, base):
         number(f["user"], ".2f", " us"), number(ratio, ".1f", "x"), number(f["cores"], ".2f"),
         number(f["packets"], ".0f"), number(f["delivered"] * 100, ".2f", " %"),
         number(f["p50"], ".0f", " us"), number(f["p99"], ".0f", " us"),
-        number(f["setup"], ".0f", " ms"), number(f["kib"], ".0f", " KiB"), number(f["own"], ".2f"),
+        number(f["setup"], ".0f", " ms"), number(f["keyframe"], ".0f", " ms"),
+        number(f["kib"], ".0f", " KiB"), number(f["own"], ".2f"),
     ]
 
 
 def table(loads, results):
     head = ["load", "server", "CPU a packet", "of it user", "less than janus", "cores", "packets/s",
-            "delivered", "delay p50", "delay p99", "set-up p50", "memory a client", "load's cores"]
+            "delivered", "delay p50", "delay p99", "set-up p50", "to key frame", "memory a client",
+            "load's cores"]
     return markdown(head, [row(load, server, results[(name, server)], results.get((name, "janus")))
                            for name, load in loads.items() for server in load["servers"]
                            if (name, server) in results])
@@ -166,8 +169,9 @@ HOW = """\
   kernel as one message is cut into packets within that server's time. (With `tring-load --gro` it
   never would be; no figure here uses that.)
 - Delay: from the making of a packet to its arrival, both in the load generator. Set-up: from a
-  client's request to its first packet of media, which flows already. Memory: growth of the resident
-  set after the publishers were there, by subscribers.
+  client's request to its first packet of media, which flows already; *to key frame*: to the first
+  packet that a decoder can begin with. Memory: growth of the resident set after the publishers were
+  there, by subscribers.
 - SRTP is {profile} unless a load says otherwise; the load generator chooses, for all servers
   alike. *load's cores*: what the load generator itself took, at most.
 - Runs of {seconds:g} s, the servers in turn, {rounds} round(s); of several, the first is dropped

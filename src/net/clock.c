@@ -1,4 +1,5 @@
-/* Two clocks: the monotonic one that drives all state machines, and the wall clock for people. */
+/* The monotonic clock that drives all state machines, the wall clock for people, and what processes
+ * have run, for measurements. */
 #include "net/clock.h"
 
 #include <time.h>
@@ -18,6 +19,12 @@ tr_usec tr_clock_now(void)
 int64_t tr_clock_unix_us(void)
 {
     return read_clock(CLOCK_REALTIME);
+}
+
+int64_t tr_clock_cpu_us(pid_t pid)
+{
+    clockid_t id;
+    return clock_getcpuclockid(pid, &id) == 0 ? read_clock(id) : -1;
 }
 
 void tr_clock_sleep(tr_usec us)

@@ -227,6 +227,8 @@ static void judge(struct rtc *c, tr_usec now, const struct tr_pkt *pkt, int mlin
     in->source = source;
     if (c->first_media_us == 0)
         c->first_media_us = now;
+    if (c->first_keyframe_us == 0 && p.keyframe)
+        c->first_keyframe_us = now;
     t->repaired += repaired;
     count_delivered(c, now, in, &p, repaired);
 }

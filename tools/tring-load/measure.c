@@ -1,5 +1,6 @@
-/* Percentiles, and the reading of /proc. The kernel counts CPU time in ticks of 10 ms: measure for
- * seconds, not for moments. */
+/* Percentiles, and the reading of /proc. There, CPU time is told in ticks of 10 ms, which is coarse
+ * for a server that does little. The sum is taken from the process's own clock; the ticks say how
+ * it is shared between user and system. */
 #include "tring-load/measure.h"
 
 #include <dirent.h>
@@ -7,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "net/clock.h"
 
 void hist_add(struct hist *h, tr_usec us)
 {
@@ -97,6 +100,10 @@ static bool read_stat(struct process *p, pid_t pid)
     double ticks = (double)sysconf(_SC_CLK_TCK);
     p->user_s = (double)strtoull(field, &field, 10) / ticks;
     p->system_s = (double)strtoull(field, NULL, 10) / ticks;
+    p->cpu_s = p->user_s + p->system_s;
+    int64_t us = tr_clock_cpu_us(pid);
+    if (us >= 0)
+        p->cpu_s = (double)us / TR_SECOND;
     return true;
 }
 

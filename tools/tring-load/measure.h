@@ -33,7 +33,8 @@ json_t *times_json(struct times *t);
 struct process { /* since its start */
     bool known;
     char name[32];
-    double user_s, system_s;
+    double cpu_s;                    /* to the microsecond where the system tells */
+    double user_s, system_s;         /* of it, in steps of 10 ms */
     uint64_t voluntary, involuntary; /* context switches */
     long rss_kib;
 };

@@ -121,13 +121,19 @@ static tr_usec at_media(const struct client *c)
     return c->rtc.first_media_us;
 }
 
+static tr_usec at_keyframe(const struct client *c)
+{
+    return c->rtc.first_keyframe_us;
+}
+
 static json_t *json_setup(const struct load *l)
 {
-    return json_pack("{s:o,s:o,s:o,s:o}", "connect_to_attached",
+    return json_pack("{s:o,s:o,s:o,s:o,s:o}", "connect_to_attached",
                      json_times(l, at_start, at_attached), "request_to_keys",
                      json_times(l, at_request, at_up), "request_to_webrtcup",
                      json_times(l, at_request, at_webrtcup), "request_to_first_media",
-                     json_times(l, at_request, at_media));
+                     json_times(l, at_request, at_media), "request_to_first_keyframe",
+                     json_times(l, at_request, at_keyframe));
 }
 
 /* Memory is by receivers: who only publishes was there before. */
@@ -136,14 +142,14 @@ static json_t *json_server(const struct load *l)
     const struct process *a = &l->from.server, *b = &l->to.server;
     if (!a->known || !b->known)
         return json_null();
-    double user = b->user_s - a->user_s, system = b->system_s - a->system_s, s = seconds(l);
+    double cpu = b->cpu_s - a->cpu_s, user = b->user_s - a->user_s, s = seconds(l);
+    double both = user + b->system_s - a->system_s; /* in steps */
     double us = l->world.totals.received ? 1e6 / (double)l->world.totals.received : 0;
     int receivers = l->started - l->publishers;
     double kib = (double)(b->rss_kib - l->server_before.rss_kib);
-    return json_pack("{s:s,s:i,s:f,s:f,s:f,s:f,s:f,s:f,s:i,s:i,s:f}", "name", b->name, "pid",
-                     (int)l->options.pid, "cpu_us_per_packet", (user + system) * us,
-                     "user_us_per_packet", user * us, "system_us_per_packet", system * us, "cores",
-                     (user + system) / s, "voluntary_switches_per_s",
+    return json_pack("{s:s,s:i,s:f,s:f,s:f,s:f,s:f,s:i,s:i,s:f}", "name", b->name, "pid",
+                     (int)l->options.pid, "cpu_us_per_packet", cpu * us, "user_share",
+                     both > 0 ? user / both : 0, "cores", cpu / s, "voluntary_switches_per_s",
                      (double)(b->voluntary - a->voluntary) / s, "involuntary_switches_per_s",
                      (double)(b->involuntary - a->involuntary) / s, "rss_kib_before",
                      (int)l->server_before.rss_kib, "rss_kib", (int)b->rss_kib, "kib_per_client",
@@ -162,7 +168,7 @@ json_t *load_report(const struct load *l)
 {
     const struct rtc_totals *t = &l->world.totals;
     const struct process *a = &l->from.self, *b = &l->to.self;
-    double self = b->user_s + b->system_s - a->user_s - a->system_s;
+    double self = b->cpu_s - a->cpu_s;
     return json_pack(
         "{s:s,s:s,s:i,s:i,s:i,s:o,s:s,s:f,s:o,s:o,s:f,s:o,s:o,s:o,s:f,s:o}", "scenario",
         l->scenario->name, "url", l->options.url, "clients", l->options.clients, "with_media",

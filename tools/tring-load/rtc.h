@@ -94,8 +94,8 @@ struct rtc {
     bool video[TR_PEER_TRACKS_MAX];
     struct sim_sender *outs[RTC_OUTS_MAX];
     int outs_count;
-    struct rtc_in *ins;            /* by m-line */
-    tr_usec up_us, first_media_us; /* 0: not yet */
+    struct rtc_in *ins;                               /* by m-line */
+    tr_usec up_us, first_media_us, first_keyframe_us; /* 0: not yet */
     const char *down_reason;
 };
 

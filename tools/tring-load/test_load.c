@@ -125,6 +125,7 @@ TEST(process_of_our_own)
     process_read(&p, getpid());
     CHECK(p.known);
     CHECK(p.rss_kib > 100);
+    CHECK(p.cpu_s > 0 && p.cpu_s < 60);
     CHECK(p.voluntary + p.involuntary > 0);
     CHECK_STR(p.name, "test_load");
     process_read(&p, 0);
