@@ -75,6 +75,7 @@ struct tr_pc_policy {
                                     NULL */
     uint32_t exts_off;           /* header extensions that are not wanted: bits 1u << enum tr_ext */
     bool recv_only;              /* this side sends nothing */
+    bool red;                    /* the client should send Opus as RED, where it can */
 };
 
 /* Answers an offer (first or renegotiation) from the server's own abilities. *jsep: {type, sdp},

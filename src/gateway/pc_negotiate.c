@@ -203,6 +203,7 @@ static struct tr_sdp_policy policy_of(const struct tr_pc_policy *wish)
         policy.exts &= ~wish->exts_off;
         policy.recv_only = wish->recv_only;
         policy.opus_off = wish->opus_off;
+        policy.red_first = wish->red;
         if (wish->audio)
             policy.audio_count =
                 take_codecs(policy.audio, wish->audio, wish->audio_count, wish->audio_codec);

@@ -7,6 +7,11 @@ void tr_layer_init(struct tr_layer_choice *c)
     tr_svc_want(&c->svc, TR_SVC_ALL, TR_SVC_ALL);
 }
 
+void tr_layer_limit_temporal(struct tr_layer_choice *c, int max)
+{
+    tr_svc_want(&c->svc, c->svc.want_spatial, max);
+}
+
 void tr_layer_update(struct tr_layer_choice *c, tr_usec now, const tr_usec *last_us, int count,
                      int max, tr_usec fallback_us)
 {
@@ -15,6 +20,7 @@ void tr_layer_update(struct tr_layer_choice *c, tr_usec now, const tr_usec *last
         if (last_us[i] != 0 && now - last_us[i] <= fallback_us)
             best = i;
     }
+    tr_svc_want(&c->svc, count == 1 && max < TR_LAYER_MAX ? max : TR_SVC_ALL, c->svc.want_temporal);
     if (best >= 0) /* else nothing flows: keep what there is, the source may come back */
         c->target = best;
 }

@@ -12,6 +12,7 @@
 #include "media/svc.h"
 #include "peer/track.h"
 
+enum { TR_LAYER_MAX = TR_TRACK_LAYERS - 1 };
 #define TR_LAYER_FALLBACK_US (250 * TR_MSEC)
 
 struct tr_layer_choice {
@@ -26,9 +27,11 @@ struct tr_layer_out {
 };
 
 void tr_layer_init(struct tr_layer_choice *c);
-/* last_us: when each of `count` layers last had a packet (0: never). Updates the target. */
+/* last_us: when each of `count` streams last had a packet (0: never). Updates the target. max: the
+ * best that may be taken; of a single stream it is the spatial layer, TR_LAYER_MAX being any. */
 void tr_layer_update(struct tr_layer_choice *c, tr_usec now, const tr_usec *last_us, int count,
                      int max, tr_usec fallback_us);
+void tr_layer_limit_temporal(struct tr_layer_choice *c, int max); /* TR_SVC_ALL: any */
 /* A key frame of the target is needed. */
 bool tr_layer_waits(const struct tr_layer_choice *c);
 /* A packet: true when it is to be forwarded. starts: a receiver may begin with it. */

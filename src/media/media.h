@@ -86,21 +86,16 @@ void tr_media_query(struct tr_media *media, tr_id peer, uint64_t cookie);
 
 /* --- the graph --- */
 
-enum { TR_ROUTE_LAYERS_ALL = 3 };
-
 struct tr_route_conf {
     bool paused;
-    int substream_max;   /* simulcast upper bound, 0..2 */
-    int spatial_max;     /* layers within the stream (SVC): 0..2, or ALL */
-    int temporal_max;    /* likewise */
+    int substream_max;   /* upper bound, 0..2: simulcast, or spatial layers of a single stream */
+    int temporal_max;    /* 0..2; 3: all */
     tr_usec fallback_us; /* a silent layer is left after this; 0: 250 ms */
 };
 
 static inline struct tr_route_conf tr_route_conf_default(void)
 {
-    return (struct tr_route_conf){ .substream_max = 2,
-                                   .spatial_max = TR_ROUTE_LAYERS_ALL,
-                                   .temporal_max = TR_ROUTE_LAYERS_ALL };
+    return (struct tr_route_conf){ .substream_max = 2, .temporal_max = 3 };
 }
 
 /* 0 when the limit is reached or memory is out. A sink takes one route at a time: a new route to

@@ -122,7 +122,7 @@ static void tell_layer(struct route *r, int substream, int temporal)
     };
     k->told_substream = substream;
     k->told_temporal = temporal;
-    if (r->source->facts.layers > 1)
+    if (r->source->facts.layers > 1 || r->scalable)
         worker_tell(k->peer->worker, &ev);
 }
 
@@ -138,6 +138,7 @@ static bool take_packet(struct route *r, struct tr_pkt *pkt, struct tr_rewritten
         return false;
     }
     bool starts = !r->source->facts.video || (m->flags & TR_RTP_KEYFRAME);
+    r->scalable = r->scalable || m->spatial > 0;
     if (!tr_layer_take(&r->layer, m, tr_rtp_dd(pkt), starts, &layer)) {
         if (m->layer == r->layer.current)
             tr_rewrite_skip(&r->sink->rw, origin, m);
@@ -146,23 +147,27 @@ static bool take_packet(struct route *r, struct tr_pkt *pkt, struct tr_rewritten
     if (layer.switched) {
         tr_rewrite_switch(&r->sink->rw, w->now, origin, r->source->facts.clock_rate, m);
         route_clock(r);
-        tell_layer(r, m->layer, r->sink->told_temporal);
+        if (r->source->facts.layers > 1)
+            tell_layer(r, m->layer, r->sink->told_temporal);
     }
     tr_rewrite_layers(&r->sink->rw, origin, m, &layer.svc);
     if (m->temporal > r->temporal_seen)
         r->temporal_seen = m->temporal;
+    if (m->spatial > r->spatial_seen)
+        r->spatial_seen = m->spatial;
     return tr_rewrite_packet(&r->sink->rw, w->now, origin, m, out) == TR_OK;
 }
 
-static void temporal_tick(struct route *r)
+static void layers_tick(struct route *r)
 {
+    int layer = r->source->facts.layers > 1 ? r->layer.current : r->spatial_seen;
     tr_usec now = r->sink->peer->worker->now;
     if (r->layer.current < 0 || now - r->temporal_since < TEMPORAL_WINDOW_US)
         return;
     if (r->temporal_seen >= 0) /* silence is no lower layer */
-        tell_layer(r, r->layer.current, r->temporal_seen);
+        tell_layer(r, layer, r->temporal_seen);
     r->temporal_since = now;
-    r->temporal_seen = -1;
+    r->temporal_seen = r->spatial_seen = -1;
 }
 
 static void choose_layer(struct route *r)
@@ -181,7 +186,7 @@ static void ask_for_layer(struct route *r)
 
 void route_layer_tick(struct route *r)
 {
-    temporal_tick(r);
+    layers_tick(r);
     choose_layer(r);
     ask_for_layer(r);
 }
@@ -366,7 +371,7 @@ static void keep_ring_for(const struct route *r)
 static void begin_layers(struct route *r)
 {
     tr_layer_init(&r->layer);
-    tr_svc_want(&r->layer.svc, r->conf.spatial_max, r->conf.temporal_max);
+    tr_layer_limit_temporal(&r->layer, r->conf.temporal_max);
 }
 
 static void add_route(struct worker *w, const struct msg_route *m)
@@ -385,7 +390,7 @@ static void add_route(struct worker *w, const struct msg_route *m)
     r->source = s;
     r->sink = k;
     r->conf = m->conf;
-    r->temporal_seen = -1;
+    r->temporal_seen = r->spatial_seen = -1;
     if (tr_map_add(w->routes, route_key(&r->id), r) != TR_OK) {
         source_remove_route(s, r);
         source_unused(s);
@@ -410,7 +415,7 @@ static void set_route(struct route *r, const struct msg_route *m)
     if (!r->source->peer && m->facts.layers > 0)
         r->source->facts = m->facts;
     keep_ring_for(r);
-    tr_svc_want(&r->layer.svc, m->conf.spatial_max, m->conf.temporal_max);
+    tr_layer_limit_temporal(&r->layer, m->conf.temporal_max);
     if (resumed) {
         begin_layers(r); /* start over at a key frame */
         if (r->source->facts.video)

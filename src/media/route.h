@@ -41,6 +41,8 @@ struct route {
     struct tr_route_conf conf;
     struct tr_layer_choice layer;
     int temporal_seen; /* highest temporal layer forwarded in this window; -1: no packet */
+    int spatial_seen;  /* likewise */
+    bool scalable;     /* the source has sent spatial layers in one stream */
     tr_usec temporal_since;
     uint32_t at; /* in the source's array */
     tr_id id;

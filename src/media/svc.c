@@ -29,8 +29,8 @@ void tr_svc_begin(struct tr_svc *s)
 
 void tr_svc_want(struct tr_svc *s, int spatial, int temporal)
 {
-    s->want_spatial = (uint8_t)(spatial < TR_SVC_ALL ? spatial : TR_DD_SPATIAL_MAX);
-    s->want_temporal = (uint8_t)(temporal < TR_SVC_ALL ? temporal : TR_DD_TEMPORAL_MAX);
+    s->want_spatial = (uint8_t)(spatial < TR_SVC_ALL ? spatial : TR_SVC_ALL);
+    s->want_temporal = (uint8_t)(temporal < TR_SVC_ALL ? temporal : TR_SVC_ALL);
 }
 
 static unsigned targets_of(const struct tr_svc *s)
@@ -61,7 +61,8 @@ static uint64_t targets_up_to(const struct tr_svc *s, const struct tr_rtp_dd *dd
         struct tr_dd_target l = layers_of(dd, i);
         if (!(s->active >> i & 1))
             continue;
-        if (l.spatial <= spatial && l.temporal <= temporal)
+        if ((l.spatial <= spatial || spatial == TR_SVC_ALL) &&
+            (l.temporal <= temporal || temporal == TR_SVC_ALL))
             set |= 1ull << (2 * i);
         if (lowest < 0 || is_better(layers_of(dd, (unsigned)lowest), l))
             lowest = (int)i;

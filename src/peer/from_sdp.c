@@ -64,6 +64,8 @@ void tr_track_from_sdp(const struct tr_sdp_media_params *p, const struct tr_sdp_
     t->codec = pt->codec;
     t->clock_rate = pt->clock;
     t->pt = pt->pt;
+    const struct tr_sdp_pt *red = pt->codec == TR_CODEC_OPUS ? tr_sdp_red(p) : NULL;
+    t->red_pt = red ? red->pt : 0;
     t->rtx_pt = pt->rtx_pt == TR_SDP_PT_NONE ? 0 : pt->rtx_pt;
     t->ext = p->ext_recv;
     t->ext_send = p->ext_send;

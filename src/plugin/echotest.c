@@ -74,6 +74,7 @@ static enum tr_err negotiate(const struct tr_msg *msg, json_t **jsep)
         .audio_codec = codec_member(msg->body, "audiocodec"),
         .video_codec = codec_member(msg->body, "videocodec"),
         .video_profile = json_string_value(json_object_get(msg->body, "videoprofile")),
+        .red = json_is_true(json_object_get(msg->body, "opusred")),
     };
     enum tr_err err = msg->jsep->offer ? TR_OK : TR_ERR_PROTO;
     if (err == TR_OK)

@@ -40,16 +40,20 @@ enum tr_err tr_relay_wishes_read(struct tr_relay_wishes *wishes, const json_t *b
 {
     json_int_t substream = read_int(body, "substream", wishes->substream);
     json_int_t temporal = read_int(body, "temporal", wishes->temporal);
-    *field = substream < 0 || substream > SUBSTREAM_MAX ? "substream"
-             : temporal < 0 || temporal > TEMPORAL_MAX  ? "temporal"
-                                                        : NULL;
+    json_int_t spatial_layer = read_int(body, "spatial_layer", substream);
+    json_int_t temporal_layer = read_int(body, "temporal_layer", temporal);
+    *field = substream < 0 || substream > SUBSTREAM_MAX            ? "substream"
+             : temporal < 0 || temporal > TEMPORAL_MAX             ? "temporal"
+             : spatial_layer < 0 || spatial_layer > SUBSTREAM_MAX  ? "spatial_layer"
+             : temporal_layer < 0 || temporal_layer > TEMPORAL_MAX ? "temporal_layer"
+                                                                   : NULL;
     if (*field)
         return TR_ERR_INVAL;
     wishes->audio = read_bool(body, "audio", wishes->audio);
     wishes->video = read_bool(body, "video", wishes->video);
     wishes->bitrate = (uint32_t)at_most(read_int(body, "bitrate", wishes->bitrate), BITRATE_MAX);
-    wishes->substream = (int)substream;
-    wishes->temporal = (int)temporal;
+    wishes->substream = (int)spatial_layer;
+    wishes->temporal = (int)temporal_layer;
     wishes->fallback_us = at_most(read_int(body, "fallback", wishes->fallback_us), FALLBACK_MAX_US);
     return TR_OK;
 }
@@ -61,7 +65,6 @@ static struct tr_route_conf route_conf(const struct tr_sdp_media_params *p,
     return (struct tr_route_conf){
         .paused = p->kind == TR_SDP_AUDIO ? !sender->audio : !sender->video,
         .substream_max = receiver->substream,
-        .spatial_max = TR_ROUTE_LAYERS_ALL,
         /* "all" must also take streams that count more than three layers */
         .temporal_max = receiver->temporal < TEMPORAL_MAX ? receiver->temporal : TEMPORAL_MAX + 1,
         .fallback_us = receiver->fallback_us,
@@ -116,15 +119,18 @@ static void codec_name(const struct tr_handle *handle, int mline, char out[16])
     out[n] = '\0';
 }
 
+/* Layers within one stream (SVC) go by other names than those of simulcast. */
 static json_t *layers_event(const struct tr_handle *handle, int mline, int substream, int temporal)
 {
     char codec[16];
     codec_name(handle, mline, codec);
+    const struct tr_sdp_media_params *p = tr_pc_mline(handle, mline);
+    bool svc = (strcmp(codec, "vp9") == 0 || strcmp(codec, "av1") == 0) && p && p->rid_count < 2;
     json_t *event = json_pack("{s:s}", "videocodec", codec);
     if (substream >= 0)
-        json_object_set_new(event, "substream", json_integer(substream));
+        json_object_set_new(event, svc ? "spatial_layer" : "substream", json_integer(substream));
     if (temporal >= 0)
-        json_object_set_new(event, "temporal", json_integer(temporal));
+        json_object_set_new(event, svc ? "temporal_layer" : "temporal", json_integer(temporal));
     return event;
 }
 
@@ -147,8 +153,10 @@ json_t *tr_relay_layers_changed(struct tr_relay_layers *layers, const struct tr_
 json_t *tr_relay_layers_asked(const struct tr_relay_layers *layers, const struct tr_handle *handle,
                               const json_t *body)
 {
-    int substream = read_int(body, "substream", -1) == layers->substream ? layers->substream : -1;
-    int temporal = read_int(body, "temporal", -1) == layers->temporal ? layers->temporal : -1;
+    json_int_t spatial = read_int(body, "substream", read_int(body, "spatial_layer", -1));
+    json_int_t rate = read_int(body, "temporal", read_int(body, "temporal_layer", -1));
+    int substream = spatial == layers->substream ? layers->substream : -1;
+    int temporal = rate == layers->temporal ? layers->temporal : -1;
     if (substream < 0 && temporal < 0)
         return NULL;
     return layers_event(handle, layers->mline, substream, temporal);

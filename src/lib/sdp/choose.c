@@ -3,7 +3,10 @@
 #include "sdp/choose.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "sdp/parse_int.h"
 
 bool tr_sdp_listed(const struct tr_sdp_policy *p, enum tr_sdp_kind kind, enum tr_codec codec)
 {
@@ -61,4 +64,42 @@ const struct tr_sdp_codec *tr_sdp_choose(const struct tr_sdp_policy *p,
         if (tr_codec_info(list[i])->main)
             c = best_of(offer, list[i], profile);
     return c;
+}
+
+/*= rfc2198#5
+ *# the formats of the primary and secondary encodings, with slashes between them
+ * Returns the one number that is there, or PT_NONE. */
+static uint8_t wrapped_pt(const struct tr_sdp_codec *red)
+{
+    uint8_t only = TR_SDP_PT_NONE;
+    for (const char *p = red->fmtp; p && *p;) {
+        char *end;
+        unsigned long pt = strtoul(p, &end, 10);
+        bool number = end > p && end - p <= 3 && *p >= '0' && *p <= '9';
+        if (!number || pt >= TR_SDP_PT_COUNT || (only != TR_SDP_PT_NONE && only != pt))
+            return TR_SDP_PT_NONE;
+        only = (uint8_t)pt;
+        p = *end == '/' ? end + 1 : end;
+        if (p == end && *end)
+            return TR_SDP_PT_NONE;
+    }
+    return only;
+}
+
+bool tr_sdp_red_wraps(const struct tr_sdp_media *m, const struct tr_sdp_codec *red)
+{
+    const struct tr_sdp_codec *c = tr_sdp_codec_by_pt(m, wrapped_pt(red));
+    return c && tr_codec_info(c->codec)->main && c->clock == red->clock;
+}
+
+const struct tr_sdp_codec *tr_sdp_red_of(const struct tr_sdp_media *m,
+                                         const struct tr_sdp_codec *codec)
+{
+    for (unsigned i = 0; i < m->codec_count; i++) {
+        const struct tr_sdp_codec *red = &m->codecs[i];
+        if (red->codec == TR_CODEC_RED && red->clock == codec->clock &&
+            wrapped_pt(red) == codec->pt)
+            return red;
+    }
+    return NULL;
 }

@@ -39,8 +39,10 @@ struct tr_sdp_policy tr_sdp_policy_default(void)
         .video_count = 5,
         .video = { TR_CODEC_VP8, TR_CODEC_VP9, TR_CODEC_H264, TR_CODEC_AV1, TR_CODEC_H265 },
         .exts = 1u << TR_EXT_MID | 1u << TR_EXT_RID | 1u << TR_EXT_RRID |
-                1u << TR_EXT_ABS_SEND_TIME | 1u << TR_EXT_TRANSPORT_CC | 1u << TR_EXT_AUDIO_LEVEL,
+                1u << TR_EXT_ABS_SEND_TIME | 1u << TR_EXT_TRANSPORT_CC | 1u << TR_EXT_AUDIO_LEVEL |
+                1u << TR_EXT_DEPENDENCY_DESCRIPTOR,
         .rtx = true,
+        .red = true,
         .simulcast = true,
         .data = true,
     };
@@ -265,6 +267,13 @@ static uint8_t choose_id(const struct build *b, const struct tr_sdp_ext *e)
     return id_taken(b->prev, e->id) ? 0 : e->id;
 }
 
+/* VP8 says itself what a forwarder asks; there the descriptor would be bytes for nothing. */
+static bool is_of_use(const struct build *b, const struct tr_sdp_media *m, enum tr_ext ext)
+{
+    return ext != TR_EXT_DEPENDENCY_DESCRIPTOR || !b->sdp->answer || m->codec_count == 0 ||
+           m->codecs[0].codec != TR_CODEC_VP8;
+}
+
 /* Our extension set is a subset of the offered one, under its ids. */
 static void add_exts(struct build *b, struct tr_sdp_media *m, const struct tr_sdp_media *offer)
 {
@@ -273,7 +282,8 @@ static void add_exts(struct build *b, struct tr_sdp_media *m, const struct tr_sd
         const struct tr_sdp_ext *e = &offer->exts[i];
         uint32_t bit = e->ext < TR_EXT_COUNT ? 1u << e->ext : 0;
         uint8_t id = choose_id(b, e);
-        if (!(bit & b->policy->exts) || e->dir == TR_SDP_INACTIVE || !id || has_ext(m, e->ext))
+        if (!(bit & b->policy->exts) || e->dir == TR_SDP_INACTIVE || !id || has_ext(m, e->ext) ||
+            !is_of_use(b, m, e->ext))
             continue;
         m->exts[m->ext_count++] =
             (struct tr_sdp_ext){ .id = id,
@@ -378,13 +388,26 @@ static void finish_rtp(struct build *b, struct tr_sdp_media *m, const struct tr_
     add_ssrcs(b, m, i);
 }
 
+/* RED is taken when all its blocks are of the chosen codec; clients send it when it comes first. */
+static void add_with_red(struct build *b, struct tr_sdp_media *m, const struct tr_sdp_media *offer,
+                         const struct tr_sdp_codec *c)
+{
+    const struct tr_sdp_codec *red = b->policy->red ? tr_sdp_red_of(offer, c) : NULL;
+    bool first = red && (b->policy->red_first || red < c); /* both lie in the offer's order */
+    if (first)
+        add_codec(b, m, red);
+    add_with_rtx(b, m, offer, c);
+    if (red && !first)
+        add_codec(b, m, red);
+}
+
 static void answer_rtp(struct build *b, struct tr_sdp_media *m, const struct tr_sdp_media *offer)
 {
     const struct tr_sdp_codec *c = tr_sdp_choose(b->policy, offer);
     m->codecs = c ? room(b, offer->codec_count, sizeof *m->codecs) : NULL;
     if (!m->codecs)
         return;
-    add_with_rtx(b, m, offer, c);
+    add_with_red(b, m, offer, c);
     for (unsigned i = 0; i < offer->codec_count; i++) { /* telephone-event and the like */
         const struct tr_sdp_codec *aux = &offer->codecs[i];
         if (!tr_codec_info(aux->codec)->main && aux->codec != TR_CODEC_RTX &&
@@ -421,11 +444,19 @@ enum tr_err tr_sdp_answer(struct tr_arena *arena, const struct tr_sdp *offer,
     return build_end(&b, out);
 }
 
+static bool relayed(const struct tr_sdp_policy *policy, const struct tr_sdp_media *offer,
+                    const struct tr_sdp_codec *c)
+{
+    if (c->codec == TR_CODEC_RED)
+        return policy->red && tr_sdp_red_wraps(offer, c);
+    return tr_sdp_listed(policy, offer->kind, c->codec);
+}
+
 static void relay_rtp(struct build *b, struct tr_sdp_media *m, const struct tr_sdp_media *offer)
 {
     m->codecs = room(b, offer->codec_count, sizeof *m->codecs);
     for (unsigned i = 0; m->codecs && i < offer->codec_count; i++)
-        if (tr_sdp_listed(b->policy, offer->kind, offer->codecs[i].codec))
+        if (relayed(b->policy, offer, &offer->codecs[i]))
             add_with_rtx(b, m, offer, &offer->codecs[i]);
     m->dir = offer->dir;
     if (m->codec_count)
@@ -500,7 +531,7 @@ static void relay_answer_rtp(struct build *b, struct tr_sdp_media *m,
     for (unsigned i = 0; m->codecs && i < answer->codec_count; i++) {
         struct tr_sdp_codec c = answer->codecs[i];
         const struct tr_sdp_codec *theirs = tr_sdp_codec_by_pt(offer, c.pt);
-        if (!theirs || theirs->codec != c.codec || !tr_sdp_listed(b->policy, offer->kind, c.codec))
+        if (!theirs || theirs->codec != c.codec || !relayed(b->policy, offer, theirs))
             continue;
         c.feedback = theirs->feedback;
         add_with_rtx(b, m, offer, &c);

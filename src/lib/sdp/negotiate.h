@@ -34,6 +34,8 @@ struct tr_sdp_policy {
     const char *const *opus_off; /* names of fmtp parameters of Opus that are left out; NULL ends
                                     the list, or stands for none */
     bool rtx;
+    bool red;       /* RED for Opus stays where it is offered: before Opus, that is what is sent */
+    bool red_first; /* it goes before Opus wherever it is offered */
     bool recv_only; /* answers: nothing is sent, whatever the offer would take */
     bool simulcast; /* answer offered rid and SSRC simulcast */
     bool data;      /* answer data channels; otherwise they are rejected */
@@ -111,6 +113,8 @@ struct tr_sdp_media_params {
     uint32_t max_message_size;
 };
 
+/* The format that wraps pts[0] in RED (RFC 2198); NULL: not agreed on. */
+const struct tr_sdp_pt *tr_sdp_red(const struct tr_sdp_media_params *params);
 /* What local and remote agreed on for an m-line (index below both media_count), whoever offered.
  * rid_lmh: the peer lists its layers from low to high (jsep.rid_order "lmh"). */
 void tr_sdp_media_params(const struct tr_sdp *local, const struct tr_sdp *remote, unsigned index,

@@ -154,15 +154,16 @@ static enum tr_err model_codecs(struct making *m, struct tr_sdp_media *media,
     struct tr_sdp_codec c = format(line->codec, tr_codec_info(line->codec)->clock, line->fmtp);
     c.feedback = line->feedback;
     media->codecs = tr_arena_alloc(m->arena, 2 * sizeof *media->codecs);
-    char *apt = tr_arena_alloc(m->arena, MID_TEXT);
-    if (!media->codecs || !apt)
+    char *fmtp = tr_arena_alloc(m->arena, MID_TEXT);
+    if (!media->codecs || !fmtp)
         return TR_ERR_NOMEM;
     enum tr_err err = add_codec(m, media, &c, line->pt);
-    if (err != TR_OK || !line->rtx)
+    if (err != TR_OK || (!line->rtx && !line->red))
         return err;
-    (void)snprintf(apt, MID_TEXT, "apt=%u", c.pt);
-    struct tr_sdp_codec rtx = format(TR_CODEC_RTX, c.clock, apt);
-    return add_codec(m, media, &rtx, c.pt + 1);
+    (void)snprintf(fmtp, MID_TEXT, line->rtx ? "apt=%u" : "%u/%u", c.pt, c.pt);
+    struct tr_sdp_codec more = format(line->rtx ? TR_CODEC_RTX : TR_CODEC_RED, c.clock, fmtp);
+    more.channels = c.channels;
+    return add_codec(m, media, &more, c.pt + 1);
 }
 
 /* The ids that are ours from the start; where the former description has others, those go on. */
@@ -215,7 +216,9 @@ static bool writable(const struct tr_sdp_offer_line *line)
         return false;
     switch (line->kind) {
     case TR_SDP_DATA: return true;
-    case TR_SDP_AUDIO: return can_carry(line->codec, TR_CODEC_KIND_AUDIO);
+    case TR_SDP_AUDIO:
+        return can_carry(line->codec, TR_CODEC_KIND_AUDIO) &&
+               (!line->red || line->codec == TR_CODEC_OPUS);
     case TR_SDP_VIDEO: return can_carry(line->codec, TR_CODEC_KIND_VIDEO);
     case TR_SDP_OTHER: break;
     }
@@ -250,7 +253,7 @@ static enum tr_err model_line(struct making *m, const struct tr_sdp_offer_line *
 /* Everything that a line may ask for. */
 static struct tr_sdp_policy all(void)
 {
-    struct tr_sdp_policy policy = { .exts = UINT32_MAX, .rtx = true, .data = true };
+    struct tr_sdp_policy policy = { .exts = UINT32_MAX, .rtx = true, .red = true, .data = true };
     for (enum tr_codec c = TR_CODEC_NONE + 1; c < TR_CODEC_COUNT; c++) {
         if (can_carry(c, TR_CODEC_KIND_AUDIO) && policy.audio_count < TR_SDP_POLICY_MAX)
             policy.audio[policy.audio_count++] = c;

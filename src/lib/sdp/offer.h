@@ -23,6 +23,7 @@ struct tr_sdp_offer_line { /* texts are borrowed for the call */
     const char *fmtp;      /* its parameters as a=fmtp has them; NULL: none */
     uint8_t pt;            /* wished for; another one where it is taken or out of range */
     bool rtx;
+    bool red;                          /* Opus: the client may be sent it as RED (RFC 2198) */
     uint8_t feedback;                  /* bits, enum tr_sdp_fb */
     uint32_t exts;                     /* bits, 1u << enum tr_ext */
     const char *mid;                   /* NULL: its index */

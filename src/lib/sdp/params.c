@@ -53,6 +53,24 @@ static void params_pts(const struct tr_sdp_media *order, const struct tr_sdp_med
     }
 }
 
+/* RED in front only says that it is what the client would rather be sent. */
+static void main_first(struct tr_sdp_media_params *out)
+{
+    if (out->pt_count < 2 || out->pts[0].codec != TR_CODEC_RED)
+        return;
+    struct tr_sdp_pt red = out->pts[0];
+    out->pts[0] = out->pts[1];
+    out->pts[1] = red;
+}
+
+const struct tr_sdp_pt *tr_sdp_red(const struct tr_sdp_media_params *params)
+{
+    for (unsigned i = 1; i < params->pt_count; i++)
+        if (params->pts[i].codec == TR_CODEC_RED && params->pts[i].clock == params->pts[0].clock)
+            return &params->pts[i];
+    return NULL;
+}
+
 static void params_exts(const struct tr_sdp_media *local, const struct tr_sdp_media *remote,
                         struct tr_sdp_media_params *out)
 {
@@ -127,6 +145,7 @@ void tr_sdp_media_params(const struct tr_sdp *local, const struct tr_sdp *remote
     out->recv = (ours->dir & TR_SDP_RECV) && (theirs->dir & TR_SDP_SEND);
     params_pts(local->answer ? ours : theirs, local->answer ? theirs : ours,
                !local->answer && !out->recv, out);
+    main_first(out);
     params_exts(ours, theirs, out);
     params_ssrcs(theirs, out);
     params_rids(ours, theirs, rid_lmh, out);

@@ -165,7 +165,8 @@ TEST(negotiate_answers_simulcast)
     CHECK(w->ice_lite && w->trickle && w->extmap_allow_mixed);
     CHECK_INT(w->id, 77);
     CHECK_INT(w->version, 3);
-    CHECK_INT(w->media[0].codec_count, 1);
+    CHECK_INT(w->media[0].codec_count, 2); /* Opus, and RED of it */
+    CHECK_INT(w->media[0].codecs[1].codec, TR_CODEC_RED);
     CHECK_INT(v->codec_count, 2);
     CHECK_INT(v->recv_count, 3);
     CHECK_STR(v->recv[0].rid, "h");
@@ -272,6 +273,70 @@ TEST(negotiate_setup_takes_what_is_left)
     end();
 }
 
+/* Chromium offers RED behind Opus, or before it when the page prefers it; what comes first in the
+ * answer is what it sends. */
+TEST(negotiate_red)
+{
+    struct tr_sdp *offer = fixture("chrome-offer-audio.sdp");
+    struct tr_sdp_policy policy = tr_sdp_policy_default();
+    struct tr_sdp_media_params p;
+    struct tr_sdp *a = wire(answer(offer));
+    CHECK_INT(a->media[0].codecs[0].codec, TR_CODEC_OPUS);
+    tr_sdp_media_params(answer(offer), offer, 0, false, &p);
+    CHECK_INT(p.pts[0].codec, TR_CODEC_OPUS);
+    CHECK(tr_sdp_red(&p) && tr_sdp_red(&p)->pt == 63);
+    policy.red_first = true;
+    struct tr_sdp *first = answer_with(offer, &policy);
+    CHECK_INT(first->media[0].codecs[0].codec, TR_CODEC_RED);
+    CHECK_STR(wire(first)->media[0].codecs[0].fmtp, "111/111");
+    tr_sdp_media_params(first, offer, 0, false, &p);
+    CHECK_INT(p.pts[0].codec, TR_CODEC_OPUS);
+    CHECK(tr_sdp_red(&p) && tr_sdp_red(&p)->pt == 63);
+    static const char *const odd[] = { "111/9", "9/9",     "",     "111/",     "/111",
+                                       "x",     "111 111", "-111", "111/111x", "4294967407" };
+    struct tr_sdp_codec *red = (struct tr_sdp_codec *)tr_sdp_codec_by_pt(&offer->media[0], 63);
+    for (unsigned i = 0; i < sizeof odd / sizeof *odd; i++) {
+        red->fmtp = odd[i];
+        bool taken = tr_sdp_codec_by_pt(&answer(offer)->media[0], 63) != NULL;
+        if (!CHECK(taken == (strcmp(odd[i], "111/") == 0)))
+            unit_note("    %s", odd[i]);
+    }
+    red->fmtp = "111/111";
+    policy.red = false;
+    CHECK(!tr_sdp_codec_by_pt(&answer_with(offer, &policy)->media[0], 63));
+    CHECK(!tr_sdp_red(&(struct tr_sdp_media_params){ 0 }));
+    end();
+}
+
+static bool has_descriptor(const struct tr_sdp_media *m)
+{
+    for (unsigned i = 0; i < m->ext_count; i++)
+        if (m->exts[i].ext == TR_EXT_DEPENDENCY_DESCRIPTOR)
+            return true;
+    return false;
+}
+
+TEST(negotiate_descriptor_where_it_helps)
+{
+    static const enum tr_codec codecs[] = { TR_CODEC_VP8, TR_CODEC_VP9, TR_CODEC_H264,
+                                            TR_CODEC_AV1 };
+    struct tr_sdp *offer = fixture("chrome-offer-av.sdp");
+    struct tr_sdp_policy policy = tr_sdp_policy_default();
+    struct tr_sdp_ext dd = { .id = 13,
+                             .dir = TR_SDP_SENDRECV,
+                             .ext = TR_EXT_DEPENDENCY_DESCRIPTOR,
+                             .uri = tr_ext_uri(TR_EXT_DEPENDENCY_DESCRIPTOR) };
+    offer->media[1].exts[0] = dd;
+    for (unsigned i = 0; i < 4; i++) {
+        policy.force_video = codecs[i];
+        struct tr_sdp *a = wire(answer_with(offer, &policy));
+        CHECK_INT(a->media[1].codecs[0].codec, codecs[i]);
+        CHECK_INT(has_descriptor(&a->media[1]), codecs[i] != TR_CODEC_VP8);
+    }
+    CHECK(has_descriptor(&relay(offer)->media[1]));
+    end();
+}
+
 TEST(negotiate_relays_a_call)
 {
     struct tr_sdp *a_offer = fixture("chrome-offer-simulcast.sdp");
@@ -281,7 +346,8 @@ TEST(negotiate_relays_a_call)
     CHECK(!v->rid_count && !v->send_count && !v->recv_count);
     CHECK_INT(v->codecs[0].pt, 96);
     CHECK_INT(tr_sdp_codec_by_pt(v, 45)->codec, TR_CODEC_AV1);
-    CHECK(!tr_sdp_codec_by_pt(v, 118) && !tr_sdp_codec_by_pt(&to_b->media[0], 63)); /* red */
+    CHECK(!tr_sdp_codec_by_pt(v, 118)); /* RED of video */
+    CHECK_STR(tr_sdp_codec_by_pt(&to_b->media[0], 63)->fmtp, "111/111");
 
     struct tr_sdp_policy b_likes = tr_sdp_policy_default();
     b_likes.force_video = TR_CODEC_VP9;

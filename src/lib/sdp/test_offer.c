@@ -6,6 +6,7 @@
 #include "base/arena.h"
 #include "base/assert.h"
 #include "base/mem.h"
+#include "sdp/choose.h"
 #include "sdp/offer.h"
 #include "sdp/write.h"
 #include "unit.h"
@@ -331,6 +332,29 @@ TEST(offer_answered_with_other_numbers)
     CHECK_INT(p.pts[0].pt, 120);
     CHECK_INT(p.pts[0].rtx_pt, 121);
     CHECK_INT(p.pts[0].codec, TR_CODEC_VP8);
+    end();
+}
+
+TEST(offer_with_red)
+{
+    struct tr_sdp_offer_line lines[] = { audio(), audio() };
+    struct tr_sdp_media_params p;
+    lines[1].red = true;
+    struct tr_sdp *us = offer(lines, 2), *them = answered(us);
+    CHECK_INT(us->media[0].codec_count, 1);
+    CHECK_INT(us->media[1].codec_count, 2);
+    const struct tr_sdp_codec *red = &read_by_client(us)->media[1].codecs[1];
+    CHECK_INT(red->codec, TR_CODEC_RED);
+    CHECK_INT(red->channels, 2);
+    CHECK(tr_sdp_red_wraps(&us->media[1], red));
+    tr_sdp_media_params(us, them, 1, false, &p);
+    CHECK_INT(p.pts[0].codec, TR_CODEC_OPUS);
+    CHECK(tr_sdp_red(&p) != NULL);
+    tr_sdp_media_params(us, them, 0, false, &p);
+    CHECK(!tr_sdp_red(&p));
+    lines[0].codec = TR_CODEC_PCMU;
+    lines[0].red = true;
+    CHECK_INT(try_offer(lines, 1, NULL, &us), TR_ERR_INVAL);
     end();
 }
 

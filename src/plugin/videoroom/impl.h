@@ -115,8 +115,10 @@ struct tr_vr_stream {
     bool disabled;       /* negotiated away for now; no media */
     bool send;           /* the publisher's wish; false: nothing is passed on */
     bool moderated;      /* muted by a moderator; the same effect */
-    bool opus_fec, opus_dtx, opus_stereo;
-    bool simulcast, svc;
+    bool opus_fec, opus_dtx, opus_stereo, opus_red;
+    bool simulcast;
+    bool svc;        /* layers within one stream */
+    bool descriptor; /* packets may carry dependency descriptors, which subscribers want, too */
     bool talking;
     int min_delay, max_delay;               /* playout delay in ms; -1: none */
     uint32_t active_packets, level_average; /* for talking events; 0: the room's */

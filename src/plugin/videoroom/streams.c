@@ -67,7 +67,10 @@ static void take_codec(struct tr_vr_stream *s, const struct tr_sdp_media_params 
     s->opus_fec = opus && conf->opus_fec && c->inband_fec;
     s->opus_dtx = opus && conf->opus_dtx && c->dtx;
     s->opus_stereo = opus && c->stereo;
+    s->opus_red = tr_sdp_red(m) != NULL;
     s->simulcast = has_simulcast(m);
+    s->descriptor = m->ext_recv.id[TR_EXT_DEPENDENCY_DESCRIPTOR] != 0;
+    s->svc = s->descriptor && !s->simulcast; /* browsers offer it when a page asks for layers */
     take_profile(s, c);
 }
 

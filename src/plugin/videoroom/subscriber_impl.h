@@ -23,7 +23,7 @@ enum {
 struct tr_vr_format { /* what a line carries; of an empty one, what it carried last */
     enum tr_codec codec;
     uint8_t pt; /* the publisher's, as a wish */
-    bool svc;
+    bool svc, descriptor, red;
     char fmtp[TR_VR_FMTP_MAX];
 };
 

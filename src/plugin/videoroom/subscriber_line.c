@@ -34,7 +34,11 @@ static void opus_fmtp(char *out, size_t size, const struct tr_vr_stream *s)
  * none. */
 static struct tr_vr_format format_of(const struct tr_vr_stream *s)
 {
-    struct tr_vr_format f = { .codec = s->pt.codec, .pt = s->pt.pt, .svc = s->svc };
+    struct tr_vr_format f = { .codec = s->pt.codec,
+                              .pt = s->pt.pt,
+                              .svc = s->svc,
+                              .descriptor = s->descriptor,
+                              .red = s->opus_red };
     const char *profile = all_alnum(s->profile) ? s->profile : "";
     char number[16];
     if (f.codec == TR_CODEC_OPUS) {
@@ -52,7 +56,8 @@ static struct tr_vr_format format_of(const struct tr_vr_stream *s)
 
 static bool same_format(const struct tr_vr_format *a, const struct tr_vr_format *b)
 {
-    return a->codec == b->codec && a->svc == b->svc && strcmp(a->fmtp, b->fmtp) == 0;
+    return a->codec == b->codec && a->svc == b->svc && a->descriptor == b->descriptor &&
+           a->red == b->red && strcmp(a->fmtp, b->fmtp) == 0;
 }
 
 /* Streams that are negotiated away keep their facts of before, for when they come back. */
@@ -406,9 +411,8 @@ void tr_vr_lines_wire(const struct tr_vr_subscriber *sub)
 static uint32_t exts_of(const struct tr_vr_line *line, uint32_t usual)
 {
     uint32_t off = tr_vr_room_conf_exts_off(&line->sub->room->conf);
-    bool layered = line->format.codec == TR_CODEC_AV1 ||
-                   (line->format.codec == TR_CODEC_H264 && line->format.svc);
-    uint32_t more = layered && line->kind == TR_SDP_VIDEO ? 1u << TR_EXT_DEPENDENCY_DESCRIPTOR : 0;
+    bool video = line->kind == TR_SDP_VIDEO;
+    uint32_t more = line->format.descriptor && video ? 1u << TR_EXT_DEPENDENCY_DESCRIPTOR : 0;
     return (usual & ~off) | more;
 }
 
@@ -423,6 +427,7 @@ static struct tr_sdp_offer_line offer_line(const struct tr_vr_line *line, char n
     out.fmtp = line->format.fmtp;
     out.pt = line->format.pt;
     out.exts = exts_of(line, out.exts);
+    out.red = line->format.red;
     if (!line->sub->room->conf.transport_wide_cc_ext)
         out.feedback &= (uint8_t)~TR_SDP_FB_TWCC;
     if (line->sub->use_msid && s) {
