@@ -30,6 +30,7 @@ struct tr_pc {
     bool trickle_done;
     int media_count;
     struct tr_sdp_local_media *media; /* our SSRCs, by m-line */
+    uint32_t last_ssrc;
     int mlines;
     struct tr_sdp_media_params *params; /* of `mlines` m-lines; large, so only once negotiated */
 };

@@ -32,6 +32,7 @@ static enum tr_err ensure_peer(struct tr_pc *pc)
     tr_rng_ice_chars(pc->services->rng, pc->cname, TR_PC_CNAME_CHARS);
     pc->sdp_id = tr_rng_u64(pc->services->rng) >> 2;
     pc->sdp_version = 1;
+    pc->last_ssrc = tr_rng_u32(pc->services->rng);
     pc->peer = tr_media_peer_create(pc->services->media, &pc->creds);
     if (!pc->peer)
         return TR_ERR_LIMIT;
@@ -43,13 +44,21 @@ static enum tr_err ensure_peer(struct tr_pc *pc)
     return err;
 }
 
-static uint32_t random_ssrc(struct tr_pc *pc)
+/* From a random one on, in steps that meet each number before any comes again: one that was used on
+ * this connection is never used for another stream (srtp/srtp.h). */
+static uint32_t new_ssrc(struct tr_pc *pc)
 {
-    uint32_t ssrc;
+    enum { STEP = 0x3c6ef373 }; /* odd */
     do {
-        ssrc = tr_rng_u32(pc->services->rng);
-    } while (ssrc == 0);
-    return ssrc;
+        pc->last_ssrc += STEP;
+    } while (pc->last_ssrc == 0);
+    return pc->last_ssrc;
+}
+
+static void renew_ssrcs(struct tr_pc *pc, int mline)
+{
+    pc->media[mline].ssrc = new_ssrc(pc);
+    pc->media[mline].rtx_ssrc = new_ssrc(pc);
 }
 
 static enum tr_err allot_ssrcs(struct tr_pc *pc, int count)
@@ -60,10 +69,8 @@ static enum tr_err allot_ssrcs(struct tr_pc *pc, int count)
     if (!media)
         return TR_ERR_NOMEM;
     pc->media = media;
-    for (; pc->media_count < count; pc->media_count++) {
-        pc->media[pc->media_count].ssrc = random_ssrc(pc);
-        pc->media[pc->media_count].rtx_ssrc = random_ssrc(pc);
-    }
+    for (; pc->media_count < count; pc->media_count++)
+        renew_ssrcs(pc, pc->media_count);
     return TR_OK;
 }
 
@@ -315,6 +322,16 @@ enum tr_err tr_pc_offer_from(struct tr_handle *handle, struct tr_handle *from, t
     return finish(pc, fresh, put_offer(pc, &made, err, jsep), jsep, now);
 }
 
+/* An m-line that sends again after a=inactive is a new stream to the client, with SSRCs of its own:
+ * Chromium does not show a picture that comes back under the SSRC that it knew. */
+static void renew_paused(struct tr_pc *pc, const struct tr_sdp_offer_line *lines, int count)
+{
+    const struct tr_sdp *was = former(pc);
+    for (int i = 0; was && i < was->media_count && i < count; i++)
+        if (lines[i].send && !(was->media[i].dir & TR_SDP_SEND))
+            renew_ssrcs(pc, i);
+}
+
 enum tr_err tr_pc_offer(struct tr_handle *handle, const struct tr_sdp_offer_line *lines, int count,
                         bool restart, tr_usec now, json_t **jsep)
 {
@@ -326,6 +343,7 @@ enum tr_err tr_pc_offer(struct tr_handle *handle, const struct tr_sdp_offer_line
     enum tr_err err = ensure_peer(pc);
     if (err == TR_OK && restart && pc->remote.sdp && !pc->offered)
         err = renew_creds(pc);
+    renew_paused(pc, lines, count);
     if (err == TR_OK)
         err = begin(pc, count, &made, &local);
     if (err == TR_OK)

@@ -21,6 +21,7 @@ enum {
     MESSAGE_BYTES_MAX = 60000,
     RTX_OSN_BYTES = 2,
 };
+#define RESEND_NOTHING INT64_MAX
 
 static bool has_rtx(const struct tr_track_conf *conf)
 {
@@ -43,6 +44,20 @@ static bool is_same(const struct peer_tx *a, const struct peer_tx *b)
     return a->pt == b->pt && a->red_pt == b->red_pt && a->ssrc == b->ssrc && a->rtx == b->rtx &&
            a->pad == b->pad && a->ext.dd_id == b->ext.dd_id && a->ext.len == b->ext.len &&
            memcmp(a->ext.bytes, b->ext.bytes, a->ext.len) == 0;
+}
+
+/* An m-line that comes back has other SSRCs (gateway/pc.h). Those of before never return, which is
+ * the condition for forgetting how far they got. A new SSRC's index starts over, so it no longer
+ * follows the packets' own numbers, and the same bytes cannot be made again without RTX. */
+static void change_ssrcs(struct tr_peer *peer, struct peer_tx *tx, const struct peer_tx *before)
+{
+    if (!before->ssrc || before->ssrc == tx->ssrc || !peer->out)
+        return;
+    tr_srtp_retire(peer->out, before->ssrc);
+    if (before->rtx_ssrc)
+        tr_srtp_retire(peer->out, before->rtx_ssrc);
+    if (tx->next_seq > 0)
+        tx->resend_from = RESEND_NOTHING;
 }
 
 enum tr_err peer_tx_track(struct tr_peer *peer, int mline)
@@ -75,8 +90,9 @@ enum tr_err peer_tx_track(struct tr_peer *peer, int mline)
     t->tx->pad = !t->tx->nack || t->tx->rtx;
     /* Under an old index only the same bytes may go out again: with others, GCM would give its key
      * away. */
-    if (!is_same(&before, t->tx))
+    if (!is_same(&before, t->tx) && before.resend_from != RESEND_NOTHING)
         t->tx->resend_from = t->tx->next_seq;
+    change_ssrcs(peer, t->tx, &before);
     return err;
 }
 

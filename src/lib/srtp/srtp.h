@@ -27,7 +27,7 @@
 
 enum tr_srtp_limits {
     TR_SRTP_IN_SSRC_MAX = 128,   /* authenticated SSRCs of one inbound context */
-    TR_SRTP_OUT_SSRC_MAX = 1024, /* SSRCs of one outbound context */
+    TR_SRTP_OUT_SSRC_MAX = 1024, /* SSRCs of one outbound context, but those that are retired */
     TR_SRTP_WINDOW = 1024,       /* packets that may arrive late, per SSRC */
     TR_SRTCP_WINDOW = 128,
     TR_SRTP_PACKET_MAX = 9000
@@ -90,6 +90,10 @@ size_t tr_srtp_protect_run(struct tr_srtp *srtp, struct tr_srtp_job *jobs, size_
  * many hashes are computed side by side; GCM does not depend on the batch. */
 size_t tr_srtp_protect_batch(struct tr_srtp_engine *engine, struct tr_srtp_job *jobs, size_t n);
 TR_MUST_USE enum tr_err tr_srtp_protect(struct tr_srtp *srtp, struct tr_srtp_job *job);
+
+/* Outbound: forgets the SSRC and makes room for another. The caller vouches that it is never used
+ * with this key again. Unknown is fine. */
+void tr_srtp_retire(struct tr_srtp *srtp, uint32_t ssrc);
 
 /* SRTCP. `in` is one compound packet; out needs in.n + tr_srtcp_overhead(); out.p may be in.p,
  * otherwise no overlap. The 31-bit index is kept here, per SSRC.

@@ -1,9 +1,10 @@
 /* SSRCs sit in an array in order of appearance. Packets come in runs of one SSRC, so most
- * lookups end at the last hit; the others scan four bytes a SSRC. Entries are never taken out:
- * forgetting one would allow its packets to be replayed (inbound) or its indices to be used
- * again (outbound). */
+ * lookups end at the last hit; the others scan four bytes a SSRC. Entries are not taken out by
+ * themselves: forgetting one would allow its packets to be replayed (inbound) or its indices to be
+ * used again (outbound, where the caller of tr_srtp_retire vouches that they are not). */
 #include "srtp/stream.h"
 
+#include "base/assert.h"
 #include "base/mem.h"
 
 enum { FIRST_SIZE = 4 };
@@ -57,4 +58,16 @@ enum tr_err srtp_stream_get(struct tr_srtp *srtp, uint32_t ssrc, struct srtp_str
     *out = &srtp->streams[srtp->last];
     memset(*out, 0, sizeof(**out));
     return TR_OK;
+}
+
+void tr_srtp_retire(struct tr_srtp *srtp, uint32_t ssrc)
+{
+    TR_ASSERT(srtp->dir == TR_SRTP_OUT);
+    const struct srtp_stream *gone = srtp_stream_find(srtp, ssrc);
+    if (!gone)
+        return;
+    uint32_t at = (uint32_t)(gone - srtp->streams), end = --srtp->count;
+    srtp->ssrcs[at] = srtp->ssrcs[end];
+    srtp->streams[at] = srtp->streams[end];
+    srtp->last = 0;
 }

@@ -273,6 +273,29 @@ TEST(srtp_job_limits)
     tr_srtp_engine_destroy(engine);
 }
 
+/* Streams that come and go for days fit, and what stays is not touched. */
+TEST(srtp_retired_ssrcs_make_room)
+{
+    struct tr_srtp_engine *engine = tr_srtp_engine_create(TR_SRTP_ENGINE_BEST);
+    struct pair pair;
+    uint64_t index;
+
+    pair_init(&pair, engine, TR_SRTP_AEAD_AES_128_GCM);
+    tr_srtp_retire(pair.out, 99);
+    size_t n = protect(&pair, 7, 1, TR_SRTP_AUTO);
+    CHECK_INT(unprotect(&pair, n, &index), TR_OK);
+    for (uint32_t ssrc = 100; ssrc < 3000; ssrc++) {
+        CHECK(protect(&pair, ssrc, 1, TR_SRTP_AUTO) > 0);
+        tr_srtp_retire(pair.out, ssrc);
+    }
+    CHECK(protect(&pair, 7, 1, TR_SRTP_AUTO) == 0); /* it was sent */
+    n = protect(&pair, 7, 2, TR_SRTP_AUTO);
+    CHECK_INT(unprotect(&pair, n, &index), TR_OK);
+    CHECK_INT(tr_srtp_stats(pair.out)->full, 0);
+    pair_deinit(&pair);
+    tr_srtp_engine_destroy(engine);
+}
+
 /* Only SSRCs that authenticate take room, and only so much. */
 TEST(srtp_ssrc_table_is_bounded)
 {

@@ -194,10 +194,13 @@ void tr_vr_sub_layer(struct tr_vr_session *session, int mline, int substream, in
                      tr_usec now)
 {
     (void)now;
-    struct tr_vr_subscriber *sub = session->subscriber;
-    if (mline < 0 || mline >= sub->line_count || !tr_vr_line_stream(sub->lines[mline]))
-        return; /* of a stream that has just gone */
+    const struct tr_vr_subscriber *sub = session->subscriber;
+    if (mline < 0 || mline >= sub->line_count)
+        return;
     struct tr_vr_line *line = sub->lines[mline];
+    const struct tr_vr_stream *stream = tr_vr_line_stream(line);
+    if (!stream || !(stream->simulcast || stream->svc))
+        return; /* pages would show buttons for layers that there are not */
     if (substream >= 0)
         line->substream_is = substream;
     if (temporal >= 0)
