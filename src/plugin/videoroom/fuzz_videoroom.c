@@ -1,6 +1,6 @@
-/* The video room under a script of requests, negotiations, media events and time, over the real core
- * and SDP side. The first byte chooses the server's settings; then each line is one step of one of
- * four phones (its first character, '0' to '3'; on its own handle), by the second one:
+/* The video room under a script of requests, negotiations, media events and time, over the real
+ * core and SDP side. The first byte chooses the server's settings; then each line is one step of
+ * one of four phones (its first character, '0' to '3'; on its own handle), by the second one:
  *   m<JSON> message   o<digit><JSON> message with an offer   a<JSON> with the answer to what it was
  *   offered last   u, d PeerConnection comes up, breaks down   l slow link   s<c> layer   k<c> talk
  *   h hangup   x detach, and a new handle   t<c> time passes   A<JSON> Admin message
