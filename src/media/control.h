@@ -16,6 +16,12 @@ struct ctl_route;
 struct forward;
 struct tr_resolver;
 
+struct ctl_talk { /* a wish of tr_media_talk */
+    int mline;
+    struct tr_talk_conf conf;
+    struct ctl_talk *next;
+};
+
 struct ctl_peer {
     tr_id id;
     int worker;   /* NOWHERE: no check has arrived yet */
@@ -27,6 +33,7 @@ struct ctl_peer {
     struct tr_track_conf *tracks;
     int tracks_count;
     uint32_t bitrate_bps;
+    struct ctl_talk *talks;
     struct ctl_route *sources; /* routes from this peer, and to it */
     struct ctl_route *sinks;
 };

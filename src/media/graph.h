@@ -6,6 +6,7 @@
 
 #include "media/msg.h"
 #include "media/route.h"
+#include "media/talk.h"
 #include "rtp/sr.h"
 
 enum {
@@ -54,6 +55,7 @@ struct source { /* what a client sends on one m-line, or the shadow of one that 
     int taps_count;
     struct forward *forwards;
     int forwards_count;
+    struct tr_talk talk;
     uint32_t shares[TR_MEDIA_WORKERS_MAX]; /* routes on other workers */
     int shares_count;
     struct tr_pkt *run[RUN_MAX];

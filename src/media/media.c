@@ -331,6 +331,11 @@ enum tr_err tr_media_peer_tracks(struct tr_media *media, tr_id id,
 static void forget_peer(struct tr_media *media, struct ctl_peer *p)
 {
     tr_idtab_remove(media->control->peers, p->id);
+    while (p->talks) {
+        struct ctl_talk *talk = p->talks;
+        p->talks = talk->next;
+        tr_free(talk);
+    }
     tr_free(p->tracks);
     tr_free(p);
 }
@@ -367,6 +372,33 @@ void tr_media_peer_bitrate(struct tr_media *media, tr_id id, uint32_t bps)
     p->bitrate_bps = bps;
     if (p->worker != NOWHERE)
         (void)!ctl_post(media, p->worker, &m);
+}
+
+static void post_talk(struct tr_media *media, const struct ctl_peer *p, const struct ctl_talk *talk)
+{
+    struct msg m = { .kind = MSG_TALK, .peer = p->id };
+    m.u.talk.source = (struct source_key){ .peer = p->id, .mline = talk->mline };
+    m.u.talk.conf = talk->conf;
+    (void)!ctl_post(media, p->worker, &m);
+}
+
+void tr_media_talk(struct tr_media *media, struct tr_media_end source,
+                   const struct tr_talk_conf *conf)
+{
+    struct ctl_peer *p = ctl_peer(media, source.peer);
+    struct ctl_talk *talk = p ? p->talks : NULL;
+    while (talk && talk->mline != source.mline)
+        talk = talk->next;
+    if (p && !talk && (talk = tr_alloc(sizeof *talk))) {
+        talk->mline = source.mline;
+        talk->next = p->talks;
+        p->talks = talk;
+    }
+    if (!talk)
+        return;
+    talk->conf = *conf;
+    if (p->worker != NOWHERE)
+        post_talk(media, p, talk);
 }
 
 void tr_media_query(struct tr_media *media, tr_id id, uint64_t cookie)
@@ -416,6 +448,8 @@ static void adopted(struct tr_media *media, tr_id id, int worker)
         post_remote(media, p);
     if (p->bitrate_bps)
         tr_media_peer_bitrate(media, id, p->bitrate_bps);
+    for (const struct ctl_talk *talk = p->talks; talk; talk = talk->next)
+        post_talk(media, p, talk);
     wiring_adopted(media, p);
 }
 

@@ -114,6 +114,18 @@ tr_id tr_media_tap_route(struct tr_media *media, struct tr_media_end source, tr_
                          uint16_t track);
 void tr_media_tap_close(struct tr_media *media, tr_id tap);
 
+/* --- who talks --- */
+
+struct tr_talk_conf {
+    uint16_t packets; /* of audio in a row, whose mean level decides; 0: nobody listens */
+    uint8_t level;    /* -dBov: a louder mean (a smaller number) is talking */
+};
+
+/* TR_MEDIA_TALKING follows when somebody starts or stops to talk, if the client sends its audio
+ * level (RFC 6464). */
+void tr_media_talk(struct tr_media *media, struct tr_media_end source,
+                   const struct tr_talk_conf *conf);
+
 /* --- events --- */
 
 /* The next event; NONE when there is none. */

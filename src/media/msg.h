@@ -56,6 +56,7 @@ enum msg_kind {
     MSG_ROUTE_REMOVE,
     MSG_TAP_ADD, /* to the source's worker */
     MSG_TAP_REMOVE,
+    MSG_TALK,     /* to the source's worker */
     MSG_KEYFRAME, /* control or worker -> the source's worker; layer -1: whatever is taken */
     /* worker -> worker */
     MSG_RUN, /* may be lost */
@@ -105,6 +106,10 @@ struct msg {
             struct source_key source;
             int layer;
         } keyframe;
+        struct {
+            struct source_key source;
+            struct tr_talk_conf conf;
+        } talk;
         struct {
             struct source_key source;
             int count;

@@ -256,6 +256,18 @@ static tr_usec ring_time(const struct worker *w, const struct tr_pkt_pool *pool)
     return tr_pkt_pool_in_use(pool) > w->media->conf.packets_max / 4 * 3 ? RING_SCARCE_US : RING_US;
 }
 
+static void tell_talking(struct source *s)
+{
+    struct tr_media_event ev = {
+        .kind = TR_MEDIA_TALKING,
+        .peer = s->key.peer,
+        .mline = (int)s->key.mline,
+        .on = s->talk.on,
+        .level = s->talk.mean,
+    };
+    worker_tell(s->worker, &ev);
+}
+
 void source_packet(struct source *s, struct tr_pkt *pkt)
 {
     const struct tr_rtp_meta *m = tr_rtp_meta_const(pkt);
@@ -279,6 +291,8 @@ void source_packet(struct source *s, struct tr_pkt *pkt)
             s->keyframe_ts[m->layer] = m->ts;
         }
     }
+    if ((m->flags & TR_RTP_AUDIO_LEVEL) && tr_talk_packet(&s->talk, m->audio_level & 0x7f))
+        tell_talking(s);
     struct ring *ring = s->rings[m->layer];
     if (ring) {
         expire(ring, w->now - ring_time(w, pkt->pool));
@@ -544,6 +558,8 @@ void source_message(struct worker *w, const struct msg *m)
         key = &m->u.tap.source;
     else if (m->kind == MSG_KEYFRAME)
         key = &m->u.keyframe.source;
+    else if (m->kind == MSG_TALK)
+        key = &m->u.talk.source;
     else if (m->kind == MSG_SR)
         key = &m->u.sr.source;
     struct source *s = source_find(w, key);

@@ -259,6 +259,7 @@ static void message_in(struct worker *w, const struct msg *m)
     case MSG_SHARE:
     case MSG_TAP_ADD:
     case MSG_TAP_REMOVE:
+    case MSG_TALK:
     case MSG_KEYFRAME:
     case MSG_RUN:
     case MSG_SR: source_message(w, m); break;

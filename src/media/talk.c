@@ -1,0 +1,17 @@
+/* A row ends after conf.packets packets and the next one begins: clients know this rhythm from
+ * Janus, and a threshold on whole rows does not flutter with each syllable. */
+#include "media/talk.h"
+
+bool tr_talk_packet(struct tr_talk *talk, uint8_t level)
+{
+    if (talk->conf.packets == 0)
+        return false;
+    talk->sum += level;
+    if (++talk->count < talk->conf.packets)
+        return false;
+    bool was = talk->on;
+    talk->mean = (uint8_t)(talk->sum / talk->count);
+    talk->on = talk->mean < talk->conf.level;
+    talk->sum = talk->count = 0;
+    return talk->on != was;
+}
