@@ -101,6 +101,15 @@ void tr_media_peer_bitrate(struct tr_media *media, tr_id id, uint32_t bps)
         p->bitrate = bps;
 }
 
+void tr_media_talk(struct tr_media *media, struct tr_media_end source,
+                   const struct tr_talk_conf *conf)
+{
+    (void)media;
+    struct double_peer *p = live_peer(source.peer);
+    if (p)
+        p->talk = *conf;
+}
+
 void tr_media_query(struct tr_media *media, tr_id peer, uint64_t cookie)
 {
     (void)media, (void)peer, (void)cookie;

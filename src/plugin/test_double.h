@@ -22,6 +22,7 @@ struct double_peer {
     bool live, remote;
     int restarts;
     uint32_t bitrate;
+    struct tr_talk_conf talk; /* the last wish */
     int tracks;
     struct tr_data_conf data; /* port 0: no data channels */
 };

@@ -335,6 +335,7 @@ bool tr_vr_publish_obey(struct tr_vr_publisher *p, const struct tr_msg *msg)
     set_streams(p, body, msg->now);
     p->bitrate = read_uint(body, "bitrate", BITRATE_MAX, p->bitrate);
     tr_vr_publisher_bound(p);
+    tr_vr_publisher_listen(p);
     set_recording(p, body);
     tr_vr_record_update(p, msg->now);
     if (json_is_true(json_object_get(body, "keyframe")))

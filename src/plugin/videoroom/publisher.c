@@ -176,6 +176,21 @@ void tr_vr_publisher_bound(const struct tr_vr_publisher *p)
                               tr_pc_end(p->session->handle, 0).peer, bound_of(p));
 }
 
+void tr_vr_publisher_listen(const struct tr_vr_publisher *p)
+{
+    const struct tr_vr_room_conf *room = &p->room->conf;
+    for (int i = 0; p->session && p->negotiated && i < p->stream_count; i++) {
+        const struct tr_vr_stream *s = p->streams[i];
+        uint32_t packets = s->active_packets ? s->active_packets : room->audio_active_packets;
+        uint32_t level = s->level_average ? s->level_average : room->audio_level_average;
+        struct tr_talk_conf conf = { .packets =
+                                         (uint16_t)(packets < UINT16_MAX ? packets : UINT16_MAX),
+                                     .level = (uint8_t)level };
+        if (tr_vr_stream_tells_talking(s) && s->end.peer)
+            tr_media_talk(tr_pc_media(p->session->handle), s->end, &conf);
+    }
+}
+
 void tr_vr_publisher_keyframe(const struct tr_vr_publisher *p, const char *mid)
 {
     for (int i = 0; i < p->stream_count && p->session; i++) {

@@ -24,6 +24,8 @@ void tr_vr_publisher_down(struct tr_vr_publisher *publisher, tr_usec now);
 void tr_vr_publisher_leave(struct tr_vr_publisher *publisher, const char *how, tr_usec now);
 /* Tells the media engine how much it may send. */
 void tr_vr_publisher_bound(const struct tr_vr_publisher *publisher);
+/* ... and whether somebody wants to know who talks. */
+void tr_vr_publisher_listen(const struct tr_vr_publisher *publisher);
 /* Asks for key frames of its video; mid NULL: of all streams. */
 void tr_vr_publisher_keyframe(const struct tr_vr_publisher *publisher, const char *mid);
 /* Talk on an m-line has started or ended; the room hears of it where its settings say so. */

@@ -402,6 +402,10 @@ TEST(videoroom_talking)
     begin();
     struct phone *p = room(",'audiolevel_event':true");
     struct phone *a = publisher(1), *b = joined(2);
+    const struct double_peer *peer = engine_peer(tr_pc_peer(tr_handle_pc(a->handle)));
+    CHECK(peer && peer->talk.packets == 100 && peer->talk.level == 25);
+    ask(a, "{'request':'configure','audio_active_packets':50}", "'configured':'ok'");
+    CHECK(peer && peer->talk.packets == 50);
     (void)phone_told(a);
     stage_media(&stage, talk, a);
     const char *told = "{'audio-level-dBov-avg':30,'id':1,'mid':'0','mindex':0,'room':1,"
