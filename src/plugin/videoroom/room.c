@@ -72,14 +72,14 @@ static bool signed_token_ok(const struct tr_vr_room *room, const char *token, tr
 static bool token_ok(const struct tr_vr_room *room, const json_t *body, tr_usec now,
                      struct tr_vr_error *e)
 {
-    static const struct tr_field field[] = { { "token", TR_FIELD_STRING, true }, { NULL } };
+    static const struct tr_field field[] = { { "token", TR_FIELD_STRING, false }, { NULL } };
     if (!room->check_tokens && !room->conf.signed_tokens)
         return true;
     if (!tr_vr_check(body, field, e))
         return false;
     const char *token = json_string_value(json_object_get(body, "token"));
-    if (room->conf.signed_tokens ? signed_token_ok(room, token, now)
-                                 : tr_vr_token_known(room, token))
+    if (token && (room->conf.signed_tokens ? signed_token_ok(room, token, now)
+                                           : tr_vr_token_known(room, token)))
         return true;
     return tr_vr_fail(e, TR_VR_UNAUTHORIZED, "Unauthorized (not in the allowed list)");
 }

@@ -330,7 +330,7 @@ TEST(videoroom_allowed)
     const char *with = "{'request':'join','ptype':'publisher','room':7,'token':'bbb'}";
     CHECK(says(p, "{'request':'create','room':7,'secret':'s','allowed':['aaa']}", "created"));
     phone_say(p, join);
-    TOLD(p, "ack; #t error 429");
+    TOLD(p, "ack; #t error 433");
     phone_say(p, with);
     TOLD(p, "ack; #t error 433");
     CHECK_STR(p->error, "Unauthorized (not in the allowed list)");
