@@ -167,6 +167,7 @@ static void note_event(struct sim_peer *p, const struct tr_peer_out *out)
     case TR_PEER_NACK: p->nacks += (uint64_t)out->seqs_count; break;
     case TR_PEER_SR: p->reports++; break;
     case TR_PEER_KEYFRAME_NEEDED: p->keyframes_needed++; break;
+    case TR_PEER_DATA: p->data++; break;
     case TR_PEER_BANDWIDTH:
     case TR_PEER_NONE: break;
     }

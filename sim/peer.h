@@ -44,7 +44,7 @@ struct sim_peer {
     const char *down; /* the reason; NULL: not down */
     tr_usec up_us, down_us;
     uint64_t foreign; /* not STUN, from a path that is not valid: not looked at */
-    uint64_t valid, invalid, keyframes, nacks, reports, keyframes_needed;
+    uint64_t valid, invalid, keyframes, nacks, reports, keyframes_needed, data;
 };
 
 struct sim_peer_conf {

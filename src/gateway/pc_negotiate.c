@@ -11,6 +11,7 @@
 
 #include "base/mem.h"
 #include "base/rng.h"
+#include "media/data.h"
 #include "peer/from_sdp.h"
 #include "sdp/write.h"
 
@@ -92,6 +93,7 @@ static enum tr_err local_facts(struct tr_pc *pc, int count, struct tr_sdp_local 
         .end_of_cands = true,
         .cand_count = pc->services->cand_count,
         .cands = pc->services->cands,
+        .max_message_size = TR_DATA_MESSAGE_MAX,
         .media_count = (uint8_t)pc->media_count,
         .media = pc->media,
     };
@@ -104,6 +106,18 @@ static bool match(const struct tr_sdp *local, const struct tr_sdp *remote)
 {
     return local->media_count <= TR_PC_MLINES_MAX && local->media_count == remote->media_count &&
            tr_sdp_tag(local) >= 0 && tr_sdp_tag(remote) >= 0;
+}
+
+/* The m-line of data channels, if one was agreed on (there is one at most). */
+static enum tr_err open_data(const struct tr_pc *pc)
+{
+    for (int i = 0; i < pc->mlines; i++) {
+        const struct tr_sdp_media_params *p = &pc->params[i];
+        struct tr_data_conf conf = { .port = p->sctp_port, .message_max = p->max_message_size };
+        if (p->active && p->kind == TR_SDP_DATA)
+            return tr_media_data_open(pc->services->media, pc->peer, &conf);
+    }
+    return TR_OK;
 }
 
 /* local and remote have become what holds: tell the engine. */
@@ -129,7 +143,7 @@ static enum tr_err apply(struct tr_pc *pc)
         return err;
     tr_remote_from_sdp(local, pc->remote.sdp, &remote);
     tr_media_peer_remote(pc->services->media, pc->peer, &remote);
-    return TR_OK;
+    return open_data(pc);
 }
 
 static enum tr_err renew_creds(struct tr_pc *pc)
@@ -202,7 +216,6 @@ static uint8_t take_codecs(enum tr_codec out[TR_SDP_POLICY_MAX], const enum tr_c
 static struct tr_sdp_policy policy_of(const struct tr_pc_policy *wish)
 {
     struct tr_sdp_policy policy = tr_sdp_policy_default();
-    policy.data = false; /* no SCTP yet: a data m-line is answered with port 0 */
     if (wish) {
         policy.force_audio = wish->audio_codec;
         policy.force_video = wish->video_codec;

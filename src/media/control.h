@@ -12,6 +12,7 @@
 
 enum { NOWHERE = -1, WAITING_EVENTS_MAX = 256 };
 
+struct ctl_data_route;
 struct ctl_route;
 struct forward;
 struct tr_resolver;
@@ -36,6 +37,10 @@ struct ctl_peer {
     struct ctl_talk *talks;
     struct ctl_route *sources; /* routes from this peer, and to it */
     struct ctl_route *sinks;
+    bool up;                                    /* DTLS is done */
+    bool data_known;                            /* the data thread has heard of it */
+    bool data;                                  /* m=application is negotiated */
+    struct ctl_data_route *data_from, *data_to; /* data.c */
 };
 
 struct ctl_tap {
@@ -64,6 +69,7 @@ struct control {
     struct tr_idtab *peers;
     struct tr_idtab *routes;
     struct tr_idtab *taps;
+    struct tr_idtab *data_routes; /* NULL: there was none yet */
     struct tr_outbox to[TR_MEDIA_WORKERS_MAX];
     struct tr_media_event waiting[WAITING_EVENTS_MAX]; /* made here rather than by a worker */
     int waiting_count;
@@ -76,6 +82,14 @@ struct control {
 struct ctl_peer *ctl_peer(const struct tr_media *media, tr_id id); /* NULL: gone, or going */
 /* LIMIT: out of memory; what the message owns is the caller's again. */
 TR_MUST_USE enum tr_err ctl_post(struct tr_media *media, int worker, const struct msg *m);
+
+void ctl_drain_events(struct tr_media *media); /* at the end: frees those that nobody took */
+
+/* data.c */
+void ctl_data_adopted(struct tr_media *media, const struct ctl_peer *p);
+void ctl_data_up(struct tr_media *media, struct ctl_peer *p);
+void ctl_data_gone(struct tr_media *media, struct ctl_peer *p);
+void ctl_data_deinit(struct tr_media *media);
 
 /* wiring.c */
 void wiring_adopted(struct tr_media *media, struct ctl_peer *p); /* wires what waited for it */

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "dtls/dtls.h"
 #include "media/control.h"
+#include "media/data_thread.h"
 #include "media/ports.h"
 #include "net/clock.h"
 #include "net/random.h"
@@ -113,6 +114,7 @@ void tr_media_stop(struct tr_media *media)
             tr_clock_sleep(TR_MSEC);
         tr_thread_join(&media->workers[i].thread);
     }
+    data_thread_stop(media->data);
 }
 
 /* What control has kept back owns memory as well: through the inbox it goes the usual way. */
@@ -126,11 +128,13 @@ static void drain_messages(struct tr_media *media, int worker)
     }
 }
 
-static void drain_events(struct tr_media *media)
+void ctl_drain_events(struct tr_media *media)
 {
     struct event_msg m;
-    while (media->events && tr_mailbox_take(media->events, &m))
+    while (media->events && tr_mailbox_take(media->events, &m)) {
         tr_free(m.ev.stats);
+        tr_free(m.ev.data);
+    }
 }
 
 static void free_peers(struct tr_media *media)
@@ -155,12 +159,15 @@ void tr_media_destroy(struct tr_media *media)
     tr_media_stop(media);
     if (c)
         tr_resolver_destroy(c->resolver);
+    data_thread_drain(media->data);
     for (int i = 0; i < workers; i++)
         worker_empty(&media->workers[i]);
     for (int i = 0; i < workers; i++)
         drain_messages(media, i);
-    drain_events(media);
+    ctl_drain_events(media);
+    data_thread_destroy(media->data);
     if (c) {
+        ctl_data_deinit(media);
         free_peers(media);
         wiring_deinit(media); /* taps let go of their packets before the pools end */
     }
@@ -352,6 +359,7 @@ void tr_media_peer_close(struct tr_media *media, tr_id id)
     if (!p)
         return;
     wiring_peer_gone(media, p);
+    ctl_data_gone(media, p);
     if (p->worker == NOWHERE) {
         struct peer_birth *birth = tr_claims_remove(media->claims, tr_slice_str(p->creds.ufrag));
         p->closing = !birth; /* taken over: close it when we hear by whom */
@@ -450,7 +458,17 @@ static void adopted(struct tr_media *media, tr_id id, int worker)
         tr_media_peer_bitrate(media, id, p->bitrate_bps);
     for (const struct ctl_talk *talk = p->talks; talk; talk = talk->next)
         post_talk(media, p, talk);
+    ctl_data_adopted(media, p);
     wiring_adopted(media, p);
+}
+
+static void note_up(struct tr_media *media, tr_id id)
+{
+    struct ctl_peer *p = ctl_peer(media, id);
+    if (!p)
+        return;
+    p->up = true;
+    ctl_data_up(media, p);
 }
 
 static bool next_waiting(struct control *c, struct tr_media_event *event)
@@ -468,6 +486,8 @@ bool tr_media_flush(struct tr_media *media)
     bool empty = true;
     for (int i = 0; i < media->workers_count; i++)
         empty &= tr_outbox_flush(&media->control->to[i]);
+    if (media->data)
+        empty &= data_thread_flush(media->data);
     return empty;
 }
 
@@ -486,6 +506,10 @@ void tr_media_poll(struct tr_media *media, struct tr_media_event *event)
             else if ((int)m.ev.kind == EVENT_TAP_GONE)
                 wiring_tap_gone(media, m.ev.peer);
             else {
+                if (m.ev.kind == TR_MEDIA_PEER_UP)
+                    note_up(media, m.ev.peer);
+                else if (m.ev.data)
+                    data_thread_taken(media->data, m.ev.data);
                 *event = m.ev;
                 return;
             }
@@ -498,12 +522,8 @@ void tr_media_poll(struct tr_media *media, struct tr_media_event *event)
 void tr_media_counters(const struct tr_media *media, struct tr_media_counters *out)
 {
     memset(out, 0, sizeof *out);
-    for (int i = 0; i < media->workers_count; i++) {
-        uint64_t words[PUBLISHED];
-        struct tr_media_counters c;
-        for (size_t k = 0; k < PUBLISHED; k++)
-            words[k] = atomic_load_explicit(&media->workers[i].published[k], memory_order_relaxed);
-        memcpy(&c, words, sizeof c);
-        tr_counters_add(out, &c);
-    }
+    for (int i = 0; i < media->workers_count; i++)
+        counters_collect(media->workers[i].published, out);
+    if (media->data)
+        data_thread_counters(media->data, out);
 }

@@ -49,6 +49,7 @@ enum msg_kind {
     MSG_PEER_CLOSE,
     MSG_PEER_BITRATE,
     MSG_PEER_QUERY,
+    MSG_PEER_DATA, /* it may have data channels */
     MSG_PLAIN_ADD, /* plain: allocated */
     MSG_SHARE,     /* to the source's worker: another one takes its runs, or no longer */
     MSG_ROUTE_ADD, /* to the sink's worker */
@@ -64,6 +65,8 @@ enum msg_kind {
     MSG_DATAGRAM, /* pkt holds a datagram for a peer that lives here; may be lost */
     MSG_ADDR_ADD, /* datagrams from path.remote are `peer`'s, of the sender */
     MSG_ADDR_REMOVE,
+    /* data thread -> worker */
+    MSG_DATA, /* SCTP packets to the peer's client; may be lost */
 };
 
 struct msg_route {
@@ -115,6 +118,10 @@ struct msg {
             int count;
             struct tr_pkt *pkts[MSG_RUN_MAX];
         } run;
+        struct {
+            int count;
+            struct tr_pkt *pkts[MSG_RUN_MAX];
+        } data;
         struct {
             struct source_key source;
             int layer;

@@ -255,7 +255,8 @@ static void client_speak(struct client *c, tr_usec now)
         case TR_PEER_INVALID:
         case TR_PEER_SR:
         case TR_PEER_KEYFRAME_NEEDED:
-        case TR_PEER_BANDWIDTH: break;
+        case TR_PEER_BANDWIDTH:
+        case TR_PEER_DATA: break;
         }
     }
 }

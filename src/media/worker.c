@@ -85,6 +85,10 @@ static void drop_packets(const struct msg *m)
         struct tr_pkt *pkt = m->u.run.pkts[i];
         tr_pkt_unref(&pkt);
     }
+    for (int i = 0; m->kind == MSG_DATA && i < m->u.data.count; i++) {
+        struct tr_pkt *pkt = m->u.data.pkts[i];
+        tr_pkt_unref(&pkt);
+    }
     if (m->kind == MSG_DATAGRAM) {
         struct tr_pkt *pkt = m->u.datagram.pkt;
         tr_pkt_unref(&pkt);
@@ -253,6 +257,8 @@ static void message_in(struct worker *w, const struct msg *m)
             wpeer_message(w, m);
         break;
     case MSG_PLAIN_ADD: plain_message(w, m); break;
+    case MSG_PEER_DATA:
+    case MSG_DATA: worker_data_message(w, m); break;
     case MSG_ROUTE_ADD:
     case MSG_ROUTE_SET:
     case MSG_ROUTE_REMOVE: route_message(w, m); break;
@@ -320,7 +326,6 @@ static void publish(struct worker *w)
 {
     const struct tr_udp_counters *u = tr_udp_counters(w->udp);
     struct tr_media_counters *c = &w->counters;
-    uint64_t words[PUBLISHED] = { 0 };
     c->datagrams_in = u->datagrams_in;
     c->bytes_in = u->bytes_in;
     c->datagrams_out = u->datagrams_out;
@@ -329,9 +334,7 @@ static void publish(struct worker *w)
     c->receives = u->receives;
     c->drops[TR_DROP_SEND] = u->send_dropped;
     c->packets_in_use = tr_pkt_pool_in_use(w->pool);
-    memcpy(words, c, sizeof *c);
-    for (size_t i = 0; i < PUBLISHED; i++)
-        atomic_store_explicit(&w->published[i], words[i], memory_order_relaxed);
+    counters_publish(w->published, c);
 }
 
 static void each_peer(struct worker *w, void (*visit)(struct wpeer *p))

@@ -39,7 +39,9 @@ struct wpeer {
     struct source **sources; /* by m-line; NULL: not received */
     struct sink **sinks;     /* by m-line; NULL: nothing was routed here yet */
     struct tr_clock_offset wall;
-    struct rate rate;   /* that it may send */
+    struct rate rate; /* that it may send */
+    bool data;        /* it may have data channels */
+    struct rate data_rate;
     char ufrags[2][33]; /* registered in claims: current, and the one before a restart */
     struct tr_path paths[WPEER_PATHS];
     int path_workers[WPEER_PATHS]; /* where its datagrams arrive */
@@ -78,6 +80,27 @@ struct worker {
     _Atomic uint64_t published[PUBLISHED];
 };
 
+/* Counters of one thread that others read: whole words, none of them ever half written. */
+static inline void counters_publish(_Atomic uint64_t to[PUBLISHED],
+                                    const struct tr_media_counters *counters)
+{
+    uint64_t words[PUBLISHED] = { 0 };
+    memcpy(words, counters, sizeof *counters);
+    for (size_t i = 0; i < PUBLISHED; i++)
+        atomic_store_explicit(&to[i], words[i], memory_order_relaxed);
+}
+
+static inline void counters_collect(const _Atomic uint64_t from[PUBLISHED],
+                                    struct tr_media_counters *sum)
+{
+    uint64_t words[PUBLISHED];
+    struct tr_media_counters counters;
+    for (size_t i = 0; i < PUBLISHED; i++)
+        words[i] = atomic_load_explicit(&from[i], memory_order_relaxed);
+    memcpy(&counters, words, sizeof counters);
+    tr_counters_add(sum, &counters);
+}
+
 struct tr_media {
     struct tr_media_conf conf;
     struct worker *workers;
@@ -88,7 +111,8 @@ struct tr_media {
     struct tr_rng rng;
     int64_t wall_offset_us;
     uint16_t port;
-    struct control *control; /* media.c, wiring.c */
+    struct control *control;  /* media.c, wiring.c */
+    struct data_thread *data; /* data.c; NULL: no peer has had data channels yet */
 };
 
 /* worker.c */
@@ -117,5 +141,9 @@ void wpeer_touch(struct wpeer *p); /* it may have something to say at the end of
 void wpeer_speak(struct wpeer *p); /* poll until it has nothing more to say */
 void wpeer_tick(struct wpeer *p);
 void wpeer_message(struct worker *w, const struct msg *m);
+
+/* worker_data.c */
+void wpeer_data_in(struct wpeer *p, struct tr_slice packet); /* out of DTLS */
+void worker_data_message(struct worker *w, const struct msg *m);
 
 #endif

@@ -217,6 +217,7 @@ static void handle_out(struct wpeer *p, const struct tr_peer_out *out)
         if (s)
             source_keyframe(s, out->layer);
         break;
+    case TR_PEER_DATA: wpeer_data_in(p, out->data); break;
     case TR_PEER_BANDWIDTH:
     case TR_PEER_NONE: break;
     }

@@ -375,7 +375,9 @@ static bool poll_dtls(struct tr_peer *peer, tr_usec now, struct tr_peer_out *out
                 (struct tr_peer_out){ .kind = TR_PEER_SEND, .path = peer->path, .data = dtls.data };
             return true;
         case TR_DTLS_CONNECTED: connected(peer, now, &dtls); break;
-        case TR_DTLS_DATA: break; /* no SCTP is negotiated */
+        case TR_DTLS_DATA:
+            *out = (struct tr_peer_out){ .kind = TR_PEER_DATA, .data = dtls.data };
+            return true;
         case TR_DTLS_CLOSED: peer_fail(peer, dtls_reason(dtls.reason)); break;
         }
     }
@@ -466,6 +468,11 @@ void tr_peer_poll(struct tr_peer *peer, tr_usec now, struct tr_peer_out *out)
     if (!poll_events(peer, now, out))
         out->kind = TR_PEER_NONE;
     peer_check(peer);
+}
+
+enum tr_err tr_peer_send_data(struct tr_peer *peer, struct tr_slice data)
+{
+    return peer->dtls && !peer->down ? tr_dtls_send(peer->dtls, data) : TR_ERR_AGAIN;
 }
 
 void tr_peer_timeout(struct tr_peer *peer, tr_usec now)

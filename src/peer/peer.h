@@ -59,6 +59,7 @@ enum tr_peer_kind {
     TR_PEER_SR,              /* a sender report for what the client sends on mline, layer */
     TR_PEER_KEYFRAME_NEEDED, /* packets of mline, layer are lost for good */
     TR_PEER_BANDWIDTH,       /* tr_peer_bandwidth has fallen */
+    TR_PEER_DATA,            /* data: what the client sent inside of DTLS (SCTP) */
 };
 
 struct tr_peer_out { /* valid until the next call on the same peer */
@@ -102,6 +103,9 @@ void tr_peer_input(struct tr_peer *peer, tr_usec now, struct tr_path path,
  * place in the numbering. Any error: dropped and counted, pkt may hold garbage. */
 TR_MUST_USE enum tr_err tr_peer_rtp(struct tr_peer *peer, tr_usec now, struct tr_slice datagram,
                                     struct tr_pkt *pkt, int *mline);
+/* One packet for the client inside of DTLS (TR_DTLS_DATA_MAX). AGAIN: not up; LIMIT: too long, or
+ * too many wait to be polled; CLOSED; NOMEM; IO. */
+TR_MUST_USE enum tr_err tr_peer_send_data(struct tr_peer *peer, struct tr_slice data);
 void tr_peer_timeout(struct tr_peer *peer, tr_usec now);
 tr_usec tr_peer_next_timeout(const struct tr_peer *peer);
 void tr_peer_poll(struct tr_peer *peer, tr_usec now, struct tr_peer_out *out);

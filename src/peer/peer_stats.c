@@ -25,6 +25,10 @@ const char *tr_drop_name(enum tr_drop drop)
     case TR_DROP_SEND: return "send_failed";
     case TR_DROP_RATE: return "rate";
     case TR_DROP_RESEND: return "resend_budget";
+    case TR_DROP_DATA_QUEUE: return "data_queue_full";
+    case TR_DROP_DATA_BAD: return "data_malformed";
+    case TR_DROP_DATA_SLOW: return "data_receiver_slow";
+    case TR_DROP_DATA_UNWANTED: return "data_unwanted";
     case TR_DROP_COUNT: break;
     }
     return "unknown";
@@ -213,6 +217,8 @@ void tr_counters_add(struct tr_media_counters *sum, const struct tr_media_counte
     sum->nacks_out += add->nacks_out;
     sum->plis_in += add->plis_in;
     sum->plis_out += add->plis_out;
+    sum->data_in += add->data_in;
+    sum->data_out += add->data_out;
     for (int i = 0; i < TR_DROP_COUNT; i++)
         sum->drops[i] += add->drops[i];
     sum->peers += add->peers;

@@ -1,5 +1,5 @@
-/* The echo test: each handle's m-lines are routed back to themselves. One kind of message, all
- * of its members optional. */
+/* The echo test: each handle's m-lines and data channels are routed back to themselves. One kind of
+ * message, all of its members optional. */
 #include "plugin/echotest.h"
 
 #include <string.h>
@@ -19,6 +19,8 @@ enum echotest_error {
 };
 
 #define ECHO_PACKAGE "janus.plugin.echotest"
+/* What texts on data channels come back with; pages look for it. */
+#define TEXT_PREFIX "Janus EchoTest here! You wrote: "
 
 struct echotest {
     struct tr_plugin plugin;
@@ -92,6 +94,8 @@ static void obey(const struct echotest *p, const struct tr_msg *msg, struct echo
 {
     tr_relay_wire(&echo->relay, tr_pc_media(msg->handle), msg->handle, msg->handle, &echo->wishes,
                   &echo->wishes);
+    tr_relay_wire_data(&echo->relay, tr_pc_media(msg->handle), msg->handle, msg->handle,
+                       TEXT_PREFIX);
     tr_side_record_read(&echo->record, p->recorder, msg->body, msg->now);
     tr_side_record_update(&echo->record, p->recorder, msg->handle, ECHO_PACKAGE, "", msg->now);
     json_t *layers = tr_relay_layers_asked(&echo->layers, msg->handle, msg->body);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "gateway/gateway.h"
+#include "media/data.h"
 
 enum { SUBSTREAM_MAX = 2, TEMPORAL_MAX = 2, BITRATE_MAX = 1 << 30 };
 #define FALLBACK_MAX_US (60 * TR_SECOND)
@@ -101,8 +102,34 @@ void tr_relay_wire(struct tr_relay *relay, struct tr_media *media, const struct 
     tr_media_peer_bitrate(media, end.peer, sender->bitrate);
 }
 
+static bool has_data(const struct tr_handle *handle)
+{
+    for (int i = 0; i < tr_pc_mline_count(handle); i++) {
+        const struct tr_sdp_media_params *p = tr_pc_mline(handle, i);
+        if (p && p->kind == TR_SDP_DATA)
+            return true;
+    }
+    return false;
+}
+
+void tr_relay_wire_data(struct tr_relay *relay, struct tr_media *media,
+                        const struct tr_handle *from, const struct tr_handle *to,
+                        const char *prefix)
+{
+    struct tr_data_route_conf conf = { .patient = true, .prefix = prefix };
+    bool wanted = has_data(from) && has_data(to);
+    if (wanted && !relay->data)
+        relay->data =
+            tr_media_data_route(media, tr_pc_end(from, 0).peer, tr_pc_end(to, 0).peer, &conf);
+    if (wanted || !relay->data)
+        return;
+    tr_media_data_route_remove(media, relay->data);
+    relay->data = 0;
+}
+
 void tr_relay_unwire(struct tr_relay *relay, struct tr_media *media)
 {
+    tr_media_data_route_remove(media, relay->data);
     for (int i = 0; i < relay->count; i++)
         tr_media_route_remove(media, relay->routes[i]);
     *relay = (struct tr_relay){ 0 };

@@ -32,6 +32,7 @@ struct tr_relay_layers {
 struct tr_relay {
     tr_id routes[TR_PC_MLINES_MAX];
     int count;
+    tr_id data; /* route of data channels */
 };
 
 struct tr_relay_wishes tr_relay_wishes_default(void);
@@ -46,6 +47,10 @@ TR_MUST_USE enum tr_err tr_relay_wishes_read(struct tr_relay_wishes *wishes, con
 void tr_relay_wire(struct tr_relay *relay, struct tr_media *media, const struct tr_handle *from,
                    const struct tr_handle *to, const struct tr_relay_wishes *sender,
                    const struct tr_relay_wishes *receiver);
+/* The same for data channels, which tr_relay_wire leaves alone. prefix: as in media/data.h. */
+void tr_relay_wire_data(struct tr_relay *relay, struct tr_media *media,
+                        const struct tr_handle *from, const struct tr_handle *to,
+                        const char *prefix);
 void tr_relay_unwire(struct tr_relay *relay, struct tr_media *media);
 
 void tr_relay_layers_reset(struct tr_relay_layers *layers);

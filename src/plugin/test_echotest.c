@@ -35,7 +35,15 @@ TEST(echotest_demo_page_start)
     CHECK_INT(engine_peers(), 1);
     CHECK_INT(engine_routes(), 2);
     CHECK(engine_route(p->handle, p->handle, 0) && engine_route(p->handle, p->handle, 1));
-    CHECK(strstr(p->sdp, "m=application 0 ") != NULL); /* data channels are refused */
+    CHECK(strstr(p->sdp, "m=application 9 UDP/DTLS/SCTP webrtc-datachannel") != NULL);
+    CHECK(strstr(p->sdp, "a=sctp-port:5000") && strstr(p->sdp, "a=max-message-size:262144"));
+    CHECK_INT(engine.peers[0].data.port, 5000);
+    CHECK_INT(engine.peers[0].data.message_max, 262144);
+    const struct double_data_route *data = engine_data_route(p->handle, p->handle);
+    CHECK(data && data->patient && strcmp(data->prefix, "Janus EchoTest here! You wrote: ") == 0);
+    phone_say(p, "{'bitrate':128000}");
+    CHECK(engine_data_route(p->handle, p->handle) == data); /* it stays */
+    TOLD(p, "ack; #t {'result':'ok'}");
     CHECK(engine.peers[0].remote);
     stage_media(&s, (struct tr_media_event){ .kind = TR_MEDIA_PEER_UP }, p);
     TOLD(p, "webrtcup");
@@ -43,6 +51,18 @@ TEST(echotest_demo_page_start)
     TOLD(p, "success; hangup Janus API; {'result':'done'}");
     CHECK_INT(engine_peers(), 0);
     CHECK_INT(engine_routes(), 0);
+    CHECK(!engine.data_routes[0].live);
+    stage_down(&s);
+}
+
+TEST(echotest_without_data_channels_has_no_route_for_them)
+{
+    struct stage s;
+    struct phone *p = up(&s, NULL);
+    offer(p, "{'audio':true}", "chrome-offer-av.sdp");
+    TOLD(p, "ack; #t {'result':'ok'} +answer");
+    CHECK_INT(engine.data_route_count, 0);
+    CHECK_INT(engine.peers[0].data.port, 0);
     stage_down(&s);
 }
 

@@ -302,7 +302,7 @@ TEST(videocall_call_accept_hangup)
     CHECK_INT(engine_peers(), 2);
     CHECK_INT(engine_routes(), 0);
     CHECK(strstr(t.b->sdp, "a=ice-lite") != NULL);
-    CHECK(strstr(t.b->sdp, "m=application 0 ") != NULL);      /* data channels are not relayed */
+    CHECK(strstr(t.b->sdp, "m=application 9 UDP/DTLS/SCTP webrtc-datachannel") != NULL);
     CHECK(strstr(t.b->sdp, "ujVMKggJl7XK60NFv9YYF") == NULL); /* nothing of anna's transport */
     accept(t.b);
     TOLD(t.b, "ack; #t {'result':{'event':'accepted'}}");
@@ -312,6 +312,10 @@ TEST(videocall_call_accept_hangup)
         CHECK(engine_route(t.a->handle, t.b->handle, i) &&
               engine_route(t.b->handle, t.a->handle, i));
     CHECK(engine.peers[0].remote && engine.peers[1].remote);
+    const struct double_data_route *there = engine_data_route(t.a->handle, t.b->handle);
+    const struct double_data_route *back = engine_data_route(t.b->handle, t.a->handle);
+    CHECK(there && there->patient && !there->prefix[0] && !there->label[0]);
+    CHECK(back && back->patient);
     phone_say(t.a, "{'request':'hangup'}");
     TOLD(t.a, "ack; #t {'result':{'event':'hangup','reason':'Explicit hangup','username':'anna'}}; "
               "hangup Close PC");

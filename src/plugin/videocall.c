@@ -141,6 +141,8 @@ static void wire(struct user *from)
 {
     tr_relay_wire(&from->relay, tr_pc_media(from->handle), from->handle, from->peer->handle,
                   &from->wishes, &from->peer->wishes);
+    tr_relay_wire_data(&from->relay, tr_pc_media(from->handle), from->handle, from->peer->handle,
+                       NULL);
 }
 
 static void record(const struct videocall *p, struct user *u, tr_usec now)

@@ -120,7 +120,8 @@ static void handle_out(struct rtc *c, tr_usec now, const struct tr_peer_out *out
     case TR_PEER_INVALID:
     case TR_PEER_SR:
     case TR_PEER_KEYFRAME_NEEDED:
-    case TR_PEER_BANDWIDTH: break;
+    case TR_PEER_BANDWIDTH:
+    case TR_PEER_DATA: break;
     }
 }
 

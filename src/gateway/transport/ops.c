@@ -118,6 +118,8 @@ static void put_media(struct tr_metrics *m, const struct tr_media *media)
         COUNTER("media_nacks_sent", "NACK messages sent.", c.nacks_out),
         COUNTER("media_plis_received", "Key frame requests received.", c.plis_in),
         COUNTER("media_plis_sent", "Key frame requests sent.", c.plis_out),
+        COUNTER("media_data_received", "Messages received on data channels.", c.data_in),
+        COUNTER("media_data_sent", "Messages sent on data channels.", c.data_out),
     };
     put_rows(m, rows, sizeof(rows) / sizeof(rows[0]));
     tr_metrics_family(m, "tring_media_dropped_total", "counter",

@@ -314,6 +314,7 @@ enum tr_err tr_sctp_open(struct tr_sctp *sctp, const struct tr_sctp_open *open,
         return TR_ERR_EXISTS;
     struct tr_sctp_channel facts = { .id = (uint16_t)stream,
                                      .negotiated = negotiated,
+                                     .ours = true,
                                      .delivery = open->delivery,
                                      .priority = open->priority };
     enum tr_err err =

@@ -50,6 +50,7 @@ struct tr_sctp;
 struct tr_sctp_channel {
     uint16_t id;     /* stream number */
     bool negotiated; /* by other means than DCEP: there is no label */
+    bool ours;       /* opened on this side */
     struct tr_dcep_delivery delivery;
     uint16_t priority;
     const char *label, *protocol; /* never NULL */
@@ -62,7 +63,7 @@ struct tr_sctp_conf {
     void *user;                       /* the owner's, for tr_sctp_user */
 };
 
-struct tr_sctp_out { /* valid until the next call on the same stack */
+struct tr_sctp_out { /* valid until the next poll or destroy on the same stack */
     enum tr_sctp_kind kind;
     struct tr_slice data;
     bool binary;

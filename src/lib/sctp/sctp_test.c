@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "sctp/sctp_clock.h"
 
 uint32_t sum_of(const uint8_t *p, size_t n)
 {
@@ -93,7 +94,7 @@ void run(struct world *w, tr_usec us)
     tr_usec end = w->now + us;
     settle(w);
     while (w->now < end) {
-        w->now = tr_usec_min(end, tr_sctp_stack_next_timeout(w->stack));
+        sctp_clock_now = w->now = tr_usec_min(end, tr_sctp_stack_next_timeout(w->stack));
         tr_sctp_stack_timeout(w->stack, w->now);
         settle(w);
     }
@@ -109,7 +110,7 @@ struct tr_sctp *side_open(struct world *w, struct side *s, bool even)
 bool world_open(struct world *w)
 {
     memset(w, 0, sizeof *w);
-    w->now = TR_SECOND;
+    sctp_clock_now = w->now = TR_SECOND;
     w->a.other = &w->b;
     w->b.other = &w->a;
     w->wire = tr_alloc(WIRE_MAX * sizeof *w->wire);

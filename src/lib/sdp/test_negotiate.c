@@ -253,6 +253,12 @@ TEST(negotiate_data_channel)
     CHECK_INT(p.sctp_port, 5000);
     CHECK_INT(p.max_message_size, 262144);
     CHECK(strstr(text_of(a), "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n") != NULL);
+    offer->media[2].proto = "DTLS/SCTP"; /* as before RFC 8841 */
+    const char *old = text_of(answer_with(offer, &policy));
+    CHECK(strstr(old, "m=application 9 DTLS/SCTP 5000\r\n") != NULL);
+    CHECK(strstr(old, "a=sctpmap:5000 webrtc-datachannel 1024\r\n") != NULL);
+    CHECK(strstr(old, "a=sctp-port") == NULL);
+    offer->media[2].proto = "UDP/DTLS/SCTP";
     policy.data = false;
     a = answer_with(offer, &policy);
     CHECK(strstr(text_of(a), "m=application 0 UDP/DTLS/SCTP webrtc-datachannel\r\n") != NULL);

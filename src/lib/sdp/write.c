@@ -150,9 +150,18 @@ static void write_rtp(struct tr_wr *w, const struct tr_sdp_media *m)
     write_ssrcs(w, m);
 }
 
+/* The form before RFC 8841 has the port where others have the format. */
+static bool is_old_data(const struct tr_sdp_media *m)
+{
+    return strcmp(m->proto, "DTLS/SCTP") == 0;
+}
+
 static void write_data(struct tr_wr *w, const struct tr_sdp_media *m)
 {
-    tr_wr_fmt(w, "a=sctp-port:%u\r\n", m->sctp_port);
+    if (is_old_data(m))
+        tr_wr_fmt(w, "a=sctpmap:%u webrtc-datachannel 1024\r\n", m->sctp_port);
+    else
+        tr_wr_fmt(w, "a=sctp-port:%u\r\n", m->sctp_port);
     if (m->max_message_size)
         tr_wr_fmt(w, "a=max-message-size:%u\r\n", m->max_message_size);
 }
@@ -160,7 +169,9 @@ static void write_data(struct tr_wr *w, const struct tr_sdp_media *m)
 static void write_m_line(struct tr_wr *w, const struct tr_sdp_media *m)
 {
     tr_wr_fmt(w, "m=%s %u %s", m->kind_name, m->rejected ? 0u : m->port, m->proto);
-    if (m->kind == TR_SDP_DATA && !m->rejected)
+    if (m->kind == TR_SDP_DATA && !m->rejected && is_old_data(m))
+        tr_wr_fmt(w, " %u", m->sctp_port);
+    else if (m->kind == TR_SDP_DATA && !m->rejected)
         tr_wr_str(w, " webrtc-datachannel");
     else if (m->rejected || !m->codec_count)
         tr_wr_fmt(w, " %s", m->format);
