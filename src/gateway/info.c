@@ -54,7 +54,7 @@ static void add_facts(json_t *info, const struct tr_gateway *gw)
         { "log-to-stdout", false },
         { "log-to-file", false },
         { "log-rotate-sighup", false },
-        { "data_channels", false },
+        { "data_channels", true },
         { "accepting-new-sessions", gw->accepting },
         { "ipv6", c->ipv6 },
         { "ipv6-link-local", false },

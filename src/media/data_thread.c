@@ -144,7 +144,7 @@ static void run(void *arg)
         flush_batch(t);
         bool told = tr_outbox_flush(&t->events);
         counters_publish(t->published, &t->hub.counters);
-        if (more || !tr_mailbox_sleep(t->inbox))
+        if (more || t->stop || !tr_mailbox_sleep(t->inbox))
             continue;
         tr_usec next = hub_next_timeout(&t->hub);
         next = told ? next : tr_usec_min(next, now + TR_MSEC);

@@ -7,6 +7,7 @@ import './tests/access.mjs';
 import './tests/recording.mjs';
 import './tests/firefox.mjs';
 import './tests/robustness.mjs';
+import './tests/data.mjs';
 import './tests/demos.mjs';
 
 process.exitCode = (await runAll(process.argv[2])) ? 0 : 1;

@@ -22,12 +22,8 @@ async function demos(t) {
   return pages;
 }
 
-/** The pages offer a data channel as well, which this server refuses for now. */
-const NO_DATA = /Got error on data channel/;
-
 /** A demo page whose connection the test can reach: window.testPc. */
 async function openDemo(t, address) {
-  t.allow(NO_DATA);
   const page = await t.page();
   await page.addInitScript(() => {
     const Real = window.RTCPeerConnection;
@@ -185,12 +181,33 @@ async function limitBitrate(page) {
   return `${Math.round(fast)} -> ${Math.round(slow)} kbit/s`;
 }
 
+test('demos: echotest has a box for the data channel', async (t) => {
+  const pages = await demos(t);
+  const page = await startEcho(t, pages, SERVERS.websocket(await t.tring()), {});
+  await page.fill('#datasend:not([disabled])', 'hello');
+  await page.press('#datasend', 'Enter');
+  await untilReceived(page, 'Janus EchoTest here! You wrote: hello');
+  await stopEcho(t, page);
+});
+
+function untilReceived(page, text) {
+  return until(text, () =>
+    page.evaluate((t) => document.querySelector('#datarecv').value === t, text),
+  );
+}
+
 test('demos: videocall between two pages', async (t) => {
   const pages = await demos(t);
   const tring = await t.tring();
   const ann = await register(t, pages, SERVERS.http(tring), 'ann');
   const bob = await register(t, pages, SERVERS.websocket(tring), 'bob');
   await callFromTo(ann, bob, 'bob');
+  await ann.fill('#datasend:not([disabled])', 'hello bob');
+  await ann.press('#datasend', 'Enter');
+  await untilReceived(bob, 'hello bob');
+  await bob.fill('#datasend:not([disabled])', 'hello ann');
+  await bob.press('#datasend', 'Enter');
+  await untilReceived(ann, 'hello ann');
   await bob.click('#call:has-text("Hangup")');
   await ann.waitForSelector('#call:has-text("Call"):not([disabled])');
   await bob.waitForSelector('#call:has-text("Call"):not([disabled])');
