@@ -30,7 +30,7 @@ static bool has_rtx(const struct tr_track_conf *conf)
 
 static uint32_t wanted_extensions(const struct tr_peer *peer, const struct tr_track_conf *conf)
 {
-    uint32_t want = 1u << TR_EXT_MID;
+    uint32_t want = 1u << TR_EXT_MID | 1u << TR_EXT_RID;
     want |= 1u << (conf->video ? TR_EXT_DEPENDENCY_DESCRIPTOR : TR_EXT_AUDIO_LEVEL);
     if (has_rtx(conf))
         want |= 1u << TR_EXT_ABS_SEND_TIME;
@@ -76,7 +76,8 @@ enum tr_err peer_tx_track(struct tr_peer *peer, int mline)
     }
     struct tr_ext_block_conf ext = { .map = &t->conf.ext_send,
                                      .want = wanted_extensions(peer, &t->conf),
-                                     .mid = tr_slice_str(t->conf.mid) };
+                                     .mid = tr_slice_str(t->conf.mid),
+                                     .rid = tr_slice_str(t->conf.out_rid) };
     struct peer_tx before = *t->tx;
     enum tr_err err = tr_ext_block_build(&t->tx->ext, &ext);
     t->tx->enabled = true;

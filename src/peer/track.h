@@ -36,7 +36,8 @@ struct tr_track_conf {
     /* what the client receives */
     bool send;
     uint32_t out_ssrc;
-    uint32_t out_rtx_ssrc; /* 0: no RTX */
+    uint32_t out_rtx_ssrc;              /* 0: no RTX */
+    char out_rid[TR_TRACK_RID_MAX + 1]; /* of a simulcast layer that we send; "": none */
     char cname[24];
 };
 

@@ -17,7 +17,9 @@ enum { BAR = 30 };
 #define DRAIN_US (500 * TR_MSEC)
 #define GOODBYE_US (300 * TR_MSEC)
 #define GATE_US (1500 * TR_MSEC)
-#define API_EVERY_US (2 * TR_MSEC) /* how often WebSockets are looked at */
+/* How often connections of the API are looked at: that takes time by their number. */
+#define API_EVERY_US (2 * TR_MSEC)
+#define API_EVERY_MEASURED_US (20 * TR_MSEC)
 
 /* --- clients --- */
 
@@ -131,7 +133,8 @@ static void turn(struct load *l, tr_usec until)
     tr_usec next = tr_usec_min(rtc_world_run(&l->world, now), until);
     if (now >= api_due) {
         janus_service(l->janus, now);
-        api_due = now + API_EVERY_US;
+        bool measured = now >= l->world.measure_from && now < l->world.measure_to;
+        api_due = now + (measured ? API_EVERY_MEASURED_US : API_EVERY_US);
     }
     next = tr_usec_min(next, api_due);
     tr_usec then = tr_clock_now();

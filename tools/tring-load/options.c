@@ -305,6 +305,8 @@ static bool take_flag(struct load_options *o, const char *name)
         return o->gro = true;
     if (strcmp(name, "--quiet") == 0)
         return o->quiet = true;
+    if (strcmp(name, "--rid") == 0)
+        return o->rids = true;
     if (strcmp(name, "--twcc") == 0)
         return o->twcc = true;
     if (strcmp(name, "--simulcast") != 0)
@@ -345,6 +347,8 @@ static const char *settle(struct load_options *o)
         return "nothing to do: give --echo N, --calls N, --room P:S or --meeting N";
     if (!rooms && (o->rooms > 1 || o->layers > 1))
         return "--rooms and --simulcast are for rooms";
+    if (o->rids && o->layers == 1)
+        return "--rid goes with --simulcast";
     if (o->layers > 1 && o->frame_packets)
         return "simulcast goes by --video-kbps";
     if (rooms && tracks > TR_PEER_TRACKS_MAX)

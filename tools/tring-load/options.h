@@ -33,6 +33,7 @@ struct load_options {
     uint32_t audio_bytes, audio_pps;
     bool audio_even; /* audio packets are all of one size */
     int layers;      /* of video: 1, or 3 with simulcast */
+    bool rids;       /* which are announced by rid, not by an SSRC group */
     bool video, audio, gro, twcc, quiet;
     uint32_t remb_bps; /* what clients say that they can take */
     double loss;       /* share of received media packets that are dropped here */

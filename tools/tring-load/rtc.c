@@ -254,6 +254,14 @@ static void add_candidates(struct rtc *c, tr_usec now, const struct tr_sdp *thei
     }
 }
 
+static void set_rid(const struct rtc *c, struct tr_track_conf *t, size_t layer)
+{
+    if (!c->world->options->rids)
+        return;
+    snprintf(t->out_rid, sizeof t->out_rid, "%s", rtc_rids[layer]);
+    t->out_rtx_ssrc = 0;
+}
+
 /* The upper layers of what we send, each as a track like that of the m-line. */
 static int add_layers(const struct rtc *c, struct tr_track_conf *tracks, int count)
 {
@@ -261,12 +269,14 @@ static int add_layers(const struct rtc *c, struct tr_track_conf *tracks, int cou
     for (int i = 0; i < mlines && c->world->options->layers > 1; i++) {
         if (!tracks[i].used || !tracks[i].video || !tracks[i].send || !c->wish.send)
             continue;
+        set_rid(c, &tracks[i], 0);
         for (size_t k = 0; k < TR_ARRAY_LEN(c->upper) && count < TR_PEER_TRACKS_MAX; k++) {
             struct tr_track_conf *t = &tracks[count++];
             *t = tracks[i];
             t->recv = false;
             t->out_ssrc = c->upper[k].ssrc;
             t->out_rtx_ssrc = t->rtx_pt ? c->upper[k].rtx_ssrc : 0;
+            set_rid(c, t, k + 1);
         }
     }
     return count;

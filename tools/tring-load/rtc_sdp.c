@@ -11,6 +11,7 @@
 enum { PT_OPUS = 111, PT_VP8 = 96, PT_RTX = 97 };
 
 const char rtc_cname[] = "tring-load";
+const char *const rtc_rids[TR_TRACK_LAYERS] = { "l", "m", "h" };
 
 void rtc_sdp_candidate(const struct rtc *c, char *out, size_t size)
 {
@@ -48,7 +49,8 @@ static const struct tr_sdp_codec video_codecs[] = {
 static const struct tr_sdp_ext exts[] = {
     { .id = 4, .dir = TR_SDP_SENDRECV, .ext = TR_EXT_MID },
     { .id = 3, .dir = TR_SDP_SENDRECV, .ext = TR_EXT_ABS_SEND_TIME },
-    { .id = 5, .dir = TR_SDP_SENDRECV, .ext = TR_EXT_TRANSPORT_CC }, /* the last: with --twcc */
+    { .id = 5, .dir = TR_SDP_SENDRECV, .ext = TR_EXT_TRANSPORT_CC }, /* with --twcc */
+    { .id = 6, .dir = TR_SDP_SENDRECV, .ext = TR_EXT_RID },          /* with --rid */
 };
 
 static void *copy(struct tr_arena *arena, const void *from, size_t n)
@@ -94,6 +96,37 @@ static enum tr_err add_streams(const struct rtc *c, struct tr_arena *arena, bool
     return TR_OK;
 }
 
+/* The layers, best first. */
+static enum tr_err add_rids(struct tr_arena *arena, struct tr_sdp_media *m)
+{
+    m->rids = tr_arena_alloc(arena, TR_TRACK_LAYERS * sizeof *m->rids);
+    m->send = tr_arena_alloc(arena, TR_TRACK_LAYERS * sizeof *m->send);
+    if (!m->rids || !m->send)
+        return TR_ERR_NOMEM;
+    for (uint8_t i = 0; i < TR_TRACK_LAYERS; i++) {
+        const char *rid = rtc_rids[TR_TRACK_LAYERS - 1 - i];
+        m->rids[i] = (struct tr_sdp_rid){ .rid = rid, .dir = TR_SDP_SEND };
+        m->send[i] = (struct tr_sdp_layer){ .rid = rid, .stream = i };
+    }
+    m->rid_count = m->send_count = TR_TRACK_LAYERS;
+    return TR_OK;
+}
+
+static bool is_wanted(const struct load_options *o, enum tr_ext ext)
+{
+    return ext == TR_EXT_TRANSPORT_CC ? o->twcc : ext != TR_EXT_RID || o->rids;
+}
+
+static void add_exts(const struct load_options *o, struct tr_sdp_media *m)
+{
+    for (size_t i = 0; i < TR_ARRAY_LEN(exts); i++) {
+        if (!is_wanted(o, exts[i].ext))
+            continue;
+        m->exts[m->ext_count] = exts[i];
+        m->exts[m->ext_count++].uri = tr_ext_uri(exts[i].ext);
+    }
+}
+
 static enum tr_sdp_dir direction(const struct rtc_wish *w)
 {
     return w->send && w->recv ? TR_SDP_SENDRECV : w->send ? TR_SDP_SEND : TR_SDP_RECV;
@@ -112,7 +145,6 @@ static enum tr_err fill_media(const struct rtc *c, struct tr_arena *arena, bool 
         .rtcp_rsize = true,
         .end_of_cands = true,
         .codec_count = video ? TR_ARRAY_LEN(video_codecs) : 1,
-        .ext_count = TR_ARRAY_LEN(exts) - !c->world->options->twcc,
         .cand_count = 1,
         .mid = mids[index],
         .kind_name = video ? "video" : "audio",
@@ -124,15 +156,14 @@ static enum tr_err fill_media(const struct rtc *c, struct tr_arena *arena, bool 
                        .setup = TR_SDP_ACTPASS },
     };
     m->codecs = copy(arena, video ? video_codecs : &opus, m->codec_count * sizeof video_codecs[0]);
-    m->exts = copy(arena, exts, sizeof exts);
+    m->exts = tr_arena_alloc(arena, sizeof exts);
     m->cands = copy(arena, &candidate, sizeof candidate);
     if (!m->codecs || !m->exts || !m->cands)
         return TR_ERR_NOMEM;
-    for (size_t i = 0; i < TR_ARRAY_LEN(exts); i++)
-        m->exts[i].uri = tr_ext_uri(exts[i].ext);
+    add_exts(c->world->options, m);
     if (c->world->options->twcc)
         m->codecs[0].feedback |= TR_SDP_FB_TWCC;
-    return add_streams(c, arena, video, m);
+    return video && c->world->options->rids ? add_rids(arena, m) : add_streams(c, arena, video, m);
 }
 
 enum tr_err rtc_sdp_offer(struct rtc *c, struct tr_arena *arena, struct tr_sdp **out)

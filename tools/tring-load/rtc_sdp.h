@@ -11,6 +11,7 @@ TR_MUST_USE enum tr_err rtc_sdp_offer(struct rtc *c, struct tr_arena *arena, str
 void rtc_sdp_local(const struct rtc *c, const char *const *candidate, struct tr_sdp_local *out);
 /* Our host candidate as a line. */
 void rtc_sdp_candidate(const struct rtc *c, char *out, size_t size);
-extern const char rtc_cname[]; /* of all that the clients send */
+extern const char rtc_cname[];                      /* of all that the clients send */
+extern const char *const rtc_rids[TR_TRACK_LAYERS]; /* of simulcast layers, lowest first */
 
 #endif

@@ -82,6 +82,7 @@ TEST(options_wrong)
         { "--room", "1:1", "--video", "300:1100" },
         { "--meeting", "4", "--simulcast", "--video", "300:1100:10" },
         { "--echo", "1", "--simulcast" },
+        { "--meeting", "3", "--rid" },
     };
     struct load_options o;
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {

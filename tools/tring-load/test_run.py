@@ -1,0 +1,59 @@
+#!/usr/bin/env python3
+"""Goal: tring-load and tring understand each other, in each scenario and over both transports.
+Method: a server of our own on free ports; short runs; what the printed object says.
+
+    test_run.py FOLDER_OF_THE_BUILD
+"""
+import json
+import os
+import subprocess
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(ROOT, "bench"))
+
+import servers  # noqa: E402
+
+SHORT = ["--duration", "0.5", "--warmup", "0.1", "--ramp", "100", "--quiet"]
+RUNS = [
+    ("ws", ["--room", "2:3", "--video", "100:600:5", "--profile", "sha1"]),
+    ("http", ["--room", "1:1", "--video-kbps", "0", "--audio", "50:80"]),
+    ("ws", ["--meeting", "3", "--simulcast", "--rid", "--twcc", "--video-kbps", "300"]),
+    ("ws", ["--calls", "2", "--video-kbps", "200", "--loss", "5"]),
+    ("ws", ["--echo", "2", "--video-kbps", "200"]),
+]
+
+
+def complaints(result):
+    """What is wrong with a run on however slow a machine."""
+    media = result["media"]
+    if result["with_media"] != result["clients"]:
+        yield f"{result['with_media']} of {result['clients']} with media: {result['failures']}"
+    for name in ("undecryptable", "damaged", "misrouted", "refused"):
+        if media[name]:
+            yield f"{media[name]} {name}"
+    if media["delivered"] == 0:
+        yield "nothing was delivered"
+    if not result["setup_ms"]["request_to_first_media"]:
+        yield "no set-up times"
+    if result["server"]["name"] != "tring" or result["server"]["cpu_us_per_packet"] <= 0:
+        yield f"the server as {result['server']}"
+
+
+def main():
+    build = os.path.abspath(sys.argv[1])
+    program = os.path.join(build, "tools", "tring-load", "tring-load")
+    failed = 0
+    for transport, args in RUNS:
+        with servers.running("tring", build, transport) as (pid, url):
+            ran = subprocess.run([program, *args, *SHORT, "--pid", str(pid), "--url", url],
+                                 stdout=subprocess.PIPE, text=True, check=False)
+        wrong = list(complaints(json.loads(ran.stdout))) if ran.stdout else ["no output"]
+        print("FAIL" if wrong else "ok  ", transport, *args, *wrong, flush=True)
+        failed += bool(wrong)
+    sys.exit(failed > 0)
+
+
+if __name__ == "__main__":
+    main()
