@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "ice/cand.h"
 #include "media/media.h"
+#include "media/plain.h"
 #include "net/clock.h"
 #include "net/random.h"
 #include "net/udp.h"
@@ -946,6 +947,65 @@ TEST(an_address_is_given_away_only_when_it_is_silent)
         client_send(c, VIDEO, 10, true);
         WAIT_FOR(r, c->in[VIDEO].packets == 10);
     }
+    rig_close(r);
+    tr_free(r);
+}
+
+/* --- plain RTP --- */
+
+static void send_plain(struct tr_udp *udp, const struct tr_path *path, uint16_t number,
+                       bool keyframe)
+{
+    uint8_t buf[1200];
+    struct tr_wr w = tr_wr(buf, sizeof buf);
+    tr_rtp_put(&w, true, 100, number, number * 3000u, 77, false);
+    uint8_t *payload = tr_wr_skip(&w, 1000);
+    for (size_t i = payload_head(VIDEO, keyframe, number, payload); i < 1000; i++)
+        payload[i] = pattern(number, i);
+    tr_udp_send(udp, path, tr_wr_slice(&w));
+    tr_udp_flush(udp);
+}
+
+/* A source of plain RTP is like a client's: it is routed, its losses are repaired from the ring. */
+TEST(plain_rtp_reaches_a_client)
+{
+    struct rig *r = tr_alloc(sizeof *r);
+    struct tr_udp *udp = NULL;
+    if (rig_open(r, NULL) && open_socket(&udp)) {
+        struct tr_route_conf conf = tr_route_conf_default();
+        struct tr_track_conf tracks[TRACKS];
+        struct tr_media_port port = { .feeds = { .mline = VIDEO },
+                                      .bind = tr_addr_v4(127, 0, 0, 1, 0) };
+        struct tr_media_plain_conf plain = {
+            .tracks = tracks, .tracks_count = TRACKS, .ports = &port, .ports_count = 1
+        };
+        struct tr_path path = { .local = tr_addr_v4(127, 0, 0, 1, tr_udp_port(udp)) };
+        tr_id peer = 0;
+        struct client *c = client_open(r);
+        fill_tracks(tracks, CLIENTS_MAX, false);
+        for (int i = 0; i < TRACKS; i++) {
+            tracks[i].send = false;
+            tracks[i].layers[0] = (struct tr_track_layer){ 0 };
+        }
+        CHECK(tr_media_plain_create(r->media, &plain, &path.remote, &peer) == TR_OK);
+        tr_media_route(r->media, (struct tr_media_end){ peer, VIDEO }, end(c, VIDEO), &conf);
+        WAIT_FOR(r, c->up);
+        run_for(r, 20 * TR_MSEC);
+        c->drop_every = 5;
+        for (uint16_t number = 0; number < 50; number++) {
+            send_plain(udp, &path, number, number == 0);
+            run_for(r, 2 * TR_MSEC);
+        }
+        WAIT_FOR(r, c->in[VIDEO].packets >= 49 && c->in[VIDEO].repaired >= 5);
+        CHECK_INT(c->in[VIDEO].damaged, 0);
+        WAIT_FOR(r, events_of(r, TR_MEDIA_RECEIVING, peer) >= 1);
+        ask_stats(r, peer);
+        CHECK(r->stats && r->stats->tracks[VIDEO].layers[0].packets == 50);
+        tr_media_peer_close(r->media, peer);
+        ask_stats(r, peer);
+        CHECK(r->stats == NULL);
+    }
+    tr_udp_close(udp);
     rig_close(r);
     tr_free(r);
 }

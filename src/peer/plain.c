@@ -1,5 +1,5 @@
 /* A port says what its packets feed, an SSRC tells apart what one port carries. There is nothing
- * but that and the sender's address to know a stream by, so both are believed for as long as media
+ * but that and the sender's address to know a stream by, so both are believed for as long as it
  * flows, and somebody else only after silence. What is announced (layers[].ssrc) is never learnt.
  *
  * Numbers are unwrapped here where SRTP would have done it. When a sender starts its numbering
@@ -297,11 +297,15 @@ static enum tr_err input_rtp(struct tr_plain *plain, tr_usec now, struct plain_p
         plain_drop(plain, TR_DROP_RTP_UNKNOWN_SSRC);
         return TR_ERR_NOTFOUND;
     }
+    if (!plain_may_speak(port, &s->sender, now, from)) {
+        plain_drop(plain, TR_DROP_UNKNOWN_ADDR);
+        return TR_ERR_AUTH;
+    }
     enum tr_err err = open_packet(plain, &rtp, datagram, pkt, &payload);
     if (err != TR_OK)
         return err;
     const struct tr_track_conf *conf = &plain->tracks[at.mline].conf;
-    plain_heard(&port->rtp, now, from);
+    plain_heard(&s->sender, now, from);
     if (!s->started || s->ssrc != rtp.ssrc || s->pt != rtp.pt)
         begin_stream(s, conf, &rtp);
     s->last_us = now;
@@ -322,16 +326,10 @@ enum tr_err tr_plain_input(struct tr_plain *plain, tr_usec now, int port,
                            const struct tr_addr *from, struct tr_slice datagram, struct tr_pkt *pkt,
                            int *mline)
 {
-    struct plain_port *p = &plain->ports[port];
-    bool rtcp = tr_demux(datagram) == TR_DEMUX_RTCP;
-    if (!plain_may_speak(p, rtcp ? &p->rtcp : &p->rtp, now, from)) {
-        plain_drop(plain, TR_DROP_UNKNOWN_ADDR);
-        return TR_ERR_AUTH;
-    }
     plain->packets_in++;
     plain->bytes_in += datagram.n;
-    if (!rtcp)
-        return input_rtp(plain, now, p, from, datagram, pkt, mline);
+    if (tr_demux(datagram) != TR_DEMUX_RTCP)
+        return input_rtp(plain, now, &plain->ports[port], from, datagram, pkt, mline);
     plain_rtcp_input(plain, now, port, from, datagram);
     return TR_ERR_IGNORED;
 }

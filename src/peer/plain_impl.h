@@ -10,8 +10,15 @@
 
 #define PLAIN_REPORT_US TR_SECOND
 
+struct plain_latch { /* where something was heard from */
+    bool known;
+    struct tr_addr from;
+    tr_usec heard;
+};
+
 struct plain_stream { /* one layer of an m-line */
-    bool started;     /* the rest is known */
+    struct plain_latch sender;
+    bool started; /* the rest is known */
     uint32_t ssrc;
     uint32_t alias;   /* the SSRC as the graph sees it: another one after each restart */
     uint8_t pt;       /* learnt: what else comes under the SSRC (DTMF, comfort noise) is left out */
@@ -34,15 +41,9 @@ struct plain_track {
     uint8_t fir_seq;
 };
 
-struct plain_latch { /* where something was heard from */
-    bool known;
-    struct tr_addr from;
-    tr_usec heard;
-};
-
 struct plain_port {
     struct tr_plain_port conf;
-    struct plain_latch rtp, rtcp;
+    struct plain_latch rtcp;
     bool rtcp_in_clear; /* a sender of SRTP whose RTCP is not protected: so is the answer */
     tr_usec report_due;
 };

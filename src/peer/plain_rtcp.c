@@ -26,11 +26,12 @@ static bool is_stranger(const struct tr_plain *plain, const struct plain_port *r
                         const struct tr_addr *from)
 {
     bool media = false;
-    for (int i = 0; i < plain->ports_count; i++) {
-        const struct plain_port *p = &plain->ports[i];
-        if (!p->rtp.known || (rtcp->conf.mline >= 0 && !plain_feeds(p, rtcp->conf.mline, 0)))
+    for (int i = 0; i < plain->tracks_count * TR_TRACK_LAYERS; i++) {
+        int mline = i / TR_TRACK_LAYERS, layer = i % TR_TRACK_LAYERS;
+        const struct plain_latch *sender = &plain->tracks[mline].streams[layer].sender;
+        if (!sender->known || !plain_feeds(rtcp, mline, layer))
             continue;
-        if (tr_addr_ip_eq(&p->rtp.from, from))
+        if (tr_addr_ip_eq(&sender->from, from))
             return false;
         media = true;
     }
@@ -89,7 +90,7 @@ void plain_rtcp_input(struct tr_plain *plain, tr_usec now, int n, const struct t
         plain_drop(plain, TR_DROP_RTCP_BAD);
         return;
     }
-    if (is_stranger(plain, port, from)) {
+    if (!plain_may_speak(port, &port->rtcp, now, from) || is_stranger(plain, port, from)) {
         plain_drop(plain, TR_DROP_UNKNOWN_ADDR);
         return;
     }
