@@ -43,12 +43,20 @@ LIST_HEAD(tr_vr_links, tr_vr_link);
 TAILQ_HEAD(tr_vr_publishers, tr_vr_publisher);
 TAILQ_HEAD(tr_vr_subscribers, tr_vr_subscriber);
 
+/* What may be told to many in a short time: events, or the like of them in work. Each request that
+ * makes the server tell many pays for it; an attacker may exhaust it, and hurts one room only. */
+struct tr_vr_budget {
+    uint64_t left;
+    tr_usec at;
+};
+
 struct tr_vr { /* the plugin */
     struct tr_plugin plugin;
     struct tr_videoroom_conf conf; /* its texts are the two below */
     char *token_secret, *admin_key;
     struct tr_map *rooms;
-    struct tr_heap timers; /* rooms with fir_freq */
+    struct tr_heap timers;      /* rooms with fir_freq */
+    struct tr_vr_budget budget; /* for lists of rooms */
 };
 
 struct tr_vr_room {
@@ -66,8 +74,8 @@ struct tr_vr_room {
     struct tr_map *tokens; /* digest -> text; NULL: none yet */
     tr_id recording;       /* of the whole room; 0: none */
     uint16_t recorded;     /* participants in it so far */
-    uint64_t events_left;  /* budget for what joins and leaves tell everybody; see room.c */
-    tr_usec events_at;
+    uint16_t tracks;       /* ... and m-lines of theirs */
+    struct tr_vr_budget budget;
     struct tr_heap_node timer;
 };
 
@@ -96,6 +104,7 @@ struct tr_vr_publisher {
     bool record;             /* its wish */
     bool recorded;           /* is part of the room's recording */
     uint16_t participant;    /* ... under this number */
+    uint16_t tracks;         /* ... with so many m-lines */
     char *filename;          /* its wish for the recording's name; NULL: none */
     struct tr_vr_stream *streams[TR_PC_MLINES_MAX]; /* [mindex] */
     int stream_count;

@@ -55,8 +55,10 @@ static struct tr_vr_publisher *join(struct tr_vr_session *session, const struct 
 {
     struct tr_vr_id id;
     struct tr_vr_room *room = tr_vr_room_enter(session->vr, msg->body, msg->now, e);
-    if (!room || !tr_vr_publish_check(room, msg->body, e) ||
-        !tr_vr_id_read(session->vr, msg->body, "id", false, &id, e))
+    /* told: joining, leaving, and the list of those who are there */
+    if (!room || !tr_vr_publish_check(room, msg, e) ||
+        !tr_vr_id_read(session->vr, msg->body, "id", false, &id, e) ||
+        !tr_vr_pay(&room->budget, 3 * (uint64_t)room->publisher_count, msg->now, e))
         return NULL;
     struct tr_vr_publisher *p = tr_vr_publisher_add(room, session, &id, e);
     if (!p)

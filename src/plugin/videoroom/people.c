@@ -96,9 +96,9 @@ static bool is_talking(const struct tr_vr_publisher *p)
 json_t *tr_vr_listparticipants(struct tr_plugin *plugin, const struct tr_msg *msg)
 {
     struct tr_vr_error e;
-    const struct tr_vr_room *room = tr_vr_room_of(self(plugin), msg->body, &e);
+    struct tr_vr_room *room = tr_vr_room_of(self(plugin), msg->body, &e);
     const struct tr_vr_publisher *p;
-    if (!room)
+    if (!room || !tr_vr_pay(&room->budget, room->publisher_count, msg->now, &e))
         return tr_vr_error_json(&e);
     json_t *list = json_array();
     TAILQ_FOREACH(p, &room->publishers, of_room)

@@ -13,6 +13,7 @@
 #include "plugin/videoroom/room.h"
 #include "plugin/videoroom/subscriber.h"
 
+enum { OFFER_EVENTS = 10 /* an offer costs as much as so many events */ };
 enum { BITRATE_MAX = 1 << 30, DELAY_MAX_MS = 40950 /* 12 bits of 10 ms */ };
 
 /* --- what a body may say --- */
@@ -112,8 +113,19 @@ static bool check_names(const json_t *body, struct tr_vr_error *e)
     return true;
 }
 
-bool tr_vr_publish_check(const struct tr_vr_room *room, const json_t *body, struct tr_vr_error *e)
+/* New names are told to the publishers; new streams also to subscribers, who get offers. */
+static bool pay(struct tr_vr_room *room, const struct tr_msg *msg, struct tr_vr_error *e)
 {
+    bool named = json_object_get(msg->body, "display") || json_object_get(msg->body, "metadata");
+    uint64_t events = named ? room->publisher_count : 0;
+    if (msg->jsep)
+        events += room->publisher_count + OFFER_EVENTS * (uint64_t)room->subscriber_count;
+    return tr_vr_pay(&room->budget, events, msg->now, e);
+}
+
+bool tr_vr_publish_check(struct tr_vr_room *room, const struct tr_msg *msg, struct tr_vr_error *e)
+{
+    const json_t *body = msg->body;
     if (!tr_vr_check(body, publish_fields, e) || !check_names(body, e) ||
         !check_items(body, "streams", stream_fields, e) ||
         !check_items(body, "descriptions", description_fields, e) ||
@@ -121,8 +133,9 @@ bool tr_vr_publish_check(const struct tr_vr_room *room, const json_t *body, stru
         !check_codec(&room->conf.video, body, "videocodec", e))
         return false;
     bool records = json_is_boolean(json_object_get(body, "record"));
-    return !records || !room->conf.lock_record ||
-           tr_vr_secret_ok(body, "secret", room->conf.secret, e);
+    if (records && room->conf.lock_record && !tr_vr_secret_ok(body, "secret", room->conf.secret, e))
+        return false;
+    return pay(room, msg, e);
 }
 
 /* --- the offer --- */
@@ -362,8 +375,7 @@ void tr_vr_configure(struct tr_vr_session *session, const struct tr_msg *msg)
     struct tr_vr_publisher *p = session->publisher;
     struct tr_vr_error e;
     json_t *jsep = NULL;
-    if (!tr_vr_publish_check(p->room, msg->body, &e) ||
-        !tr_vr_publish_negotiate(p, msg, &jsep, &e)) {
+    if (!tr_vr_publish_check(p->room, msg, &e) || !tr_vr_publish_negotiate(p, msg, &jsep, &e)) {
         tr_vr_refuse(msg, &e);
         return;
     }

@@ -6,8 +6,8 @@
 #include "plugin/videoroom/reply.h"
 
 /* Checks all that a body may say about publishing, nested objects as well, and whether it may (a
- * room's lock_record). Errors 429, 430, 433. */
-bool tr_vr_publish_check(const struct tr_vr_room *room, const json_t *body, struct tr_vr_error *e);
+ * room's lock_record, its budget). Errors 429, 430, 433, 499. */
+bool tr_vr_publish_check(struct tr_vr_room *room, const struct tr_msg *msg, struct tr_vr_error *e);
 /* Answers the message's offer, if it has one; *jsep: the answer (new reference) or NULL. Errors
  * 431, 432, 433, 437. */
 bool tr_vr_publish_negotiate(struct tr_vr_publisher *publisher, const struct tr_msg *msg,

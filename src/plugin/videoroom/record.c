@@ -1,6 +1,6 @@
 /* Who is recorded follows from the publishers' flags, which "create", "configure" and
  * "enable_recording" set. Each stay of a publisher is a participant of its own: who comes back with
- * other devices has other tracks.
+ * other devices has other tracks. When a recording is full of them, another one goes on.
  *
  * Output as .mjr files (rec_dir, filename) hangs on the same three points: a publisher starts, it
  * ends, or the room stops. */
@@ -8,6 +8,7 @@
 
 #include "plugin/side_record.h"
 #include "plugin/videoroom/reply.h"
+#include "record/journal.h"
 #include "record/recorder.h"
 
 static bool wanted(const struct tr_vr_publisher *p)
@@ -18,7 +19,7 @@ static bool wanted(const struct tr_vr_publisher *p)
 static bool start(struct tr_vr_room *room, const char *name, tr_usec now)
 {
     if (!room->recording) {
-        room->recorded = 0;
+        room->recorded = room->tracks = 0;
         room->recording =
             tr_recorder_start_new(room->vr->conf.recorder, TR_VR_PACKAGE,
                                   name && name[0] ? name : room->conf.description, now);
@@ -26,7 +27,22 @@ static bool start(struct tr_vr_room *room, const char *name, tr_usec now)
     return room->recording != 0;
 }
 
-static void add(struct tr_vr_publisher *p, tr_usec now)
+static uint16_t tracks_of(const struct tr_vr_publisher *p)
+{
+    uint16_t n = 0;
+    for (int i = 0; i < p->stream_count; i++)
+        n += p->streams[i]->kind != TR_SDP_DATA && !p->streams[i]->disabled;
+    return n;
+}
+
+/* What is added now. A codec that changes takes another track: then this is a little short. */
+static uint16_t more_tracks(const struct tr_vr_publisher *p)
+{
+    uint16_t is = tracks_of(p), was = p->recorded ? p->tracks : 0;
+    return is > was ? is - was : 0;
+}
+
+static void put(struct tr_vr_publisher *p, tr_usec now)
 {
     struct tr_vr_room *room = p->room;
     char text[TR_VR_ID_TEXT];
@@ -34,11 +50,35 @@ static void add(struct tr_vr_publisher *p, tr_usec now)
         p->record = false; /* its row says why; not to be tried at every step */
         return;
     }
+    room->tracks += more_tracks(p);
+    p->tracks = tracks_of(p);
     if (!p->recorded)
         p->participant = room->recorded++;
     p->recorded = true;
     tr_record_handle(room->vr->conf.recorder, room->recording, p->session->handle, p->participant,
                      p->display ? p->display : tr_vr_id_text(&p->id, text), "publisher", now);
+}
+
+/* A recording holds so many tracks; the next one goes on with everybody who is there. */
+static void begin_again(struct tr_vr_room *room, tr_usec now)
+{
+    struct tr_vr_publisher *p;
+    tr_vr_record_stop(room, now);
+    TAILQ_FOREACH(p, &room->publishers, of_room)
+    {
+        bool goes_on = p->recorded;
+        p->recorded = false;
+        if (goes_on)
+            put(p, now);
+    }
+}
+
+static void add(struct tr_vr_publisher *p, tr_usec now)
+{
+    struct tr_vr_room *room = p->room;
+    if (room->recording && room->tracks + more_tracks(p) > TR_JOURNAL_TRACKS_MAX)
+        begin_again(room, now);
+    put(p, now);
 }
 
 static bool anybody(const struct tr_vr_room *room)

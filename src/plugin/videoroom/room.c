@@ -1,8 +1,8 @@
 /* Rooms: the table, the checks at their doors, their making and end.
  *
- * A join of a publisher is paid from its room's budget of events, since the join and the leave that
- * follows are told to everybody inside: a crowd that comes and goes in one room cannot take the
- * control thread away from the others. Who finds the budget spent is told to try again. */
+ * What is told to everybody inside is paid from the room's budget by the request that makes it so,
+ * the leave that follows a join with the join: a crowd that comes and goes in one room cannot take
+ * the control thread away from the others. Who finds the budget spent is told to try again. */
 #include "plugin/videoroom/room.h"
 
 #include <inttypes.h>
@@ -19,7 +19,7 @@
 #include "plugin/videoroom/record.h"
 #include "plugin/videoroom/subscriber.h"
 
-enum { EVENTS_PER_S = 50000, EVENTS_BURST = 500000 };
+enum { EVENTS_PER_S = 50000, EVENTS_BURST = 500000, JOIN_EVENTS = 10 /* the work of it */ };
 
 /* --- finding --- */
 
@@ -84,17 +84,20 @@ static bool token_ok(const struct tr_vr_room *room, const json_t *body, tr_usec 
     return tr_vr_fail(e, TR_VR_UNAUTHORIZED, "Unauthorized (not in the allowed list)");
 }
 
-static bool pay(struct tr_vr_room *room, uint32_t events, tr_usec now)
+bool tr_vr_pay(struct tr_vr_budget *budget, uint64_t events, tr_usec now, struct tr_vr_error *e)
 {
-    uint64_t earned = (uint64_t)(now - room->events_at) * EVENTS_PER_S / TR_SECOND;
-    if (earned > 0) {
-        room->events_left =
-            room->events_left + earned < EVENTS_BURST ? room->events_left + earned : EVENTS_BURST;
-        room->events_at = now;
+    uint64_t earned = (uint64_t)(now - budget->at) * EVENTS_PER_S / TR_SECOND;
+    if (budget->at == 0 || budget->left + earned >= EVENTS_BURST) {
+        budget->left = EVENTS_BURST;
+        budget->at = now;
+    } else if (earned > 0) {
+        budget->left += earned;
+        budget->at = now;
     }
-    if (room->events_left < events)
-        return false;
-    room->events_left -= events;
+    if (budget->left < events)
+        return tr_vr_fail(e, TR_VR_UNKNOWN_ERROR,
+                          "Too much is going on here, try again in a moment");
+    budget->left -= events;
     return true;
 }
 
@@ -102,14 +105,9 @@ struct tr_vr_room *tr_vr_room_enter(struct tr_vr *vr, const json_t *body, tr_use
                                     struct tr_vr_error *e)
 {
     struct tr_vr_room *room = tr_vr_room_of(vr, body, e);
-    if (!room || !tr_vr_secret_ok(body, "pin", room->conf.pin, e) || !token_ok(room, body, now, e))
-        return NULL;
-    /* told: joining, leaving, and the list of those who are there */
-    if (!pay(room, 1 + 3 * room->publisher_count, now)) {
-        tr_vr_fail(e, TR_VR_UNKNOWN_ERROR, "Too many joins in this room, try again in a moment");
-        return NULL;
-    }
-    return room;
+    bool ok = room && tr_vr_secret_ok(body, "pin", room->conf.pin, e) &&
+              token_ok(room, body, now, e) && tr_vr_pay(&room->budget, JOIN_EVENTS, now, e);
+    return ok ? room : NULL;
 }
 
 struct tr_vr_publisher *tr_vr_publisher_find(const struct tr_vr_room *room,
@@ -168,7 +166,7 @@ static bool describe(struct tr_vr_room *room)
     return room->conf.description != NULL;
 }
 
-static bool fill(struct tr_vr_room *room, const struct tr_vr_id *id, tr_usec now)
+static bool fill(struct tr_vr_room *room, const struct tr_vr_id *id)
 {
     struct tr_vr *vr = room->vr;
     room->id = *id;
@@ -176,8 +174,6 @@ static bool fill(struct tr_vr_room *room, const struct tr_vr_id *id, tr_usec now
         tr_vr_random_id(vr, &room->id);
     TAILQ_INIT(&room->publishers);
     TAILQ_INIT(&room->subscribers);
-    room->events_left = EVENTS_BURST;
-    room->events_at = now;
     room->users = tr_map_create(vr->conf.participants_max, tr_rng_u64(vr->conf.rng));
     room->private_ids = tr_map_create(vr->conf.participants_max, tr_rng_u64(vr->conf.rng));
     return room->users && room->private_ids && describe(room);
@@ -203,7 +199,7 @@ struct tr_vr_room *tr_vr_room_make(struct tr_vr *vr, const struct tr_vr_id *id, 
     room->vr = vr;
     room->conf = conf;
     enum tr_err err =
-        fill(room, id, now) ? tr_map_add(vr->rooms, tr_vr_id_key(&room->id), room) : TR_ERR_NOMEM;
+        fill(room, id) ? tr_map_add(vr->rooms, tr_vr_id_key(&room->id), room) : TR_ERR_NOMEM;
     if (err != TR_OK) {
         room_free(room);
         tr_vr_fail(e, TR_VR_UNKNOWN_ERROR, "%s",

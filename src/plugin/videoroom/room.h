@@ -18,6 +18,10 @@ struct tr_vr_room *tr_vr_room_enter(struct tr_vr *vr, const json_t *body, tr_use
 bool tr_vr_secret_ok(const json_t *body, const char *name, const char *secret,
                      struct tr_vr_error *e);
 
+/* Takes so many events from a budget; a zeroed one is full. Error 499: nothing was taken, and they
+ * should try again later. */
+bool tr_vr_pay(struct tr_vr_budget *budget, uint64_t events, tr_usec now, struct tr_vr_error *e);
+
 struct tr_vr_publisher *tr_vr_publisher_find(const struct tr_vr_room *room,
                                              const struct tr_vr_id *id);
 /* Who got this private id at its join; NULL: nobody. */

@@ -98,7 +98,7 @@ static json_t *room_json(const struct tr_vr_room *room)
 
 json_t *tr_vr_list(struct tr_plugin *plugin, const struct tr_msg *msg)
 {
-    const struct tr_vr *vr = self(plugin);
+    struct tr_vr *vr = self(plugin);
     struct tr_vr_error e;
     bool all = false;
     uint32_t cursor = 0;
@@ -109,6 +109,8 @@ json_t *tr_vr_list(struct tr_plugin *plugin, const struct tr_msg *msg)
             return tr_vr_error_json(&e);
         all = vr->conf.admin_key[0] != '\0';
     }
+    if (!tr_vr_pay(&vr->budget, tr_map_count(vr->rooms), msg->now, &e))
+        return tr_vr_error_json(&e);
     json_t *list = json_array();
     while (tr_map_next(vr->rooms, &cursor, &key, &value)) {
         const struct tr_vr_room *room = value;

@@ -356,16 +356,18 @@ static bool can_flow(const struct tr_vr_link *link)
            (p->pt_count > 0 && p->pts[0].codec == link->stream->pt.codec);
 }
 
+/* The label tells the subscriber who is speaking, for all its publishers share one m-line. */
 static void wire_data(struct tr_vr_link *link)
 {
+    char id[TR_VR_ID_TEXT];
     struct tr_media *media = media_of(link->line);
-    bool paused = is_paused(link);
     struct tr_media_end end = tr_pc_end(link->line->sub->session->handle, link->line->mindex);
+    struct tr_data_route_conf conf = { .paused = is_paused(link),
+                                       .label = tr_vr_id_text(&link->stream->publisher->id, id) };
     if (link->route)
-        tr_media_data_route_pause(media, link->route, paused);
+        tr_media_data_route_pause(media, link->route, conf.paused);
     else
-        link->route = tr_media_data_route(media, link->stream->end.peer, end.peer,
-                                          &(struct tr_data_route_conf){ .paused = paused });
+        link->route = tr_media_data_route(media, link->stream->end.peer, end.peer, &conf);
 }
 
 static void wire_media(struct tr_vr_link *link)

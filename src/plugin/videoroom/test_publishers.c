@@ -633,6 +633,31 @@ TEST(videoroom_recording_of_a_room)
     stage_down(&stage);
 }
 
+/* 64 tracks a recording: the 31st stay makes the next one, with those who are there. */
+TEST(videoroom_recording_goes_on)
+{
+    begin();
+    (void)room(",'record':true");
+    struct phone *a = publisher(1), *b = publisher(2);
+    for (int i = 0; i < 30; i++) {
+        ask(b, "{'request':'unpublish'}", "ok");
+        offer(b, "{'request':'publish'}", fixture("chrome-offer-av.sdp"));
+        up(b);
+        (void)phone_told(b);
+        (void)phone_told(a);
+    }
+    CHECK_INT(engine.recording_count, 1);
+    CHECK_INT(engine.recordings[0].tracks, 64);
+    ask(b, "{'request':'unpublish'}", "ok");
+    offer(b, "{'request':'publish'}", fixture("chrome-offer-av.sdp"));
+    up(b);
+    CHECK_INT(engine.recording_count, 2);
+    CHECK_INT(engine_recordings(), 1);
+    CHECK_INT(engine.recordings[1].tracks, 4);
+    (void)a;
+    stage_down(&stage);
+}
+
 TEST(videoroom_recording_by_publishers)
 {
     begin();

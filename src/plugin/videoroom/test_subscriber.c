@@ -612,3 +612,25 @@ TEST(handle_info_of_a_subscriber)
     json_decref(info);
     stage_down(&stage);
 }
+
+/* All publishers' data channels come on one m-line, told apart by their labels. */
+TEST(vr_data_channels_are_called_as_their_publishers)
+{
+    if (!CHECK(begin()))
+        return;
+    struct phone *ann = publisher_of(11, fixture("chrome-offer-av-data.sdp"));
+    struct phone *bea = publisher_of(12, fixture("chrome-offer-av-data.sdp"));
+    struct phone *bob = subscriber("[{'feed':11},{'feed':12}]");
+    const struct double_data_route *from_ann = engine_data_route(ann->handle, bob->handle);
+    const struct double_data_route *from_bea = engine_data_route(bea->handle, bob->handle);
+    CHECK(from_ann && strcmp(from_ann->label, "11") == 0);
+    CHECK(from_bea && strcmp(from_bea->label, "12") == 0);
+    CHECK(from_ann && !from_ann->patient && !from_ann->paused);
+    const char *line = strstr(bob->sdp, "m=application 9 UDP/DTLS/SCTP webrtc-datachannel");
+    CHECK(line && !strstr(line + 1, "m=application"));
+    phone_say(bob, "{'request':'pause'}");
+    CHECK(from_ann->paused && from_bea->paused);
+    phone_say(bob, "{'request':'start'}");
+    CHECK(!from_ann->paused && !from_bea->paused);
+    stage_down(&stage);
+}

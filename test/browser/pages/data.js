@@ -74,6 +74,10 @@ async function gathered() {
   }
 }
 
+async function until(so) {
+  while (!so()) await new Promise((resolve) => setTimeout(resolve, 20));
+}
+
 function opened(channel) {
   if (channel.readyState === 'open') return channel;
   return new Promise((resolve, reject) => {
@@ -116,6 +120,41 @@ window.data = {
     keep(first);
     await offer({ request: 'call', username });
     await opened(first);
+  },
+
+  /** Joins the demo room and sends on a channel of its own; resolves to its id there. */
+  async publish() {
+    await attach('videoroom');
+    const joined = new Promise((resolve) => (onevent = resolve));
+    await ask({
+      janus: 'message',
+      body: { request: 'join', ptype: 'publisher', room: 1234 },
+    });
+    const { id } = await joined;
+    const first = pc.createDataChannel('first');
+    keep(first);
+    const answer = await offer({ request: 'publish' });
+    await pc.setRemoteDescription(answer.jsep);
+    await opened(first);
+    return id;
+  },
+
+  async subscribe(feeds) {
+    await attach('videoroom');
+    const streams = feeds.map((feed) => ({ feed }));
+    const { jsep } = await ask({
+      janus: 'message',
+      body: { request: 'join', ptype: 'subscriber', room: 1234, streams },
+    });
+    await pc.setRemoteDescription(jsep);
+    await pc.setLocalDescription(await pc.createAnswer());
+    await gathered();
+    await ask({
+      janus: 'message',
+      body: { request: 'start' },
+      jsep: pc.localDescription.toJSON(),
+    });
+    await until(() => pc.sctp?.state === 'connected');
   },
 
   async open(label, options) {

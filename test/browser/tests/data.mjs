@@ -132,3 +132,22 @@ for (const [from, to] of [
     { limit: 120_000 },
   );
 }
+
+test('data: a room in which each hears who speaks', async (t) => {
+  const [ann, bea, bob, ben] = await open(t, 'Chromium', 'Chromium', 'Chromium', 'Firefox');
+  const ids = [await call(ann, 'publish'), await call(bea, 'publish')];
+  for (const listener of [bob, ben]) await call(listener, 'subscribe', ids);
+  await call(ann, 'say', 'first', 'from ann');
+  await call(bea, 'say', 'first', 'from bea');
+  for (const listener of [bob, ben]) {
+    await heard(listener, `${ids[0]}`, ({ last }) => last === 'from ann');
+    await heard(listener, `${ids[1]}`, ({ last }) => last === 'from bea');
+  }
+  await call(ann, 'pour', 'first', 1000, 1000);
+  for (const listener of [bob, ben]) {
+    await heard(listener, `${ids[0]}`, ({ bytes }) => bytes === 1000 * 1000);
+  }
+  await call(ann, 'end');
+  for (const listener of [bob, ben]) await heard(listener, `${ids[0]}`, ({ closed }) => closed);
+  for (const page of [bea, bob, ben]) await call(page, 'end');
+});
