@@ -113,6 +113,8 @@ static void tell_layer(struct route *r, int substream, int temporal)
     struct sink *k = r->sink;
     if (substream == k->told_substream && temporal == k->told_temporal)
         return;
+    if (r->source->facts.layers == 1 && !r->scalable)
+        return;
     struct tr_media_event ev = {
         .kind = TR_MEDIA_LAYER,
         .peer = k->peer->id,
@@ -122,8 +124,7 @@ static void tell_layer(struct route *r, int substream, int temporal)
     };
     k->told_substream = substream;
     k->told_temporal = temporal;
-    if (r->source->facts.layers > 1 || r->scalable)
-        worker_tell(k->peer->worker, &ev);
+    worker_tell(k->peer->worker, &ev);
 }
 
 /* Whether the packet goes to the sink, and as what. */
@@ -138,7 +139,7 @@ static bool take_packet(struct route *r, struct tr_pkt *pkt, struct tr_rewritten
         return false;
     }
     bool starts = !r->source->facts.video || (m->flags & TR_RTP_KEYFRAME);
-    r->scalable = r->scalable || m->spatial > 0;
+    r->scalable = r->scalable || m->spatial > 0 || (m->dd_at && m->temporal > 0);
     if (!tr_layer_take(&r->layer, m, tr_rtp_dd(pkt), starts, &layer)) {
         if (m->layer == r->layer.current)
             tr_rewrite_skip(&r->sink->rw, origin, m);

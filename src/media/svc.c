@@ -104,6 +104,8 @@ static bool note_targets(struct tr_svc *s, const struct tr_rtp_dd *dd)
     s->targets = targets;
     s->serial = serial;
     s->active = active;
+    if (s->current >= targets_of(s))
+        s->current = 0;
     return true;
 }
 

@@ -138,6 +138,61 @@ TEST(long_skips_do_not_push_history_out)
     CHECK_INT(tr_rewrite_reverse(&rw, 0xffff, &origin, &seq), TR_ERR_NOTFOUND);
 }
 
+TEST(what_is_told_of_layers_holds_from_a_packet_on)
+{
+    struct tr_rewrite rw;
+    struct tr_rewritten out;
+    struct tr_svc_out one = { .top = 1 }, two = { .top = 2, .masked = true, .mask = 5 };
+    struct tr_rtp_meta m = packet(10, 0);
+    m.flags |= TR_RTP_FRAME_END;
+    m.spatial = 1;
+    tr_rewrite_init(&rw, 0, 0);
+    tr_rewrite_layers(&rw, 1, &m, &one); /* nothing began: nothing to tell */
+    start(&rw, 1, 10);
+    for (int i = 0; i < 6; i++, m.ext_seq++) {
+        tr_rewrite_layers(&rw, 1, &m, i < 3 ? &one : &two);
+        CHECK_INT(tr_rewrite_packet(&rw, 0, 1, &m, &out), TR_OK);
+        CHECK_INT(out.ext_seq, i);
+        CHECK_INT(out.marker, i < 3);
+        CHECK(out.masked == (i >= 3) && out.mask == (i < 3 ? 0 : 5));
+    }
+    m.ext_seq = 11; /* late: told as it was then */
+    tr_rewrite_layers(&rw, 1, &m, &one);
+    CHECK_INT(tr_rewrite_packet(&rw, 0, 1, &m, &out), TR_OK);
+    CHECK(out.ext_seq == 1 && out.marker && !out.masked);
+    CHECK_INT(tr_rewrite_again(&rw, 4, &m, &out), TR_OK);
+    CHECK(out.masked && !out.marker);
+    CHECK(rw.count == 2); /* no history is made of what does not change */
+    m.flags |= TR_RTP_MARKER;
+    CHECK_INT(tr_rewrite_again(&rw, 4, &m, &out), TR_OK);
+    CHECK(out.marker);
+}
+
+/* Differences of frame numbers are references: a switch moves them all by one offset. */
+TEST(frame_numbers_go_on_and_keep_their_gaps)
+{
+    struct tr_rewrite rw;
+    struct tr_rewritten out;
+    struct tr_rtp_meta m = packet(10, 0), n = packet(500, 0);
+    uint16_t last = 0;
+    tr_rewrite_init(&rw, 0, 0);
+    tr_rewrite_switch(&rw, 0, 1, CLOCK, &m);
+    for (m.frame = 65500; m.ext_seq < 20; m.ext_seq++, m.frame = (uint16_t)(m.frame + 7)) {
+        CHECK_INT(tr_rewrite_packet(&rw, 0, 1, &m, &out), TR_OK);
+        CHECK_INT(out.frame_off, 0);
+        last = (uint16_t)(m.frame + out.frame_off);
+    }
+    n.frame = 3;
+    tr_rewrite_switch(&rw, 0, 2, CLOCK, &n);
+    CHECK_INT(tr_rewrite_packet(&rw, 0, 2, &n, &out), TR_OK);
+    CHECK_INT((uint16_t)(n.frame + out.frame_off), (uint16_t)(last + 1));
+    uint16_t off = out.frame_off;
+    n.ext_seq++;
+    n.frame += 5;
+    CHECK_INT(tr_rewrite_packet(&rw, 0, 2, &n, &out), TR_OK);
+    CHECK_INT(out.frame_off, off);
+}
+
 /* --- against a model --- */
 
 enum { SOURCES = 3, SENT_MAX = 200000, FRAME_PACKETS = 3, LATE = 4 };
@@ -167,6 +222,8 @@ struct world {
     int current, wanted; /* source */
     bool begun;
     bool temporal, lossy; /* leave out upper layers; lose and reorder */
+    bool layered;         /* what is told of layers changes in between */
+    struct tr_svc_out layers;
     uint64_t holes_allowed;
     uint32_t last_ts;
     uint16_t last_picture;
@@ -183,6 +240,8 @@ static struct tr_rtp_meta next_packet(struct source *s)
     m.picture_id = (uint16_t)(s->frame & 0x7fff);
     m.temporal = s->frame % 2;
     m.tl0picidx = (uint8_t)(s->frame / 2);
+    m.frame = (uint16_t)(s->frame * 3); /* other streams have the numbers between */
+    m.spatial = s->frame % 3 == 0;
     m.flags = TR_RTP_PICTURE_ID | TR_RTP_TL0;
     if (s->part == 0 && s->frame % 20 == 0)
         m.flags |= TR_RTP_KEYFRAME;
@@ -230,6 +289,11 @@ static void deliver(struct world *w, int source, const struct tr_rtp_meta *m)
         tr_rewrite_skip(&w->rw, origin, m);
         return;
     }
+    if (w->layered && tr_rng_below(&w->rng, 40) == 0)
+        w->layers = (struct tr_svc_out){ .top = (uint8_t)tr_rng_below(&w->rng, 3),
+                                         .masked = chance(w, 50),
+                                         .mask = (uint32_t)tr_rng_below(&w->rng, 16) };
+    tr_rewrite_layers(&w->rw, origin, m, &w->layers);
     if (tr_rewrite_packet(&w->rw, w->now, origin, m, &out) == TR_OK)
         remember(w, origin, m, &out);
 }
@@ -263,6 +327,9 @@ static void check_sent(struct world *w, int64_t at)
     CHECK_INT(again.picture_id, s->out.picture_id);
     CHECK_INT(again.tl0picidx, s->out.tl0picidx);
     CHECK_INT(again.payload, s->out.payload);
+    CHECK_INT(again.frame_off, s->out.frame_off);
+    CHECK_INT(again.marker, s->out.marker);
+    CHECK(again.masked == s->out.masked && again.mask == s->out.mask);
 }
 
 /* The newest packets are always found; older ones truly or not at all. */
@@ -287,6 +354,8 @@ static void run(struct world *w, uint64_t seed, int steps)
     memset(sent, 0, SENT_MAX * sizeof *sent);
     w->temporal = seed & 1;
     w->lossy = seed & 2;
+    w->layered = seed & 4;
+    w->layers.top = TR_SVC_TOP_NONE;
     w->now = TR_SECOND;
     for (int i = 0; i < SOURCES; i++) {
         w->sources[i].seq = (int64_t)tr_rng_below(&w->rng, 70000);

@@ -9,5 +9,6 @@ import './tests/firefox.mjs';
 import './tests/robustness.mjs';
 import './tests/data.mjs';
 import './tests/demos.mjs';
+import './tests/layers.mjs';
 
 process.exitCode = (await runAll(process.argv[2])) ? 0 : 1;
