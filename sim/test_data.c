@@ -1,7 +1,7 @@
 /* Goal: data channels over a bad network: reliable ones lose nothing and keep the order, unreliable
  * ones give up as they were told to, large messages arrive whole.
- * Method: two associations behind a simulated access link each, virtual time (usrsctp's clock is the
- * test's, too), many seeds for the network; usrsctp draws its own numbers besides. */
+ * Method: two associations, each behind a simulated access link, in virtual time (usrsctp's clock
+ * is the test's, too); many seeds for the network, though usrsctp draws its own numbers besides. */
 #include <stdlib.h>
 
 #include "base/mem.h"
