@@ -19,8 +19,9 @@ enum {
     HEADER_SECONDS = 15,     /* for them to come in */
     KEEPALIVE_SECONDS = 65,
     RX_BYTES = 16 * 1024,
-    FORWARDED_MAX = 2048, /* of X-Forwarded-For; a longer one is not believed */
-    IDLE_TURNS_MAX = 64   /* more can only be spinning, or many timers: see tr_http_nap */
+    WS_RX_BYTES = 2 * 1024, /* each WebSocket has so many; longer messages come in pieces */
+    FORWARDED_MAX = 2048,   /* of X-Forwarded-For; a longer one is not believed */
+    IDLE_TURNS_MAX = 64     /* more can only be spinning, or many timers: see tr_http_nap */
 };
 #define FLUSH_US (2 * TR_SECOND)
 
@@ -89,7 +90,7 @@ static const struct lws_protocols main_protocols[] = {
     { .name = "janus-protocol",
       .callback = tr_ws_callback,
       .per_session_data_size = sizeof(struct tr_ws),
-      .rx_buffer_size = RX_BYTES },
+      .rx_buffer_size = WS_RX_BYTES },
     { .name = NULL },
 };
 static const struct lws_protocols admin_protocols[] = {
@@ -97,7 +98,7 @@ static const struct lws_protocols admin_protocols[] = {
     { .name = "janus-admin-protocol",
       .callback = tr_ws_callback,
       .per_session_data_size = sizeof(struct tr_ws),
-      .rx_buffer_size = RX_BYTES },
+      .rx_buffer_size = WS_RX_BYTES },
     { .name = NULL },
 };
 
