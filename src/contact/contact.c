@@ -68,9 +68,9 @@ static void answered(void *arg, uint64_t number, const struct tr_call_party part
     if (!call->recording)
         return;
     tr_record_handle(c->conf.recorder, call->recording, party[0].handle, 0, party[0].username,
-                     "caller", now);
+                     "caller", NULL, now);
     tr_record_handle(c->conf.recorder, call->recording, party[1].handle, 1, party[1].username,
-                     "callee", now);
+                     "callee", NULL, now);
 }
 
 static void end(struct tr_contact *c, struct call *call, const char *reason, tr_usec now)

@@ -122,7 +122,8 @@ void tr_recorder_counters(const struct tr_recorder *rec, struct tr_recorder_coun
 }
 
 void tr_record_handle(struct tr_recorder *rec, tr_id recording, const struct tr_handle *handle,
-                      uint16_t participant, const char *label, const char *role, tr_usec now)
+                      uint16_t participant, const char *label, const char *role, const char *mjr,
+                      tr_usec now)
 {
     recorder.tracks[participant]++;
     snprintf(recorder.label[participant], sizeof recorder.label[0], "%s", label);

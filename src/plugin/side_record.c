@@ -2,6 +2,8 @@
  * finished file instead of a dump per medium. */
 #include "plugin/side_record.h"
 
+#include <stdio.h>
+
 #include "base/utf8.h"
 #include "gateway/pc.h"
 #include "record/meta.h"
@@ -25,8 +27,17 @@ static bool is_recorded(const struct tr_sdp_media_params *p)
     return p && p->recv && p->pt_count > 0 && (p->kind == TR_SDP_AUDIO || p->kind == TR_SDP_VIDEO);
 }
 
+static void name_mjr(struct tr_meta *meta, const char *base, int mline)
+{
+    int n = snprintf(meta->mjr, sizeof meta->mjr, "%s-%s-%d.mjr", base,
+                     meta->kind == TR_META_VIDEO ? "video" : "audio", mline);
+    if (n >= (int)sizeof meta->mjr)
+        meta->mjr[0] = '\0'; /* a cut name would be another one */
+}
+
 void tr_record_handle(struct tr_recorder *recorder, tr_id recording, const struct tr_handle *handle,
-                      uint16_t participant, const char *label, const char *role, tr_usec now)
+                      uint16_t participant, const char *label, const char *role, const char *mjr,
+                      tr_usec now)
 {
     for (int i = 0; i < tr_pc_mline_count(handle); i++) {
         const struct tr_sdp_media_params *p = tr_pc_mline(handle, i);
@@ -37,6 +48,8 @@ void tr_record_handle(struct tr_recorder *recorder, tr_id recording, const struc
         meta.participant = participant;
         tr_utf8_copy(meta.label, sizeof meta.label, label);
         tr_utf8_copy(meta.role, sizeof meta.role, role);
+        if (mjr)
+            name_mjr(&meta, mjr, i);
         /* A track that finds no room is missing from the recording; the recorder counts it. */
         (void)!tr_recorder_track(recorder, recording, tr_pc_end(handle, i), &meta, now);
     }
@@ -78,7 +91,7 @@ void tr_side_record_update(struct tr_side_record *side, struct tr_recorder *reco
             tr_recorder_start_new(recorder, plugin, side->name[0] ? side->name : user, now);
     side->wanted = side->recording != 0;
     if (side->recording)
-        tr_record_handle(recorder, side->recording, handle, 0, user, "", now);
+        tr_record_handle(recorder, side->recording, handle, 0, user, "", NULL, now);
 }
 
 void tr_side_record_stop(struct tr_side_record *side, struct tr_recorder *recorder, tr_usec now)

@@ -14,9 +14,11 @@ struct tr_handle;
 struct tr_recorder;
 
 /* Adds every audio and video m-line that the client sends to a recording; those that are in it
- * already stay as they are, so it may be called after each negotiation. */
+ * already stay as they are, so it may be called after each negotiation. mjr: each becomes a file
+ * <mjr>-<audio|video>-<index of the m-line>.mjr, too; NULL: none does. */
 void tr_record_handle(struct tr_recorder *recorder, tr_id recording, const struct tr_handle *handle,
-                      uint16_t participant, const char *label, const char *role, tr_usec now);
+                      uint16_t participant, const char *label, const char *role, const char *mjr,
+                      tr_usec now);
 
 enum { TR_SIDE_RECORD_NAME_MAX = 128 };
 

@@ -20,6 +20,7 @@ enum tr_err tr_meta_encode(const struct tr_meta *meta, struct tr_buf buf, struct
     } texts[] = { { "fmtp", meta->fmtp },
                   { "mid", meta->mid },
                   { "label", meta->label },
+                  { "mjr", meta->mjr },
                   { "role", meta->role } };
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         /* text that is no UTF-8 is left out: set_new then gets NULL and refuses */
@@ -87,6 +88,7 @@ static bool decode(struct tr_meta *meta, const json_t *o)
     get_text(o, "fmtp", meta->fmtp, sizeof(meta->fmtp));
     get_text(o, "mid", meta->mid, sizeof(meta->mid));
     get_text(o, "label", meta->label, sizeof(meta->label));
+    get_text(o, "mjr", meta->mjr, sizeof(meta->mjr));
     get_text(o, "role", meta->role, sizeof(meta->role));
     return true;
 }

@@ -25,6 +25,7 @@ struct tr_meta {
     char fmtp[256];
     char mid[32];
     char label[64]; /* name to show */
+    char mjr[256];  /* where a .mjr file of the track is wanted (mjr.h); "": nowhere */
     char role[32];  /* "caller", "callee", "agent", "customer" ... */
 };
 

@@ -144,6 +144,9 @@ const struct tr_config_key tr_config_keys[] = {
 
     TEXT(videoroom, admin_key, "", NULL,
          "Required to create rooms, and to see private ones in lists; empty: anybody may create."),
+    TEXT(videoroom, mjr_dir, "", NULL,
+         "Rooms whose rec_dir is in this folder leave .mjr files there, as Janus does; empty: "
+         "none."),
     FLAG(videoroom, lock_rtp_forward, "false", "rtp_forward and the like require admin_key, too."),
     FLAG(videoroom, string_ids, "false", "Ids of rooms and users are strings, not integers."),
     FLAG(videoroom, demo_room, "true", "Have a room 1234, which the demo pages use."),

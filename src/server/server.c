@@ -353,6 +353,7 @@ static struct tr_plugin *make_videoroom(struct tr_server *s)
         .complain = complain,
         .arg = s,
         .token_secret = c->api.token_auth_secret,
+        .mjr_dir = c->videoroom.mjr_dir,
         .admin_key = c->videoroom.admin_key,
         .lock_rtp_forward = c->videoroom.lock_rtp_forward,
         .string_ids = c->videoroom.string_ids,

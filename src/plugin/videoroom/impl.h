@@ -53,7 +53,7 @@ struct tr_vr_budget {
 struct tr_vr { /* the plugin */
     struct tr_plugin plugin;
     struct tr_videoroom_conf conf; /* its texts are the two below */
-    char *token_secret, *admin_key;
+    char *token_secret, *admin_key, *mjr_dir;
     struct tr_map *rooms;
     struct tr_heap timers;      /* rooms with fir_freq */
     struct tr_vr_budget budget; /* for lists of rooms */

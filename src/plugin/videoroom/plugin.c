@@ -245,6 +245,7 @@ static void vr_free(struct tr_vr *vr)
     tr_heap_deinit(&vr->timers);
     tr_free(vr->token_secret);
     tr_free(vr->admin_key);
+    tr_free(vr->mjr_dir);
     tr_free(vr);
 }
 
@@ -316,7 +317,8 @@ struct tr_plugin *tr_videoroom_create(const struct tr_videoroom_conf *conf, tr_u
     tr_heap_init(&vr->timers, vr->conf.rooms_max);
     vr->rooms = tr_map_create(vr->conf.rooms_max, tr_rng_u64(conf->rng));
     if (copy_text(&vr->conf.token_secret, &vr->token_secret) &&
-        copy_text(&vr->conf.admin_key, &vr->admin_key) && vr->rooms &&
+        copy_text(&vr->conf.admin_key, &vr->admin_key) &&
+        copy_text(&vr->conf.mjr_dir, &vr->mjr_dir) && vr->rooms &&
         tr_vr_permanent_load(vr, now) == TR_OK) {
         vr->conf.rooms = NULL; /* they were the caller's */
         vr->conf.room_count = 0;

@@ -2,14 +2,51 @@
  * "enable_recording" set. Each stay of a publisher is a participant of its own: who comes back with
  * other devices has other tracks. When a recording is full of them, another one goes on.
  *
- * Output as .mjr files (rec_dir, filename) hangs on the same three points: a publisher starts, it
- * ends, or the room stops. */
+ * A room with a rec_dir in the folder that the configuration names for it leaves .mjr files there,
+ * too, under the names that Janus gives them; they are made when the recording has ended. */
 #include "plugin/videoroom/record.h"
+
+#include <stdio.h>
+#include <string.h>
 
 #include "plugin/side_record.h"
 #include "plugin/videoroom/reply.h"
 #include "record/journal.h"
 #include "record/recorder.h"
+
+enum { MJR_BASE_MAX = 256 };
+
+/* Ids may be texts of strangers: in a file's name they have no slash. */
+static const char *file_id(const struct tr_vr_id *id, char out[TR_VR_ID_TEXT])
+{
+    if (tr_vr_id_text(id, out) != out)
+        snprintf(out, TR_VR_ID_TEXT, "%s", tr_vr_id_text(id, out));
+    for (char *c = out; *c; c++)
+        *c = *c == '/' ? '_' : *c;
+    return out;
+}
+
+/* What the names of a publisher's .mjr files begin with; NULL: none are wanted, or not there. */
+static const char *mjr_base(const struct tr_vr_publisher *p, tr_usec now, char out[MJR_BASE_MAX])
+{
+    const struct tr_vr *vr = p->room->vr;
+    const char *dir = p->room->conf.rec_dir, *top = vr->conf.mjr_dir;
+    char room[TR_VR_ID_TEXT], user[TR_VR_ID_TEXT];
+    size_t n = top ? strlen(top) : 0;
+    int written;
+    if (n == 0 || !dir[0] || strstr(dir, "..") ||
+        (dir[0] == '/' && (strncmp(dir, top, n) != 0 || (dir[n] != '/' && dir[n] != '\0'))))
+        return NULL;
+    const char *inner = dir[0] == '/' ? dir + n : dir;
+    if (p->filename && p->filename[0] && !strchr(p->filename, '/'))
+        written = snprintf(out, MJR_BASE_MAX, "%s/%s/%s", top, inner, p->filename);
+    else
+        written =
+            snprintf(out, MJR_BASE_MAX, "%s/%s/videoroom-%s-user-%s-%lld", top, inner,
+                     file_id(&p->room->id, room), file_id(&p->id, user),
+                     (long long)(vr->conf.unix_us ? vr->conf.unix_us(vr->conf.arg, now) : now));
+    return written < MJR_BASE_MAX ? out : NULL;
+}
 
 static bool wanted(const struct tr_vr_publisher *p)
 {
@@ -45,7 +82,7 @@ static uint16_t more_tracks(const struct tr_vr_publisher *p)
 static void put(struct tr_vr_publisher *p, tr_usec now)
 {
     struct tr_vr_room *room = p->room;
-    char text[TR_VR_ID_TEXT];
+    char text[TR_VR_ID_TEXT], base[MJR_BASE_MAX];
     if (!start(room, p->filename, now)) {
         p->record = false; /* its row says why; not to be tried at every step */
         return;
@@ -56,7 +93,8 @@ static void put(struct tr_vr_publisher *p, tr_usec now)
         p->participant = room->recorded++;
     p->recorded = true;
     tr_record_handle(room->vr->conf.recorder, room->recording, p->session->handle, p->participant,
-                     p->display ? p->display : tr_vr_id_text(&p->id, text), "publisher", now);
+                     p->display ? p->display : tr_vr_id_text(&p->id, text), "publisher",
+                     mjr_base(p, now, base), now);
 }
 
 /* A recording holds so many tracks; the next one goes on with everybody who is there. */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/assert.h"
 #include "base/mem.h"
 #include "plugin/test_double.h"
 #include "plugin/videoroom/videoroom.h"
@@ -684,6 +685,42 @@ TEST(videoroom_recording_by_publishers)
     ask(a, "{'request':'configure','video':true}", "configured");
     CHECK_INT(engine.recording_count, 3);
     stage_down(&stage);
+}
+
+TEST(videoroom_mjr_files)
+{
+    static const struct {
+        const char *rec_dir, *filename, *mjr; /* of the last track; NULL: some name of Janus' */
+    } table[] = {
+        { "/rec/a", "mine", "/rec//a/mine-video-1.mjr" },
+        { "a", "mine", "/rec/a/mine-video-1.mjr" },
+        { "/rec", "", NULL },
+        { "/rec/a", "../x", NULL }, /* no way out: such a name is not used */
+        { "/rec/../etc", "mine", "" },
+        { "/record", "mine", "" },
+        { "/tmp", "mine", "" },
+        { "", "mine", "" },
+    };
+    for (size_t i = 0; i < TR_ARRAY_LEN(table); i++) {
+        struct tr_videoroom_conf conf = conf_default();
+        char text[200];
+        conf.mjr_dir = "/rec";
+        begin_with(&conf);
+        snprintf(text, sizeof text, ",'rec_dir':'%s'", table[i].rec_dir);
+        (void)room(text);
+        struct phone *a = publisher(1);
+        snprintf(text, sizeof text, "{'request':'configure','record':true,'filename':'%s'}",
+                 table[i].filename);
+        ask(a, text, "configured");
+        CHECK_INT(engine.recordings[0].tracks, 2);
+        const char *mjr = engine.recordings[0].last.mjr;
+        if (table[i].mjr)
+            CHECK_STR(mjr, table[i].mjr);
+        else
+            CHECK(strncmp(mjr, "/rec/", 5) == 0 && strstr(mjr, "/videoroom-1-user-1-") &&
+                  strstr(mjr, "-video-1.mjr"));
+        stage_down(&stage);
+    }
 }
 
 /* --- the rest --- */

@@ -24,6 +24,7 @@ struct tr_videoroom_conf {        /* texts are copied; zero is "off" or the defa
     int64_t (*unix_us)(void *arg, tr_usec now);
     void *arg;
     const char *token_secret; /* key of the tokens of rooms with signed_tokens */
+    const char *mjr_dir;      /* rooms with a rec_dir in it leave .mjr files there; "": none does */
     const char *admin_key;    /* asked for by create, and by list for private rooms; "": none */
     bool lock_rtp_forward;    /* rtp_forward asks for admin_key, too */
     bool string_ids;          /* ids of rooms and users are strings, else positive integers */

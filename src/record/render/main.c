@@ -3,6 +3,7 @@
  *   tring-render [-o OUT.webm] [--layout side-by-side|grid] [--height 480] [--fps 25]
  *                [--audio mix|split] [--threads N] [--progress-fd N] [--json] JOURNAL...
  *     (libvpx's threads wait for each other by spinning: more than one only helps an idle machine)
+ *   tring-render --mjr DIR JOURNAL...      a .mjr file of each track, for Janus' tools
  *   tring-render --verify FILE [--expect-ms N] [--json]
  *
  * Exit: 0 done; 1 failed, may work another time (disk full); 2 wrong usage; 3 never will (no
@@ -17,6 +18,8 @@
 
 #include "record/render/compose.h"
 #include "record/render/limits.h"
+#include "record/mjr.h"
+#include "record/reader.h"
 #include "record/render/verify.h"
 
 enum exit_code { EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_NEVER };
@@ -25,6 +28,7 @@ enum { BAR_WIDTH = 40 };
 struct args {
     struct rn_options opt;
     const char *verify;
+    const char *mjr; /* only make .mjr files, in this folder */
     long expect_ms;
     bool json, quiet;
     int progress_fd; /* -1: none */
@@ -36,6 +40,7 @@ static void usage(FILE *f)
     fputs("usage: tring-render [-o OUT.webm] [--height 480] [--fps 25] [--audio mix|split]\n"
           "                    [--layout side-by-side|grid] [--threads N] [--progress-fd N]\n"
           "                    [--json] [-q] JOURNAL_DIR_OR_FILE...\n"
+          "       tring-render --mjr DIR JOURNAL_DIR_OR_FILE...\n"
           "       tring-render --verify FILE [--expect-ms N] [--json]\n",
           f);
 }
@@ -90,6 +95,7 @@ static bool option(struct args *a, int c, const char *value)
         ok = number(value, 0, 255, &n);
         a->progress_fd = (int)n;
         break;
+    case 'm': a->mjr = value; break;
     case 'v': a->verify = value; break;
     case 'e': ok = number(value, 0, 1L << 40, &a->expect_ms); break;
     case 'j': a->json = true; break;
@@ -108,6 +114,7 @@ static bool parse(struct args *a, int argc, char **argv)
         { "fps", required_argument, NULL, 'f' },
         { "audio", required_argument, NULL, 'a' },
         { "threads", required_argument, NULL, 't' },
+        { "mjr", required_argument, NULL, 'm' },
         { "verify", required_argument, NULL, 'v' },
         { "progress-fd", required_argument, NULL, 'p' },
         { "expect-ms", required_argument, NULL, 'e' },
@@ -152,6 +159,23 @@ static int verify(const struct args *a)
     return err ? EXIT_FAILED : EXIT_DONE;
 }
 
+/* They come beside the product: it is made whatever becomes of them, and the journal is kept. */
+static enum tr_err write_mjr(const struct args *a, const char *const *paths, uint32_t count)
+{
+    struct tr_reader *reader = NULL;
+    const char *failed = NULL;
+    uint32_t files = 0;
+    enum tr_err err = tr_reader_open(&reader, paths, count);
+    if (err == TR_OK)
+        err = tr_mjr_export(reader, a->mjr, &files, &failed);
+    tr_reader_close(reader);
+    if (err != TR_OK)
+        fprintf(stderr, "tring-render: %s: %s\n", failed ? failed : paths[0], tr_err_str(err));
+    else if (a->mjr && !a->quiet)
+        fprintf(stderr, "%u files in %s\n", files, a->mjr);
+    return err;
+}
+
 static int render(struct args *a, const char *const *paths, uint32_t count)
 {
     static struct tr_manifest m;
@@ -162,6 +186,7 @@ static int render(struct args *a, const char *const *paths, uint32_t count)
         fprintf(stderr, "tring-render: %s: %s\n", paths[0], tr_err_str(err));
         return err == TR_ERR_NOMEM || err == TR_ERR_IO ? EXIT_FAILED : EXIT_NEVER;
     }
+    write_mjr(a, paths, count);
     rn_limits_cpu(call->end_us - call->start_us);
     err = rn_compose(call, &a->opt, &m, reason, sizeof(reason));
     rn_call_free(call);
@@ -193,5 +218,9 @@ int main(int argc, char **argv)
     av_log_set_level(AV_LOG_QUIET); /* damaged media is expected, and counted */
     if (a.verify)
         return verify(&a);
+    if (a.mjr)
+        return write_mjr(&a, (const char *const *)argv + optind, (uint32_t)(argc - optind)) == TR_OK
+                   ? EXIT_DONE
+                   : EXIT_FAILED;
     return render(&a, (const char *const *)argv + optind, (uint32_t)(argc - optind));
 }
