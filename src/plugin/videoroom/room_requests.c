@@ -155,7 +155,7 @@ json_t *tr_vr_allowed(struct tr_plugin *plugin, const struct tr_msg *msg)
     if (room->permanent)
         (void)tr_vr_permanent_save(room);
     json_t *data = tr_vr_data("success", room);
-    json_object_set_new(data, "allowed",
-                        action == DISABLE ? json_array() : tr_vr_tokens_json(room));
+    if (action != DISABLE)
+        json_object_set_new(data, "allowed", tr_vr_tokens_json(room));
     return data;
 }
