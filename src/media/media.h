@@ -91,6 +91,7 @@ struct tr_route_conf {
     int substream_max;   /* upper bound, 0..2: simulcast, or spatial layers of a single stream */
     int temporal_max;    /* 0..2; 3: all */
     tr_usec fallback_us; /* a silent layer is left after this; 0: 250 ms */
+    struct tr_playout_delay playout;
 };
 
 static inline struct tr_route_conf tr_route_conf_default(void)

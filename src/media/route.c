@@ -249,8 +249,14 @@ static bool catch_up(struct route *r)
     return true;
 }
 
+static void tell_playout_delay(const struct route *r)
+{
+    tr_peer_set_playout_delay(r->sink->tr_peer, r->sink->mline, r->conf.playout);
+}
+
 void route_start(struct route *r)
 {
+    tell_playout_delay(r);
     if (!r->source->facts.video || r->conf.paused || !source_flows(r->source))
         return; /* a stream that has not begun starts with a key frame anyway */
     choose_layer(r);
@@ -417,6 +423,7 @@ static void set_route(struct route *r, const struct msg_route *m)
         r->source->facts = m->facts;
     keep_ring_for(r);
     tr_layer_limit_temporal(&r->layer, m->conf.temporal_max);
+    tell_playout_delay(r);
     if (resumed) {
         begin_layers(r); /* start over at a key frame */
         if (r->source->facts.video)

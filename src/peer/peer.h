@@ -124,6 +124,9 @@ void tr_peer_want(struct tr_peer *peer, tr_usec now, uint32_t bps);
 bool tr_peer_path(const struct tr_peer *peer, struct tr_path *path);
 /* Reports need the clock of what the client receives on mline: rtp is due at local time `at`. */
 void tr_peer_set_tx_clock(struct tr_peer *peer, int mline, uint32_t rtp, tr_usec at);
+/* How long the client should hold back what it receives on mline, told with each packet where it
+ * takes the playout-delay extension. */
+void tr_peer_set_playout_delay(struct tr_peer *peer, int mline, struct tr_playout_delay delay);
 
 /* Losses since the last call, for slow-link events. */
 uint32_t tr_peer_take_lost(struct tr_peer *peer, int mline, bool uplink);

@@ -28,14 +28,17 @@ static bool has_rtx(const struct tr_track_conf *conf)
     return conf->out_rtx_ssrc && conf->rtx_pt;
 }
 
-static uint32_t wanted_extensions(const struct tr_peer *peer, const struct tr_track_conf *conf)
+static uint32_t wanted_extensions(const struct tr_peer *peer, const struct peer_track *t)
 {
+    const struct tr_track_conf *conf = &t->conf;
     uint32_t want = 1u << TR_EXT_MID | 1u << TR_EXT_RID;
     want |= 1u << (conf->video ? TR_EXT_DEPENDENCY_DESCRIPTOR : TR_EXT_AUDIO_LEVEL);
     if (has_rtx(conf))
         want |= 1u << TR_EXT_ABS_SEND_TIME;
     if (peer_bwe_takes(peer, conf))
         want |= 1u << TR_EXT_TRANSPORT_CC;
+    if (t->tx->delay)
+        want |= 1u << TR_EXT_PLAYOUT_DELAY;
     return want;
 }
 
@@ -75,11 +78,14 @@ enum tr_err peer_tx_track(struct tr_peer *peer, int mline)
         t->tx->rtx_seq = (uint16_t)(tr_rng_u32(peer->conf.rng) & 0x7fff);
     }
     struct tr_ext_block_conf ext = { .map = &t->conf.ext_send,
-                                     .want = wanted_extensions(peer, &t->conf),
+                                     .want = wanted_extensions(peer, t),
                                      .mid = tr_slice_str(t->conf.mid),
                                      .rid = tr_slice_str(t->conf.out_rid) };
     struct peer_tx before = *t->tx;
     enum tr_err err = tr_ext_block_build(&t->tx->ext, &ext);
+    if (t->tx->ext.at[TR_EXT_PLAYOUT_DELAY])
+        tr_ext_put_playout_delay(t->tx->ext.bytes + t->tx->ext.at[TR_EXT_PLAYOUT_DELAY],
+                                 t->tx->delay_min, t->tx->delay_max);
     t->tx->enabled = true;
     t->tx->pt = t->conf.pt;
     t->tx->rtx_pt = t->conf.rtx_pt;
@@ -95,6 +101,24 @@ enum tr_err peer_tx_track(struct tr_peer *peer, int mline)
         t->tx->resend_from = t->tx->next_seq;
     change_ssrcs(peer, t->tx, &before);
     return err;
+}
+
+/* What the extension can say: 12 bits of 10 ms. */
+static uint16_t delay_units(uint16_t ms)
+{
+    return ms / 10 < 0xfff ? ms / 10 : 0xfff;
+}
+
+void tr_peer_set_playout_delay(struct tr_peer *peer, int mline, struct tr_playout_delay delay)
+{
+    struct peer_tx *tx = peer_tx_of(peer, mline);
+    uint16_t min = delay_units(delay.min_ms), max = delay_units(delay.max_ms);
+    if (!tx || (tx->delay == delay.on && tx->delay_min == min && tx->delay_max == max))
+        return;
+    tx->delay = delay.on;
+    tx->delay_min = min < max ? min : max;
+    tx->delay_max = max;
+    (void)!peer_tx_track(peer, mline); /* it has memory for all that it needs */
 }
 
 struct peer_tx *peer_tx_of(const struct tr_peer *peer, int mline)

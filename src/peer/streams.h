@@ -46,6 +46,8 @@ struct peer_tx {
     uint64_t packets, octets, rtx_packets;
     struct tr_ext_block ext;
     /* what a packet does not touch */
+    bool delay; /* the client is told how long to hold back, in units of 10 ms */
+    uint16_t delay_min, delay_max;
     bool clock_known;
     uint32_t clock_rtp;
     tr_usec clock_at;

@@ -41,6 +41,11 @@ struct tr_track_conf {
     char cname[24];
 };
 
+struct tr_playout_delay { /* how long the client should hold back what it receives */
+    bool on;              /* false: nothing is said */
+    uint16_t min_ms, max_ms;
+};
+
 struct tr_peer_remote {
     char ufrag[257];
     char pwd[257];

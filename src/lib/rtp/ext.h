@@ -109,6 +109,13 @@ static inline void tr_ext_put_transport_seq(uint8_t *p, uint16_t seq)
 {
     tr_put16(p, seq);
 }
+/* Units of 10 ms, 12 bits each. */
+static inline void tr_ext_put_playout_delay(uint8_t *p, uint16_t min, uint16_t max)
+{
+    p[0] = (uint8_t)(min >> 4);
+    p[1] = (uint8_t)((min & 15) << 4 | (max >> 8 & 15));
+    p[2] = (uint8_t)max;
+}
 static inline void tr_ext_put_audio_level(uint8_t *p, bool voice, uint8_t level)
 {
     p[0] = (uint8_t)((voice ? 0x80u : 0u) | (level & 0x7fu));

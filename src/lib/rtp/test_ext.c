@@ -198,6 +198,19 @@ TEST(descriptors_of_any_length_go_behind_the_block)
     }
 }
 
+TEST(playout_delay_in_a_block)
+{
+    struct tr_ext_block b;
+    struct tr_ext_vals v;
+    struct tr_ext_block_conf c = { .map = &map, .want = 1u << TR_EXT_PLAYOUT_DELAY };
+    CHECK_INT(tr_ext_block_build(&b, &c), TR_OK);
+    tr_ext_put_playout_delay(b.bytes + b.at[TR_EXT_PLAYOUT_DELAY], 0x123, 0xfff);
+    tr_ext_read(&v, &map, tr_get16(b.bytes), tr_slice(b.bytes + 4, b.len - 4u));
+    CHECK(tr_ext_has(&v, TR_EXT_PLAYOUT_DELAY));
+    CHECK_INT(v.playout_min, 0x123);
+    CHECK_INT(v.playout_max, 0xfff);
+}
+
 TEST(abs_send_time_wraps_at_64_s)
 {
     uint8_t a[3], b[3];

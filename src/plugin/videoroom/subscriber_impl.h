@@ -118,6 +118,8 @@ void tr_vr_line_follow(struct tr_vr_link *link);
 /* The one stream of an audio or video line; NULL when it is empty, and of a data line. */
 struct tr_vr_stream *tr_vr_line_stream(const struct tr_vr_line *line);
 bool tr_vr_line_active(const struct tr_vr_line *line);
+/* The playout delay of a video line: its own wish, else the publisher's; false: none. */
+bool tr_vr_line_delay(const struct tr_vr_line *line, int *min_ms, int *max_ms);
 void tr_vr_link_end(struct tr_vr_link *link);
 void tr_vr_line_end(struct tr_vr_line *line); /* ends its links; the line stays */
 void tr_vr_line_free(struct tr_vr_line *line);

@@ -48,11 +48,10 @@ static void add_layers(json_t *o, const struct tr_vr_line *line, const struct tr
                                       line->temporal_is, "temporal-layer-target", line->temporal));
 }
 
-static void add_delay(json_t *o, const struct tr_vr_line *line, const struct tr_vr_stream *s)
+static void add_delay(json_t *o, const struct tr_vr_line *line)
 {
-    int min = line->min_delay >= 0 ? line->min_delay : s->min_delay;
-    int max = line->max_delay >= 0 ? line->max_delay : s->max_delay;
-    if (min >= 0 && max >= 0)
+    int min, max;
+    if (tr_vr_line_delay(line, &min, &max))
         json_object_set_new(o, "playout-delay",
                             json_pack("{s:i,s:i}", "min-delay", min, "max-delay", max));
 }
@@ -65,7 +64,7 @@ static void add_codec(json_t *o, const struct tr_vr_line *line, const struct tr_
     if (s->pt.codec == TR_CODEC_VP9)
         add_text(o, "vp9-profile", s->profile);
     if (line->kind == TR_SDP_VIDEO) {
-        add_delay(o, line, s);
+        add_delay(o, line);
         add_layers(o, line, s);
     }
 }

@@ -340,6 +340,16 @@ void tr_vr_line_free(struct tr_vr_line *line)
 
 /* --- media --- */
 
+bool tr_vr_line_delay(const struct tr_vr_line *line, int *min_ms, int *max_ms)
+{
+    const struct tr_vr_stream *s = tr_vr_line_stream(line);
+    if (!s || line->kind != TR_SDP_VIDEO)
+        return false;
+    *min_ms = line->min_delay >= 0 ? line->min_delay : s->min_delay;
+    *max_ms = line->max_delay >= 0 ? line->max_delay : s->max_delay;
+    return *min_ms >= 0 && *max_ms >= 0;
+}
+
 static bool is_paused(const struct tr_vr_link *link)
 {
     return link->line->sub->paused || !link->line->send || !tr_vr_stream_flows(link->stream);
@@ -375,12 +385,15 @@ static void wire_media(struct tr_vr_link *link)
     const struct tr_vr_line *line = link->line;
     struct tr_media *media = media_of(line);
     struct tr_route_conf conf = tr_route_conf_default();
+    int min_ms, max_ms;
     conf.paused = is_paused(link);
     conf.substream_max = line->substream;
     /* "all" must also take streams that count more than three layers */
     if (line->temporal < TR_VR_LAYER_MAX)
         conf.temporal_max = line->temporal;
     conf.fallback_us = line->fallback_us;
+    if (tr_vr_line_delay(line, &min_ms, &max_ms))
+        conf.playout = (struct tr_playout_delay){ true, (uint16_t)min_ms, (uint16_t)max_ms };
     if (link->route)
         tr_media_route_set(media, link->route, &conf);
     else

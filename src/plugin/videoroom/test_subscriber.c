@@ -287,6 +287,23 @@ TEST(configure_reaches_the_lines_it_names)
     stage_down(&stage);
 }
 
+TEST(playout_delays_of_both_sides)
+{
+    if (!CHECK(begin()))
+        return;
+    struct phone *a = publisher(1), *s = subscriber("[{'feed':1}]");
+    CHECK(!route(a, 1, s, 1)->conf.playout.on);
+    phone_say(a, "{'request':'configure','streams':[{'mid':'1','min_delay':20,'max_delay':400}]}");
+    CHECK(route(a, 1, s, 1)->conf.playout.on && !route(a, 0, s, 0)->conf.playout.on);
+    CHECK_INT(route(a, 1, s, 1)->conf.playout.max_ms, 400);
+    phone_say(s, "{'request':'configure','streams':[{'mid':'1','min_delay':0,'max_delay':0}]}");
+    CHECK(route(a, 1, s, 1)->conf.playout.on);
+    CHECK_INT(route(a, 1, s, 1)->conf.playout.max_ms, 0);
+    phone_say(s, "{'request':'subscribe','streams':[{'feed':1}]}");
+    CHECK(strstr(phone_told(s), "'playout-delay':{'max-delay':0,'min-delay':0}"));
+    stage_down(&stage);
+}
+
 TEST(a_restart_is_a_new_offer)
 {
     if (!CHECK(begin()))
