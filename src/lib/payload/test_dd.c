@@ -21,6 +21,50 @@ static void check_dtis(const struct tr_dd *d, const char *want)
         CHECK_INT(letters[tr_dd_dti(d->dtis, i)], want[i]);
 }
 
+static void read_captured(struct tr_dd *d, struct tr_dd_structure *st, const char *hex,
+                          const char *dtis, uint16_t frame)
+{
+    uint8_t buf[TR_DD_BYTES_MAX];
+    size_t n = 0;
+    unsigned byte;
+    for (; sscanf(hex + 2 * n, "%2x", &byte) == 1; n++)
+        buf[n] = (uint8_t)byte;
+    CHECK_INT(tr_dd_parse(d, st, tr_slice(buf, n), 1), TR_OK);
+    CHECK_INT(d->frame, frame);
+    check_dtis(d, dtis);
+}
+
+/* Chromium 156, AV1 in L2T2 and H.264 in L1T3. */
+TEST(captured_from_a_browser)
+{
+    struct tr_dd_structure st = { 0 };
+    struct tr_dd d;
+    read_captured(&d, &st, "c001a18003187aaaf130a0a014d1413823046008642222265013f00b3027f01670",
+                  "SSSS", 0x1a1);
+    CHECK(d.start && d.end && d.has_structure && !d.has_mask && d.refs == 0);
+    CHECK_INT(st.templates, 6);
+    CHECK_INT(st.chains, 2);
+    CHECK(st.target[0].spatial == 0 && st.target[0].temporal == 0);
+    CHECK(st.target[1].spatial == 0 && st.target[1].temporal == 1);
+    CHECK(st.target[2].spatial == 1 && st.target[2].temporal == 0);
+    CHECK(st.target[3].spatial == 1 && st.target[3].temporal == 1);
+    CHECK(st.width[0] == 320 && st.height[0] == 180 && st.width[1] == 640 && st.height[1] == 360);
+    read_captured(&d, &st, "8301a2", "--SS", 0x1a2);
+    CHECK(d.start && !d.end && d.spatial == 1 && d.temporal == 0 && d.refs == 1);
+    read_captured(&d, &st, "c201a3", "-D-R", 0x1a3);
+    CHECK(d.spatial == 0 && d.temporal == 1 && d.refs == 2);
+    read_captured(&d, &st, "4501a4", "---D", 0x1a4);
+    CHECK(!d.start && d.end && d.refs == 3);
+    read_captured(&d, &st, "c101a5", "SSRR", 0x1a5);
+    CHECK(d.refs == 8);
+    st = (struct tr_dd_structure){ 0 };
+    read_captured(&d, &st, "800001800214eaa860414d1410208426", "SSS", 1);
+    CHECK(d.has_structure && st.targets == 3 && st.target[2].temporal == 2);
+    read_captured(&d, &st, "000001", "SSS", 1);
+    read_captured(&d, &st, "c30002", "--D", 2);
+    CHECK(d.temporal == 2 && d.refs == 1);
+}
+
 /* The state after a key frame of s with sequence number 100. */
 static void begin(struct tr_dd_structure *st, const struct ddt_structure *s)
 {
