@@ -9,24 +9,6 @@
 #include "record/meta.h"
 #include "record/recorder.h"
 
-static void fill_meta(const struct tr_sdp_media_params *p, struct tr_meta *meta)
-{
-    const struct tr_sdp_pt *pt = &p->pts[0];
-    *meta = (struct tr_meta){
-        .kind = p->kind == TR_SDP_VIDEO ? TR_META_VIDEO : TR_META_AUDIO,
-        .pt = pt->pt,
-        .clock = pt->clock,
-        .channels = pt->channels,
-    };
-    tr_utf8_copy(meta->codec, sizeof meta->codec, tr_codec_info(pt->codec)->name);
-    tr_utf8_copy(meta->mid, sizeof meta->mid, p->mid);
-}
-
-static bool is_recorded(const struct tr_sdp_media_params *p)
-{
-    return p && p->recv && p->pt_count > 0 && (p->kind == TR_SDP_AUDIO || p->kind == TR_SDP_VIDEO);
-}
-
 static void name_mjr(struct tr_meta *meta, const char *base, int mline)
 {
     int n = snprintf(meta->mjr, sizeof meta->mjr, "%s-%s-%d.mjr", base,
@@ -35,23 +17,43 @@ static void name_mjr(struct tr_meta *meta, const char *base, int mline)
         meta->mjr[0] = '\0'; /* a cut name would be another one */
 }
 
+void tr_record_end(struct tr_recorder *recorder, tr_id recording, struct tr_media_end end,
+                   const struct tr_sdp_pt *pt, const char *mid, const struct tr_record_who *who,
+                   tr_usec now)
+{
+    struct tr_meta meta = {
+        .kind = tr_codec_is_video(pt->codec) ? TR_META_VIDEO : TR_META_AUDIO,
+        .pt = pt->pt,
+        .clock = pt->clock,
+        .channels = pt->channels,
+        .participant = who->participant,
+    };
+    tr_utf8_copy(meta.codec, sizeof meta.codec, tr_codec_info(pt->codec)->name);
+    tr_utf8_copy(meta.mid, sizeof meta.mid, mid);
+    tr_utf8_copy(meta.label, sizeof meta.label, who->label);
+    tr_utf8_copy(meta.role, sizeof meta.role, who->role);
+    if (who->mjr)
+        name_mjr(&meta, who->mjr, end.mline);
+    /* A track that finds no room is missing from the recording; the recorder counts it. */
+    (void)!tr_recorder_track(recorder, recording, end, &meta, now);
+}
+
+static bool is_recorded(const struct tr_sdp_media_params *p)
+{
+    return p && p->recv && p->pt_count > 0 && (p->kind == TR_SDP_AUDIO || p->kind == TR_SDP_VIDEO);
+}
+
 void tr_record_handle(struct tr_recorder *recorder, tr_id recording, const struct tr_handle *handle,
                       uint16_t participant, const char *label, const char *role, const char *mjr,
                       tr_usec now)
 {
+    const struct tr_record_who who = {
+        .participant = participant, .label = label, .role = role, .mjr = mjr
+    };
     for (int i = 0; i < tr_pc_mline_count(handle); i++) {
         const struct tr_sdp_media_params *p = tr_pc_mline(handle, i);
-        struct tr_meta meta;
-        if (!is_recorded(p))
-            continue;
-        fill_meta(p, &meta);
-        meta.participant = participant;
-        tr_utf8_copy(meta.label, sizeof meta.label, label);
-        tr_utf8_copy(meta.role, sizeof meta.role, role);
-        if (mjr)
-            name_mjr(&meta, mjr, i);
-        /* A track that finds no room is missing from the recording; the recorder counts it. */
-        (void)!tr_recorder_track(recorder, recording, tr_pc_end(handle, i), &meta, now);
+        if (is_recorded(p))
+            tr_record_end(recorder, recording, tr_pc_end(handle, i), &p->pts[0], p->mid, &who, now);
     }
 }
 

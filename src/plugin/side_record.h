@@ -9,9 +9,11 @@
 
 #include "base/idtab.h"
 #include "base/time.h"
+#include "media/media.h"
 
 struct tr_handle;
 struct tr_recorder;
+struct tr_sdp_pt;
 
 /* Adds every audio and video m-line that the client sends to a recording; those that are in it
  * already stay as they are, so it may be called after each negotiation. mjr: each becomes a file
@@ -19,6 +21,17 @@ struct tr_recorder;
 void tr_record_handle(struct tr_recorder *recorder, tr_id recording, const struct tr_handle *handle,
                       uint16_t participant, const char *label, const char *role, const char *mjr,
                       tr_usec now);
+
+struct tr_record_who {
+    uint16_t participant;
+    const char *label, *role;
+    const char *mjr; /* base of the names of .mjr files; NULL: none */
+};
+
+/* One end, for what no handle sends. */
+void tr_record_end(struct tr_recorder *recorder, tr_id recording, struct tr_media_end end,
+                   const struct tr_sdp_pt *pt, const char *mid, const struct tr_record_who *who,
+                   tr_usec now);
 
 enum { TR_SIDE_RECORD_NAME_MAX = 128 };
 

@@ -50,7 +50,7 @@ static const char *mjr_base(const struct tr_vr_publisher *p, tr_usec now, char o
 
 static bool wanted(const struct tr_vr_publisher *p)
 {
-    return p->record && p->up && p->session;
+    return p->record && p->up && (p->session || p->source);
 }
 
 static bool start(struct tr_vr_room *room, const char *name, tr_usec now)
@@ -79,6 +79,23 @@ static uint16_t more_tracks(const struct tr_vr_publisher *p)
     return is > was ? is - was : 0;
 }
 
+/* A publisher of another server: its streams are all that is known. */
+static void put_remote(const struct tr_vr_publisher *p, const char *label, const char *mjr,
+                       tr_usec now)
+{
+    const struct tr_vr_room *room = p->room;
+    const struct tr_record_who who = { .participant = p->participant,
+                                       .label = label,
+                                       .role = "publisher",
+                                       .mjr = mjr };
+    for (int i = 0; i < p->stream_count; i++) {
+        const struct tr_vr_stream *s = p->streams[i];
+        if (s->kind != TR_SDP_DATA && !s->disabled)
+            tr_record_end(room->vr->conf.recorder, room->recording, s->end, &s->pt, s->mid, &who,
+                          now);
+    }
+}
+
 static void put(struct tr_vr_publisher *p, tr_usec now)
 {
     struct tr_vr_room *room = p->room;
@@ -92,9 +109,12 @@ static void put(struct tr_vr_publisher *p, tr_usec now)
     if (!p->recorded)
         p->participant = room->recorded++;
     p->recorded = true;
-    tr_record_handle(room->vr->conf.recorder, room->recording, p->session->handle, p->participant,
-                     p->display ? p->display : tr_vr_id_text(&p->id, text), "publisher",
-                     mjr_base(p, now, base), now);
+    const char *label = p->display ? p->display : tr_vr_id_text(&p->id, text);
+    if (p->session)
+        tr_record_handle(room->vr->conf.recorder, room->recording, p->session->handle,
+                         p->participant, label, "publisher", mjr_base(p, now, base), now);
+    else
+        put_remote(p, label, mjr_base(p, now, base), now);
 }
 
 /* A recording holds so many tracks; the next one goes on with everybody who is there. */

@@ -341,6 +341,23 @@ TEST(videoroom_remote_publisher)
     stage_down(&stage);
 }
 
+TEST(videoroom_remote_publisher_is_recorded)
+{
+    rng = tr_rng_seeded(5);
+    struct tr_videoroom_conf conf = { .rng = &rng, .recorder = (struct tr_recorder *)&engine };
+    struct phone *p = open_room(&conf);
+    ASK(p, ADD "'id':9,'display':'Far','streams':[" AUDIO "," VIDEO "]}", "'port':");
+    CHECK_INT(engine_recordings(), 0);
+    ASK(p, "{'request':'enable_recording','room':1,'secret':'s','record':true}", "success");
+    CHECK_INT(engine_recordings(), 1);
+    CHECK_INT(engine.recordings[0].tracks, 2);
+    CHECK_STR(engine.recordings[0].last.label, "Far");
+    CHECK_STR(engine.recordings[0].last.codec, "VP8");
+    ASK(p, "{'request':'remove_remote_publisher','room':1,'secret':'s','id':9}", "success");
+    CHECK_INT(engine_recordings(), 0);
+    stage_down(&stage);
+}
+
 TEST(videoroom_remote_publisher_errors)
 {
     struct phone *p = open_default();
