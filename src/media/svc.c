@@ -27,10 +27,15 @@ void tr_svc_begin(struct tr_svc *s)
     *s = (struct tr_svc){ .want_spatial = s->want_spatial, .want_temporal = s->want_temporal };
 }
 
+static uint8_t bound(int layer)
+{
+    return (uint8_t)(layer < 0 ? 0 : layer < TR_SVC_ALL ? layer : TR_SVC_ALL);
+}
+
 void tr_svc_want(struct tr_svc *s, int spatial, int temporal)
 {
-    s->want_spatial = (uint8_t)(spatial < TR_SVC_ALL ? spatial : TR_SVC_ALL);
-    s->want_temporal = (uint8_t)(temporal < TR_SVC_ALL ? temporal : TR_SVC_ALL);
+    s->want_spatial = bound(spatial);
+    s->want_temporal = bound(temporal);
 }
 
 static unsigned targets_of(const struct tr_svc *s)
