@@ -245,6 +245,8 @@ static void count_refused(struct rtc_totals *t, enum tr_err err)
         t->undecryptable++;
     else if (err == TR_ERR_EXISTS)
         t->duplicate++;
+    else if (err == TR_ERR_IGNORED)
+        t->probing++;
     else
         t->refused++;
 }

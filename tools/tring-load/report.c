@@ -1,6 +1,6 @@
 /* The result as one JSON object. Rates are over the measured time. Packets that the server has
- * forwarded are the media datagrams that came, whatever this side then did to them. own_late_us
- * tells whether the figures can be trusted: how late this side was with its own sending. */
+ * forwarded are the media datagrams that came, but for probing. own_late_us tells whether the
+ * figures can be trusted: how late this side was with its own sending. */
 #include <string.h>
 
 #include "base/assert.h"
@@ -55,6 +55,7 @@ static json_t *json_flow(const struct load *l)
         { "repaired", t->repaired },
         { "duplicate", t->duplicate },
         { "padding", t->padding },
+        { "probing", t->probing },
         { "dropped_on_purpose", t->dropped },
         { "undecryptable", t->undecryptable },
         { "damaged", t->damaged },
@@ -144,7 +145,8 @@ static json_t *json_server(const struct load *l)
         return json_null();
     double cpu = b->cpu_s - a->cpu_s, user = b->user_s - a->user_s, s = seconds(l);
     double both = user + b->system_s - a->system_s; /* in steps */
-    double us = l->world.totals.received ? 1e6 / (double)l->world.totals.received : 0;
+    uint64_t forwarded = l->world.totals.received - l->world.totals.probing;
+    double us = forwarded ? 1e6 / (double)forwarded : 0;
     int receivers = l->started - l->publishers;
     double kib = (double)(b->rss_kib - l->server_before.rss_kib);
     return json_pack("{s:s,s:i,s:f,s:f,s:f,s:f,s:f,s:i,s:i,s:f}", "name", b->name, "pid",

@@ -28,6 +28,7 @@ struct rtc_totals {                    /* of all clients since the last reset */
     uint64_t undecryptable;            /* that SRTP did not open */
     uint64_t refused;                  /* by the peer for another reason */
     uint64_t delivered;                /* different packets of the measured time */
+    uint64_t probing;                  /* padding of a retransmission stream: nobody's media */
     uint64_t repaired, duplicate, damaged, padding, out_of_order;
     uint64_t misrouted;                           /* of another sender than the m-line had before */
     uint64_t by_layer[TR_TRACK_LAYERS];           /* delivered video */
