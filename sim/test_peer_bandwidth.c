@@ -18,9 +18,7 @@ static void run(struct sim *sim, tr_usec us)
 
 static uint32_t bandwidth(struct sim *sim)
 {
-    uint32_t bps;
-    CHECK(tr_peer_bandwidth(sim_server(&call)->peer, sim_now(sim), &bps));
-    return bps;
+    return tr_peer_bandwidth(sim_server(&call)->peer, sim_now(sim));
 }
 
 static void set_rate(struct sim_call *c, uint32_t bps)

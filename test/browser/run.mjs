@@ -10,5 +10,8 @@ import './tests/robustness.mjs';
 import './tests/data.mjs';
 import './tests/demos.mjs';
 import './tests/layers.mjs';
+import './tests/rooms.mjs';
+import './tests/congestion.mjs';
+import '../interop/tests/janode.mjs';
 
 process.exitCode = (await runAll(process.argv[2])) ? 0 : 1;

@@ -5,7 +5,8 @@
  * test that started it.
  *
  * A client's datagrams leave by a socket of its own, so that the server sees as many addresses as
- * there are clients. */
+ * there are clients. It has the server's own address: all is on one machine, and some servers do
+ * not talk to 127.0.0.1 from another one. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -30,9 +31,10 @@ struct proxy {
     size_t input_n;
 };
 
-static enum tr_err open_port(struct proxy *proxy, struct tr_udp **udp, unsigned tag)
+static enum tr_err open_port(struct proxy *proxy, struct tr_udp **udp, const struct tr_addr *here,
+                             unsigned tag)
 {
-    enum tr_err err = tr_udp_open(udp, &proxy->here, 1, 0, false);
+    enum tr_err err = tr_udp_open(udp, here, 1, 0, false);
     return err ? err : tr_waiter_add(proxy->waiter, tr_udp_fd(*udp, 0), tag);
 }
 
@@ -47,11 +49,11 @@ static void to_server(void *arg, unsigned flow, struct tr_slice datagram)
 {
     struct proxy *proxy = arg;
     struct tr_udp **udp = &proxy->flows[flow];
-    if (!*udp && open_port(proxy, udp, TAG_FLOWS + flow)) {
+    if (!*udp && open_port(proxy, udp, &proxy->server, TAG_FLOWS + flow)) {
         fprintf(stderr, "tring-impair: no socket for flow %u\n", flow);
         return;
     }
-    send_from(*udp, proxy->here, &proxy->server, datagram);
+    send_from(*udp, proxy->server, &proxy->server, datagram);
 }
 
 static void to_client(void *arg, const struct tr_addr *client, struct tr_slice datagram)
@@ -136,7 +138,8 @@ static bool open_proxy(struct proxy *proxy, uint64_t seed)
     proxy->here = tr_addr_v4(127, 0, 0, 1, 0);
     proxy->waiter = tr_waiter_open();
     proxy->impair = impair_create(seed, tr_clock_now(), &out);
-    return proxy->waiter >= 0 && proxy->impair && !open_port(proxy, &proxy->front, TAG_FRONT) &&
+    return proxy->waiter >= 0 && proxy->impair &&
+           !open_port(proxy, &proxy->front, &proxy->here, TAG_FRONT) &&
            !tr_waiter_add(proxy->waiter, STDIN_FILENO, TAG_STDIN);
 }
 

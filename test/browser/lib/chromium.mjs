@@ -27,8 +27,8 @@ export function launchChromium({ consent = true, args = [] } = {}) {
 export function watchPage(page, tell) {
   page.on('console', (message) => {
     if (message.type() !== 'error') return;
-    tell(`${message.location().url} ${message.text()}`);
+    tell(`${message.location().url}:${message.location().lineNumber} ${message.text()}`);
   });
-  page.on('pageerror', (error) => tell(`${page.url()} ${error.stack ?? error}`));
+  page.on('pageerror', (error) => tell(`${page.url()} ${error.stack || error}`));
   page.on('crash', () => tell(`${page.url()} crashed`));
 }

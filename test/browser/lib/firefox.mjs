@@ -12,7 +12,7 @@ const PREFERENCES = {
   'network.connectivity-service.enabled': false,
 };
 
-export function launchFirefox() {
+function launchFirefox() {
   return launch({
     browser: 'firefox',
     executablePath: process.env.FIREFOX ?? '/usr/bin/firefox-esr',
@@ -21,9 +21,19 @@ export function launchFirefox() {
   });
 }
 
-export function watchFirefoxPage(page, tell) {
+function watchFirefoxPage(page, tell) {
   page.on('console', (message) => {
     if (message.type() === 'error') tell(`${page.url()} ${message.text()}`);
   });
-  page.on('pageerror', (error) => tell(`${page.url()} ${error.stack ?? error}`));
+  page.on('pageerror', (error) => tell(`${page.url()} ${error.stack || error}`));
+}
+
+/** A page in a Firefox of its own, which ends with the test. */
+export async function firefoxPage(t) {
+  const firefox = await launchFirefox();
+  t.atEnd(() => firefox.close());
+  const page = await firefox.newPage();
+  t.pages.push(page);
+  watchFirefoxPage(page, (problem) => t.problems.push(problem));
+  return page;
 }

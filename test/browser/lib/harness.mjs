@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { launchChromium, watchPage } from './chromium.mjs';
+import { Janus } from './janus.mjs';
 import { Tring } from './tring.mjs';
 import { within } from './wait.mjs';
 
@@ -48,6 +49,19 @@ class Scope {
     this.atEnd(() => tring.remove());
     this.atEnd(() => tring.stop());
     return tring;
+  }
+
+  /**
+   * What the tests of the Janus API call: Tring, or with TEST_SERVER=janus Debian's Janus, which tells
+   * a wrong test from a wrong server.
+   */
+  async server(options) {
+    if (process.env.TEST_SERVER !== 'janus') return this.tring(options);
+    const janus = await Janus.start({ lite: true }); // as Tring
+    this.children.push(janus);
+    this.atEnd(() => janus.remove());
+    this.atEnd(() => janus.stop());
+    return janus;
   }
 
   /** A new folder that goes with the test. */

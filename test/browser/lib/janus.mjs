@@ -1,5 +1,5 @@
-// Debian's Janus, the peer that figures are compared with, on free ports and with the least
-// configuration that serves HTTP and WebSocket.
+// Debian's Janus, the peer that figures are compared with and that room tests were proved on, on free
+// ports and with the least configuration that serves HTTP and WebSocket.
 
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -11,8 +11,10 @@ import { until } from './wait.mjs';
 const LIBRARIES = process.env.JANUS_LIBRARIES ?? '/usr/lib/x86_64-linux-gnu/janus';
 
 export class Janus {
-  static async start() {
+  /** `lite`: it waits for the checks of the clients, and so uses no path that they did not choose. */
+  static async start({ lite = false } = {}) {
     const janus = new Janus();
+    janus.lite = lite;
     janus.ports = { http: await freeTcpPort(), ws: await freeTcpPort() };
     janus.dir = await mkdtemp(join(tmpdir(), 'janus-browser-'));
     for (const [name, text] of Object.entries(janus.configuration())) {
@@ -38,6 +40,9 @@ export class Janus {
   transports_folder = "${LIBRARIES}/transports"
   debug_level = 4
 }
+nat: {
+  ice_lite = ${this.lite}
+}
 plugins: {
   disable = "${UNUSED_PLUGINS}"
 }
@@ -51,6 +56,7 @@ admin: { admin_http = false }
       'janus.transport.websockets.jcfg': `general: { ws = true, ws_port = ${this.ports.ws}, wss = false }
 admin: { admin_ws = false }
 `,
+      'janus.plugin.videoroom.jcfg': 'general: {}\n',
     };
   }
 
@@ -72,7 +78,6 @@ const UNUSED_PLUGINS = [
   'sip',
   'streaming',
   'textroom',
-  'videoroom',
   'voicemail',
 ]
   .map((name) => `libjanus_${name}.so`)

@@ -6,11 +6,11 @@ import { until, within } from './wait.mjs';
 const LOG_LINES = 400;
 
 export class Child {
-  constructor(command, args, env = {}) {
+  constructor(command, args, env = {}, { stdin = 'ignore' } = {}) {
     this.lines = [];
     this.process = spawn(command, args, {
       env: { ...process.env, ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: [stdin, 'pipe', 'pipe'],
     });
     this.exited = new Promise((resolve) => {
       this.process.once('error', (error) => resolve({ error }));

@@ -2,7 +2,7 @@
 // two pages.
 
 import { DemoPages } from '../lib/demos.mjs';
-import { launchFirefox, watchFirefoxPage } from '../lib/firefox.mjs';
+import { firefoxPage } from '../lib/firefox.mjs';
 import { check, test } from '../lib/harness.mjs';
 import { until } from '../lib/wait.mjs';
 
@@ -11,14 +11,7 @@ const PREFIX = 'Janus EchoTest here! You wrote: ';
 
 const browsers = {
   Chromium: (t) => t.page(),
-  async Firefox(t) {
-    const firefox = await launchFirefox();
-    t.atEnd(() => firefox.close());
-    const page = await firefox.newPage();
-    t.pages.push(page);
-    watchFirefoxPage(page, (problem) => t.problems.push(problem));
-    return page;
-  },
+  Firefox: firefoxPage,
 };
 
 /** A page of ours in each of the browsers named, all on one server. */

@@ -181,20 +181,42 @@ async function limitBitrate(page) {
   return `${Math.round(fast)} -> ${Math.round(slow)} kbit/s`;
 }
 
-test('demos: echotest has a box for the data channel', async (t) => {
+test('demos: echotest, a data channel', async (t) => {
   const pages = await demos(t);
-  const page = await startEcho(t, pages, SERVERS.websocket(await t.tring()), {});
-  await page.fill('#datasend:not([disabled])', 'hello');
-  await page.press('#datasend', 'Enter');
-  await untilReceived(page, 'Janus EchoTest here! You wrote: hello');
+  const page = await startEcho(t, pages, SERVERS.websocket(await t.server()), {});
+  await flows(page);
+  await sendData(page);
   await stopEcho(t, page);
 });
 
-function untilReceived(page, text) {
-  return until(text, () =>
-    page.evaluate((t) => document.querySelector('#datarecv').value === t, text),
-  );
+/** What is typed comes back. */
+async function sendData(page) {
+  for (const text of ['hello', 'Grüße, 你好', 'x'.repeat(20_000)]) {
+    await page.fill('#datasend:not([disabled])', text);
+    await page.press('#datasend', 'Enter');
+    await untilReceived(page, `Janus EchoTest here! You wrote: ${text}`);
+  }
 }
+
+function untilReceived(page, text) {
+  return until(`${text.slice(0, 100)} came`, async () => {
+    const now = await page.inputValue('#datarecv');
+    if (now === text) return true;
+    throw new Error(`${now.length} characters: ${now.slice(0, 100)}`);
+  });
+}
+
+test('demos: encrypted from end to end', async (t) => {
+  const pages = await demos(t);
+  const server = SERVERS.websocket(await t.server());
+  const page = await openDemo(t, pages.address('e2etest.html', server, { vcodec: 'vp8' }));
+  await page.click('#start:not([disabled])');
+  await page.fill('.bootbox-input-text', 'mysecret');
+  await page.click('.bootbox button:has-text("OK")');
+  await flows(page); // decoded, so it is what was encrypted
+  await sendData(page);
+  await stopEcho(t, page);
+});
 
 test('demos: videocall between two pages', async (t) => {
   const pages = await demos(t);

@@ -1,17 +1,8 @@
 // Firefox and Chromium, each calling the other.
 
 import { Agent, Customer, connect } from '../lib/desk.mjs';
-import { launchFirefox, watchFirefoxPage } from '../lib/firefox.mjs';
+import { firefoxPage } from '../lib/firefox.mjs';
 import { check, test } from '../lib/harness.mjs';
-
-async function firefoxPage(t) {
-  const firefox = await launchFirefox();
-  t.atEnd(() => firefox.close());
-  const page = await firefox.newPage();
-  t.pages.push(page);
-  watchFirefoxPage(page, (problem) => t.problems.push(problem));
-  return page;
-}
 
 for (const [caller, callee] of [
   ['Firefox', 'Chromium'],

@@ -1,7 +1,7 @@
 // What becomes of a call after its end: a file that plays everywhere, without anybody asking.
 
 import { Agent, connect, openDesk } from '../lib/desk.mjs';
-import { launchFirefox, watchFirefoxPage } from '../lib/firefox.mjs';
+import { firefoxPage } from '../lib/firefox.mjs';
 import { check, test } from '../lib/harness.mjs';
 import { flashAndBeep } from '../lib/pattern.mjs';
 import { playToEnd, seekTo } from '../lib/player.mjs';
@@ -178,11 +178,7 @@ test('recording: plays in Firefox', async (t) => {
   await talk(desk, 4);
   await desk.agent.hangUp();
   await tring.recording('ready');
-  const firefox = await launchFirefox();
-  t.atEnd(() => firefox.close());
-  const page = await firefox.newPage();
-  watchFirefoxPage(page, (problem) => t.problems.push(problem));
-  const agent = new Agent(page, tring.url);
+  const agent = new Agent(await firefoxPage(t), tring.url);
   await agent.open();
   const { seconds, frames, width, height } = await playToEnd(agent);
   check(`${frames} pictures in ${seconds} s`, frames > 30 && seconds > 3);
