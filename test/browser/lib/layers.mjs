@@ -32,7 +32,12 @@ export function installEcho() {
 
     ask(request) {
       const transaction = `t${this.count++}`;
-      const addressed = { session_id: this.session, handle_id: this.handle, ...request, transaction };
+      const addressed = {
+        session_id: this.session,
+        handle_id: this.handle,
+        ...request,
+        transaction,
+      };
       this.socket.send(JSON.stringify(addressed));
       return new Promise((resolve) => {
         this.waiting.set(transaction, resolve);
@@ -71,7 +76,10 @@ export function installEcho() {
         done();
       });
       const { type, sdp } = this.pc.localDescription;
-      const reply = await this.say({ audio: true, video: true, videocodec: codec, ...body }, { type, sdp });
+      const reply = await this.say(
+        { audio: true, video: true, videocodec: codec, ...body },
+        { type, sdp },
+      );
       await this.pc.setRemoteDescription(reply.jsep);
       return { offer: sdp, answer: reply.jsep.sdp };
     }
