@@ -28,6 +28,8 @@
 enum {
     PACKET_MAX = TR_RTP_HDR_MIN + 8 + TR_PKT_DATA_MAX + TR_SRTP_OVERHEAD_MAX,
     RTCP_MAX = 1500,
+    RESEND_PART = 5, /* one byte again for so many: 20 % */
+    RESEND_BUDGET = 64 << 10,
 };
 
 #define REPORT_US TR_SECOND
@@ -43,7 +45,7 @@ struct forward {
     int rtcp_fd;       /* -1: none, or the swarm has it */
     struct tr_addr rtcp_local;
     _Atomic bool paused;
-    _Atomic uint64_t packets, bytes, dropped, keyframes, rtcp_bad;
+    _Atomic uint64_t packets, bytes, dropped, resent, keyframes, rtcp_bad;
 
     /* the worker's: */
     struct source *source; /* NULL: not attached */
@@ -60,6 +62,7 @@ struct forward {
     bool has_rtcp;
     struct port_timer timer;
     uint32_t sent, octets; /* for sender reports */
+    int64_t resend_budget; /* bytes */
 };
 
 static void count(_Atomic uint64_t *counter, uint64_t n)
@@ -127,35 +130,52 @@ static void put_payload(const struct tr_pkt *pkt, const struct tr_rewritten *to,
                             to->picture_id, to->tl0picidx);
 }
 
-/* Forms one packet at job->out. */
-static void form(struct forward *f, const struct tr_pkt *pkt, const struct tr_rewritten *to,
-                 struct tr_srtp_job *job)
+struct batch { /* packets of one forwarder, one behind the other in the send buffer */
+    struct tr_srtp_job jobs[RUN_MAX];
+    int count;
+    uint8_t *p; /* where the next one goes; NULL: there is no room */
+};
+
+static void begin(const struct forward *f, struct batch *b, int packets)
+{
+    b->count = 0;
+    b->p = tr_udp_reserve(f->source->worker->ports->out, (size_t)packets * PACKET_MAX);
+}
+
+static void add(struct forward *f, struct batch *b, const struct tr_pkt *pkt,
+                const struct tr_rewritten *to)
 {
     const struct tr_rtp_meta *m = tr_rtp_meta_const(pkt);
+    struct tr_srtp_job *job = &b->jobs[b->count++];
     if (f->ssrc == 0)
         f->ssrc = m->ssrc;
-    job->hdr_len = put_header(f, m, to, job->out);
-    put_payload(pkt, to, job->out + job->hdr_len);
-    job->payload = tr_slice(job->out + job->hdr_len, pkt->len);
-    job->out_size = PACKET_MAX;
-    job->out_len = job->hdr_len + pkt->len;
-    job->index = (uint64_t)to->ext_seq;
-    job->err = TR_OK;
+    size_t header = put_header(f, m, to, b->p);
+    put_payload(pkt, to, b->p + header);
+    *job = (struct tr_srtp_job){
+        .out = b->p,
+        .out_size = PACKET_MAX,
+        .hdr_len = header,
+        .payload = tr_slice(b->p + header, pkt->len),
+        .index = (uint64_t)to->ext_seq, /* of a packet that is sent again, too: it is the same */
+        .out_len = header + pkt->len,
+    };
+    b->p += job->out_len + (f->out ? tr_srtp_overhead(f->conf.srtp) : 0);
 }
 
 /* Hands the packets to the kernel: those that lie together and are of one length, the last perhaps
  * shorter, as one message. */
-static void commit(struct forward *f, const struct tr_srtp_job *jobs, int n)
+static size_t commit(struct forward *f, const struct batch *b)
 {
     struct tr_udp *udp = f->source->worker->ports->out;
+    const struct tr_srtp_job *jobs = b->jobs;
     size_t bytes = 0;
     int sent = 0;
-    for (int i = 0, next; i < n; i = next) {
+    for (int i = 0, next; i < b->count; i = next) {
         size_t segment = jobs[i].out_len, len = segment;
         next = i + 1;
         if (jobs[i].err != TR_OK)
             continue;
-        while (next < n && jobs[next].err == TR_OK && jobs[next].out_len <= segment &&
+        while (next < b->count && jobs[next].err == TR_OK && jobs[next].out_len <= segment &&
                jobs[next - 1].out_len == segment)
             len += jobs[next++].out_len;
         tr_udp_commit(udp, &f->path, jobs[i].out, len, next - i > 1 ? (uint16_t)segment : 0);
@@ -164,17 +184,22 @@ static void commit(struct forward *f, const struct tr_srtp_job *jobs, int n)
     }
     count(&f->packets, (uint64_t)sent);
     count(&f->bytes, bytes);
-    count(&f->dropped, (uint64_t)(n - sent));
-    f->sent += (uint32_t)sent;
+    count(&f->dropped, (uint64_t)(b->count - sent));
+    return bytes;
+}
+
+/* Returns how many bytes were sent. */
+static size_t send_batch(struct forward *f, struct batch *b)
+{
+    if (b->count > 0 && f->out)
+        tr_srtp_protect_run(f->out, b->jobs, (size_t)b->count);
+    return commit(f, b);
 }
 
 void forward_run(struct forward *f, struct tr_pkt *const *pkts, int n)
 {
-    struct tr_srtp_job jobs[RUN_MAX];
+    struct batch b;
     struct tr_rewritten to;
-    struct worker *w = f->source->worker;
-    size_t overhead = f->out ? tr_srtp_overhead(f->conf.srtp) : 0;
-    int formed = 0;
     TR_ASSERT(n <= RUN_MAX);
     if (!f->at_all)
         return; /* it could not be opened */
@@ -183,19 +208,17 @@ void forward_run(struct forward *f, struct tr_pkt *const *pkts, int n)
         return;
     }
     choose_layer(f);
-    uint8_t *p = tr_udp_reserve(w->ports->out, (size_t)n * PACKET_MAX);
-    for (int i = 0; p && i < n; i++) {
+    begin(f, &b, n);
+    for (int i = 0; b.p && i < n; i++) {
         if (!take_packet(f, pkts[i], &to))
             continue;
-        struct tr_srtp_job *job = &jobs[formed++];
-        *job = (struct tr_srtp_job){ .out = p };
-        form(f, pkts[i], &to, job);
+        add(f, &b, pkts[i], &to);
+        f->sent++;
         f->octets += pkts[i]->len;
-        p += job->out_len + overhead;
     }
-    if (formed > 0 && f->out)
-        tr_srtp_protect_run(f->out, jobs, (size_t)formed);
-    commit(f, jobs, formed);
+    f->resend_budget += (int64_t)send_batch(f, &b) / RESEND_PART;
+    if (f->resend_budget > RESEND_BUDGET)
+        f->resend_budget = RESEND_BUDGET;
     if (f->source->facts.video && tr_layer_waits(&f->layer))
         source_keyframe(f->source, f->layer.target);
 }
@@ -253,9 +276,9 @@ static void send_report(struct port_timer *timer)
 
 /* Requests for any stream that goes to one receiver may come to the port of one of them: a remote
  * publisher's server has only one. */
-static const struct forward *forward_meant(const struct forward *f, uint32_t ssrc)
+static struct forward *forward_meant(struct forward *f, uint32_t ssrc)
 {
-    const struct forward *other = f->ssrc == ssrc ? NULL : f->source->worker->ports->forwards;
+    struct forward *other = f->ssrc == ssrc ? NULL : f->source->worker->ports->forwards;
     for (; other; other = other->next_all) {
         if (other->ssrc == ssrc && tr_addr_eq(&other->to, &f->to) &&
             other->source->key.peer == f->source->key.peer)
@@ -271,21 +294,64 @@ static void ask_keyframe(struct forward *f, uint32_t ssrc)
     source_keyframe(forward_meant(f, ssrc)->source, -1);
 }
 
+/* The packet that the receiver knows as seq, if the source still has it. */
+static struct tr_pkt *find_sent(const struct forward *f, uint16_t seq, struct tr_rewritten *to)
+{
+    uint32_t origin;
+    int64_t in_seq;
+    if (tr_rewrite_reverse(&f->rw, seq, &origin, &in_seq) != TR_OK)
+        return NULL;
+    int layer = (int)(origin & 3);
+    struct tr_pkt *pkt =
+        origin == origin_of(f->source, layer) ? source_ring_get(f->source, layer, in_seq) : NULL;
+    if (!pkt || tr_rewrite_again(&f->rw, seq, tr_rtp_meta_const(pkt), to) != TR_OK)
+        return NULL;
+    return pkt;
+}
+
+/* As the same packets again. The source keeps packets for it from the first request on: few
+ * receivers of plain RTP ask. */
+static void send_again(struct forward *f, const struct tr_rtcp_fb *fb)
+{
+    struct tr_rtcp_nack_iter it;
+    struct batch b;
+    struct tr_rewritten to;
+    uint16_t seq;
+    if (source_keep_ring(f->source) != TR_OK)
+        return;
+    begin(f, &b, RUN_MAX);
+    tr_rtcp_nack_init(&it, fb);
+    while (b.p && b.count < RUN_MAX && tr_rtcp_nack_next(&it, &seq)) {
+        const struct tr_pkt *pkt = find_sent(f, seq, &to);
+        if (pkt && f->resend_budget > 0) {
+            add(f, &b, pkt, &to);
+            f->resend_budget -= pkt->len;
+        }
+    }
+    count(&f->resent, (uint64_t)b.count);
+    send_batch(f, &b);
+}
+
 static void input_feedback(struct forward *f, const struct tr_rtcp_pkt *pkt)
 {
     struct tr_rtcp_fb fb;
     uint32_t ssrc;
     uint8_t seq;
-    if (pkt->type != TR_RTCP_PSFB || tr_rtcp_fb(pkt, &fb) != TR_OK)
+    bool transport = pkt->type == TR_RTCP_RTPFB;
+    if ((!transport && pkt->type != TR_RTCP_PSFB) || tr_rtcp_fb(pkt, &fb) != TR_OK)
         return;
-    if (pkt->count == TR_PSFB_PLI)
+    if (transport && pkt->count == TR_RTPFB_NACK)
+        send_again(forward_meant(f, fb.media), &fb);
+    else if (transport)
+        return;
+    else if (pkt->count == TR_PSFB_PLI)
         ask_keyframe(f, fb.media);
     else if (pkt->count == TR_PSFB_FIR && tr_rtcp_fir(&fb, 0, &ssrc, &seq))
         ask_keyframe(f, ssrc);
 }
 
-/* Protected or not: all that it can do is ask for a key frame, which is limited, and Janus does not
- * protect it. */
+/* Protected or not: all that it can do is ask for a key frame or for packets again, both of which
+ * are limited, and Janus does not protect it. */
 static void rtcp_in(struct port *port, const struct tr_path *path, struct tr_slice datagram)
 {
     struct forward *f = TR_CONTAINER_OF(port, struct forward, port);
@@ -586,6 +652,7 @@ bool tr_media_forward_info(const struct tr_media *media, tr_id id, struct tr_for
                                       .packets = f->packets,
                                       .bytes = f->bytes,
                                       .dropped = f->dropped,
+                                      .resent = f->resent,
                                       .keyframes = f->keyframes,
                                       .rtcp_bad = f->rtcp_bad };
     return true;

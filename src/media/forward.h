@@ -7,7 +7,7 @@
  *
  * With an RTCP port, sender reports (or empty reports, until the clock is known) go there every
  * second from a port of its own; PLI and FIR that come back from the same host ask the source for a
- * key frame, one per 500 ms at most.
+ * key frame, one per 500 ms at most, and what NACKs ask for is sent again, up to a fifth of all.
  *
  * The host may be a name: it is looked up meanwhile, and packets go out once it is known. */
 #ifndef TR_FORWARD_H
@@ -45,6 +45,7 @@ struct tr_forward_info {
     uint32_t ssrc;            /* as asked for, or made up for SRTP; 0: that of the source */
     uint16_t local_rtcp_port; /* 0: no RTCP */
     uint64_t packets, bytes;
+    uint64_t resent;
     uint64_t dropped;   /* too long, or refused by SRTP */
     uint64_t keyframes; /* that the receiver has asked for */
     uint64_t rtcp_bad;  /* dropped: not from the host, or not RTCP */

@@ -626,6 +626,64 @@ TEST(rtcp_both_ways)
     host_close(&out_rtcp);
 }
 
+static void send_nack(struct host *h, const struct tr_addr *to, uint32_t media, uint16_t seq)
+{
+    uint8_t buf[100];
+    struct tr_wr w = tr_wr(buf, sizeof buf);
+    tr_rtcp_put_rr(&w, 1, NULL, 0);
+    tr_rtcp_put_nack(&w, 1, media, &seq, 1);
+    send_bytes(h, to, buf, tr_wr_len(&w));
+}
+
+/* The same packet again, also for a stream that has no RTCP port of its own; up to a fifth. */
+TEST(what_a_receiver_misses_is_sent_again)
+{
+    struct rig r;
+    struct host in, out, rtcp;
+    struct tr_addr ports[8];
+    host_open(&in);
+    host_open(&out);
+    host_open(&rtcp);
+    if (rig_open(&r)) {
+        tr_id peer = open_source(&r, 2, ports);
+        struct tr_forward_info info = { 0 };
+        struct tr_forward_conf conf = forward_to(&out);
+        conf.rtcp_port = rtcp.addr.port;
+        conf.ssrc = 1010;
+        tr_id first = forward(&r, peer, VIDEO, &conf);
+        conf.rtcp_port = 0;
+        conf.ssrc = 1011;
+        conf.layer = 1;
+        tr_id second = forward(&r, peer, VIDEO, &conf);
+        WAIT_FOR(&r, &rtcp, rtcp.reports >= 1);
+        send_video(&in, &ports[2], 0, 101, true);
+        WAIT_FOR(&r, &out, out.count == 1);
+        send_nack(&rtcp, &rtcp.rtcp_from, 1011, out.got[0].rtp.seq); /* it was not kept */
+        tr_clock_sleep(20 * TR_MSEC);
+        for (uint16_t i = 1; i < 10; i++)
+            send_video(&in, &ports[2], i, 101, false);
+        WAIT_FOR(&r, &out, out.count == 10);
+        CHECK(is_continuous(&out));
+        send_nack(&rtcp, &rtcp.rtcp_from, 1011, out.got[5].rtp.seq);
+        WAIT_FOR(&r, &out, out.count == 11);
+        CHECK_INT(out.got[10].rtp.seq, out.got[5].rtp.seq);
+        CHECK_INT(out.got[10].rtp.ts, out.got[5].rtp.ts);
+        CHECK_INT(out.got[10].number, 5);
+        CHECK(tr_media_forward_info(r.media, second, &info) && info.resent == 1);
+        for (int i = 0; i < 200; i++)
+            send_nack(&rtcp, &rtcp.rtcp_from, 1011, out.got[5].rtp.seq);
+        WAIT_FOR(&r, &out, out.count >= 12);
+        tr_clock_sleep(100 * TR_MSEC);
+        host_turn(&out);
+        CHECK(out.count < 20);
+        CHECK(tr_media_forward_info(r.media, first, &info) && info.resent == 0);
+    }
+    rig_close(&r);
+    host_close(&in);
+    host_close(&out);
+    host_close(&rtcp);
+}
+
 TEST(what_is_hostile_is_counted_and_hurts_nobody_else)
 {
     struct rig r;

@@ -164,6 +164,7 @@ static void fill_track(const struct tr_vr_stream *s, const json_t *one, struct t
         .codec = s->pt.codec,
         .clock_rate = s->pt.clock,
         .pt = s->pt.pt,
+        .fb_nack = s->kind == TR_SDP_VIDEO, /* a Janus leaves it unanswered */
         .fb_pli = s->kind == TR_SDP_VIDEO,
         .layers_count = s->simulcast ? TR_TRACK_LAYERS : 1,
     };
