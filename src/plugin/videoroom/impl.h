@@ -25,6 +25,7 @@
 enum {
     TR_VR_ID_MAX = 63,        /* bytes of a string id: what a map's key holds */
     TR_VR_TOKENS_MAX = 10000, /* in one room's list */
+    TR_VR_SPEAKERS_MAX = 16,  /* slots of a room, see speakers.h */
     TR_VR_TEXT_MAX = 1024,    /* bytes of a description, secret, pin, display or folder */
     TR_VR_METADATA_MAX = 8192 /* bytes as JSON: it goes to everybody, again and again */
 };
@@ -59,6 +60,11 @@ struct tr_vr { /* the plugin */
     struct tr_vr_budget budget; /* for lists of rooms */
 };
 
+struct tr_vr_slot {              /* of a speaker */
+    struct tr_vr_stream *stream; /* NULL: nobody has it */
+    tr_usec heard;               /* when it last began or ceased to talk */
+};
+
 struct tr_vr_room {
     struct tr_vr *vr;
     struct tr_vr_id id;
@@ -75,6 +81,7 @@ struct tr_vr_room {
     tr_id recording;       /* of the whole room; 0: none */
     uint16_t recorded;     /* participants in it so far */
     uint16_t tracks;       /* ... and m-lines of theirs */
+    struct tr_vr_slot slots[TR_VR_SPEAKERS_MAX];
     struct tr_vr_budget budget;
     struct tr_heap_node timer;
 };

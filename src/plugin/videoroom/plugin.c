@@ -166,10 +166,10 @@ static void layer(struct tr_plugin *plugin, struct tr_handle *handle, int mline,
 static void talking(struct tr_plugin *plugin, struct tr_handle *handle, int mline, bool on,
                     int level, tr_usec now)
 {
-    (void)plugin, (void)now;
+    (void)plugin;
     struct tr_vr_session *session = tr_handle_user(handle);
     if (session->role == TR_VR_PUBLISHER)
-        tr_vr_publisher_talking(session->publisher, mline, on, level);
+        tr_vr_publisher_talking(session->publisher, mline, on, level, now);
 }
 
 static json_t *query(struct tr_plugin *plugin, struct tr_handle *handle)

@@ -9,6 +9,7 @@
 #include "plugin/videoroom/forward.h"
 #include "plugin/videoroom/record.h"
 #include "plugin/videoroom/reply.h"
+#include "plugin/videoroom/speakers.h"
 #include "plugin/videoroom/room.h"
 #include "plugin/videoroom/subscriber.h"
 
@@ -176,17 +177,22 @@ void tr_vr_publisher_bound(const struct tr_vr_publisher *p)
                               tr_pc_end(p->session->handle, 0).peer, bound_of(p));
 }
 
+/* Whoever begins to talk is to be heard soon: 200 ms of packets decide, at most. */
+enum { SPEAKER_PACKETS = 10 };
+
 void tr_vr_publisher_listen(const struct tr_vr_publisher *p)
 {
     const struct tr_vr_room_conf *room = &p->room->conf;
     for (int i = 0; p->session && p->negotiated && i < p->stream_count; i++) {
         const struct tr_vr_stream *s = p->streams[i];
         uint32_t packets = s->active_packets ? s->active_packets : room->audio_active_packets;
+        if (room->audio_speakers > 0 && packets > SPEAKER_PACKETS)
+            packets = SPEAKER_PACKETS;
         uint32_t level = s->level_average ? s->level_average : room->audio_level_average;
         struct tr_talk_conf conf = { .packets =
                                          (uint16_t)(packets < UINT16_MAX ? packets : UINT16_MAX),
                                      .level = (uint8_t)level };
-        if (tr_vr_stream_tells_talking(s) && s->end.peer)
+        if (tr_vr_stream_is_heard(s) && s->end.peer)
             tr_media_talk(tr_pc_media(p->session->handle), s->end, &conf);
     }
 }
@@ -207,12 +213,15 @@ void tr_vr_publisher_slow_link(const struct tr_vr_publisher *p)
     tr_vr_tell(p, event);
 }
 
-void tr_vr_publisher_talking(struct tr_vr_publisher *p, int mline, bool on, int level)
+void tr_vr_publisher_talking(struct tr_vr_publisher *p, int mline, bool on, int level, tr_usec now)
 {
     struct tr_vr_stream *s = mline >= 0 && mline < p->stream_count ? p->streams[mline] : NULL;
-    if (!s || !tr_vr_stream_tells_talking(s))
+    if (!s || !tr_vr_stream_is_heard(s))
         return;
     s->talking = on;
+    tr_vr_speakers_talk(s, now);
+    if (!tr_vr_stream_tells_talking(s))
+        return;
     json_t *event = tr_vr_data(on ? "talking" : "stopped-talking", p->room);
     json_object_set_new(event, "id", tr_vr_id_json(&p->id));
     json_object_set_new(event, "mindex", json_integer(mline));

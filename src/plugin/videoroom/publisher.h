@@ -29,7 +29,8 @@ void tr_vr_publisher_listen(const struct tr_vr_publisher *publisher);
 /* Asks for key frames of its video; mid NULL: of all streams. */
 void tr_vr_publisher_keyframe(const struct tr_vr_publisher *publisher, const char *mid);
 /* Talk on an m-line has started or ended; the room hears of it where its settings say so. */
-void tr_vr_publisher_talking(struct tr_vr_publisher *publisher, int mline, bool on, int level);
+void tr_vr_publisher_talking(struct tr_vr_publisher *publisher, int mline, bool on, int level,
+                             tr_usec now);
 void tr_vr_publisher_slow_link(const struct tr_vr_publisher *publisher);
 json_t *tr_vr_publisher_query(const struct tr_vr_publisher *publisher);
 

@@ -164,6 +164,13 @@ bool tr_vr_stream_tells_talking(const struct tr_vr_stream *s)
     return s->kind == TR_SDP_AUDIO && conf->audiolevel_ext && conf->audiolevel_event;
 }
 
+bool tr_vr_stream_is_heard(const struct tr_vr_stream *s)
+{
+    const struct tr_vr_room_conf *conf = &s->publisher->room->conf;
+    return tr_vr_stream_tells_talking(s) ||
+           (s->kind == TR_SDP_AUDIO && conf->audiolevel_ext && conf->audio_speakers > 0);
+}
+
 static json_t *stream_json(const struct tr_vr_stream *s)
 {
     json_t *o = json_pack("{s:s,s:i,s:s}", "type", tr_vr_kind_name(s->kind), "mindex", s->mindex,

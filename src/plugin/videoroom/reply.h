@@ -65,6 +65,8 @@ void tr_vr_add_streams(json_t *object, const struct tr_vr_publisher *publisher);
 /* Adds display and metadata where there are some. */
 void tr_vr_add_names(json_t *object, const struct tr_vr_publisher *publisher);
 /* Whether the room tells of talk on this stream. */
+/* ... or the room gives the word to who talks (speakers.h). */
+bool tr_vr_stream_is_heard(const struct tr_vr_stream *stream);
 bool tr_vr_stream_tells_talking(const struct tr_vr_stream *stream);
 const char *tr_vr_kind_name(enum tr_sdp_kind kind); /* "audio", "video", "data" */
 const char *tr_vr_codec_name(enum tr_codec codec);  /* in lower case, as the API has them */

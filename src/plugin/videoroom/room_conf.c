@@ -50,6 +50,7 @@ static const struct setting settings[] = {
     UINT("fir_freq", fir_freq, "new_fir_freq", 0),
     UINT("audio_active_packets", audio_active_packets, NULL, 100),
     UINT("audio_level_average", audio_level_average, NULL, 25),
+    UINT("audio_speakers", audio_speakers, NULL, 0),
     FLAG(is_private, "new_is_private", false),
     FLAG(require_pvtid, "new_require_pvtid", false),
     FLAG(require_e2ee, NULL, false),
@@ -208,6 +209,8 @@ bool tr_vr_room_conf_read(struct tr_vr_room_conf *conf, const json_t *body, stru
     }
     if (conf->bitrate > 0 && conf->bitrate < BITRATE_MIN)
         conf->bitrate = BITRATE_MIN; /* below it not even sound comes through */
+    if (conf->audio_speakers > TR_VR_SPEAKERS_MAX)
+        conf->audio_speakers = TR_VR_SPEAKERS_MAX;
     if (conf->audio_level_average > LEVEL_MAX)
         conf->audio_level_average = LEVEL_MAX;
     return true;

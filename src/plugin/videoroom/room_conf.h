@@ -26,6 +26,7 @@ struct tr_vr_room_conf {
     uint32_t publishers_max, bitrate;           /* bitrate 0: no bound */
     uint32_t fir_freq; /* seconds; 0: key frames only when somebody needs one */
     uint32_t audio_active_packets, audio_level_average;
+    uint32_t audio_speakers; /* 0: no such lines; see speakers.h */
     bool is_private, require_pvtid, require_e2ee, signed_tokens, notify_joining;
     bool bitrate_cap, opus_fec, opus_dtx, audiolevel_event;
     bool audiolevel_ext, videoorient_ext, playoutdelay_ext, transport_wide_cc_ext;

@@ -3,6 +3,7 @@
  * A publisher's change may concern many lines of many subscribers; each of these gets one offer for
  * all of it. A subscriber that joined with autoupdate off is told nothing: its lines fall silent,
  * and the next offer that it asks for has it all. */
+#include "plugin/videoroom/speakers.h"
 #include "plugin/videoroom/subscriber_impl.h"
 
 #include "base/mem.h"
@@ -110,6 +111,8 @@ static bool first_offer(struct tr_vr_subscriber *sub, const struct tr_vr_wants *
         err = tr_vr_line_take(sub, &wants->list[i]);
         err = err == TR_ERR_EXISTS ? TR_OK : err;
     }
+    if (err == TR_OK)
+        err = tr_vr_speakers_lines(sub, wants->speakers);
     if (err == TR_OK && sub->line_count == 0)
         return tr_vr_fail(e, TR_VR_INVALID_SDP, "Can't offer an SDP with no stream");
     if (err == TR_OK)
@@ -285,6 +288,7 @@ void tr_vr_subs_unpublished(struct tr_vr_publisher *publisher, tr_usec now)
     struct touched list = SLIST_HEAD_INITIALIZER(list);
     for (int i = 0; i < publisher->stream_count; i++) {
         struct tr_vr_link *link;
+        tr_vr_speakers_leave(publisher->streams[i], now);
         while ((link = LIST_FIRST(&publisher->streams[i]->links))) {
             touch(&list, link->line->sub);
             tr_vr_link_end(link);

@@ -50,6 +50,8 @@ struct tr_vr_line {
     struct tr_vr_format format;
     char *crossrefid; /* NULL: none */
     bool send;
+    bool speaker; /* is for who has the room's slot, see speakers.h */
+    int slot;
     bool offered;                  /* not a=inactive in the offer that was made last */
     bool leaving;                  /* an update in the making takes its links away */
     int substream, temporal;       /* upper bounds; of SVC, spatial and temporal layer */
@@ -82,6 +84,7 @@ struct tr_vr_want { /* a stream that a request asks for */
 struct tr_vr_wants {
     struct tr_vr_want list[TR_PC_MLINES_MAX + TR_VR_SOURCES_MAX];
     int count;
+    int speakers; /* lines for so many of the room's speakers */
 };
 
 /* --- wishes (subscriber_wish.c) --- */
@@ -109,6 +112,9 @@ bool tr_vr_lines_suffice(const struct tr_vr_subscriber *sub, const struct tr_vr_
  * the same crossrefid. LIMIT, NOMEM. */
 TR_MUST_USE enum tr_err tr_vr_line_take(struct tr_vr_subscriber *sub,
                                         const struct tr_vr_want *want);
+/* A line of its own for a speaker's slot. LIMIT, NOMEM. */
+TR_MUST_USE enum tr_err tr_vr_line_reserve(struct tr_vr_subscriber *sub, int slot,
+                                           struct tr_vr_line **out);
 /* Puts another stream of the same kind and codec in the place of what a line carries. EXISTS:
  * it carries that stream already. UNSUPPORTED: another kind or codec. NOMEM. */
 TR_MUST_USE enum tr_err tr_vr_line_switch(struct tr_vr_line *line, const struct tr_vr_want *want);

@@ -80,6 +80,8 @@ static json_t *line_json(const struct tr_vr_line *line)
     json_object_set_new(
         o, "ready", json_boolean(tr_pc_mline(line->sub->session->handle, line->mindex) != NULL));
     json_object_set_new(o, "send", json_boolean(line->send));
+    if (line->speaker)
+        json_object_set_new(o, "speaker", json_true());
     if (line->kind == TR_SDP_DATA && !LIST_EMPTY(&line->links))
         add_sources(o, line);
     if (s) {

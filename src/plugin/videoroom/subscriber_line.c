@@ -79,6 +79,8 @@ struct tr_vr_stream *tr_vr_line_stream(const struct tr_vr_line *line)
 bool tr_vr_line_active(const struct tr_vr_line *line)
 {
     const struct tr_vr_link *link;
+    if (line->speaker)
+        return true;
     LIST_FOREACH(link, &line->links, of_line)
     {
         if (!link->stream->disabled)
@@ -106,7 +108,7 @@ struct tr_vr_line *tr_vr_line_by_mid(const struct tr_vr_subscriber *sub, const c
 
 static bool is_empty(const struct tr_vr_line *line)
 {
-    return LIST_EMPTY(&line->links);
+    return LIST_EMPTY(&line->links) && !line->speaker;
 }
 
 /* A line of this kind that takes another stream: an empty one, or the data line. */
@@ -131,7 +133,7 @@ static struct tr_vr_line *line_with(const struct tr_vr_subscriber *sub,
     const struct tr_vr_link *link;
     LIST_FOREACH(link, &want->stream->links, of_stream)
     {
-        if (link->line->sub == sub && !link->line->leaving &&
+        if (link->line->sub == sub && !link->line->leaving && !link->line->speaker &&
             (link->line->kind == TR_SDP_DATA ||
              same_crossref(link->line->crossrefid, want->wish.crossrefid)))
             return link->line;
@@ -160,6 +162,7 @@ bool tr_vr_lines_suffice(const struct tr_vr_subscriber *sub, const struct tr_vr_
     if (data)
         LIST_FOREACH(link, &data->links, of_line)
     sources++;
+    count += wants->speakers;
     sources += needed[TR_SDP_DATA];
     needed[TR_SDP_DATA] = needed[TR_SDP_DATA] > 0;
     for (enum tr_sdp_kind kind = TR_SDP_AUDIO; kind <= TR_SDP_DATA; kind++) {
@@ -241,6 +244,20 @@ enum tr_err tr_vr_line_take(struct tr_vr_subscriber *sub, const struct tr_vr_wan
     adopt_format(line, want->stream);
     tr_vr_line_wish(line, &want->wish);
     return TR_OK;
+}
+
+enum tr_err tr_vr_line_reserve(struct tr_vr_subscriber *sub, int slot, struct tr_vr_line **out)
+{
+    if (sub->line_count == TR_PC_MLINES_MAX)
+        return TR_ERR_LIMIT;
+    struct tr_vr_line *line = add_line(sub, TR_SDP_AUDIO);
+    if (!line)
+        return TR_ERR_NOMEM;
+    line->speaker = true;
+    line->slot = slot;
+    sub->changed = true;
+    *out = line;
+    return reset_line(line, NULL);
 }
 
 /* The parameters that were negotiated stay: of one codec they hardly matter to a decoder, and a

@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "base/assert.h"
+#include "plugin/videoroom/speakers.h"
 #include "plugin/videoroom/subscriber_impl.h"
 
 static void tell_ok(const struct tr_vr_subscriber *sub, const struct tr_msg *msg, const char *name)
@@ -219,7 +220,7 @@ static bool read_parting(struct parting *out, const struct tr_vr_subscriber *sub
 
 static bool parts(const struct parting *p, const struct tr_vr_link *link)
 {
-    if (p->line)
+    if (p->line || link->line->speaker) /* a speaker's line is no feed's */
         return link->line == p->line;
     return tr_vr_id_eq(&p->feed, &link->stream->publisher->id) &&
            (!p->mid || strcmp(p->mid, link->stream->mid) == 0);
@@ -277,7 +278,7 @@ static bool judge_update(const struct tr_vr_subscriber *sub, const json_t *subsc
                          const json_t *unsubscribe, struct tr_vr_wants *wants,
                          struct tr_vr_error *e)
 {
-    wants->count = 0;
+    wants->count = wants->speakers = 0;
     if (for_partings(sub, unsubscribe, mark, e) < 0 ||
         (subscribe && !tr_vr_wants_read(wants, sub->room, subscribe, e)))
         return false;
@@ -302,6 +303,9 @@ static bool update_lists(struct tr_vr_subscriber *sub, const struct tr_msg *msg,
         err = tr_vr_line_take(sub, &wants.list[i]);
         changes += err == TR_OK;
     }
+    int lines = sub->line_count;
+    (void)!tr_vr_speakers_lines(sub, wants.speakers); /* there is room: it was judged */
+    changes += sub->line_count - lines;
     if (changes == 0 && (err == TR_OK || err == TR_ERR_EXISTS)) {
         tr_handle_event(msg->handle, msg->transaction, tr_vr_sub_data("updated", sub), NULL);
         return true;

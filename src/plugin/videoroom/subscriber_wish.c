@@ -7,17 +7,12 @@
 enum { DELAY_MAX_MS = 40950 }; /* what the playout-delay extension can say: 12 bits of 10 ms */
 
 static const struct tr_field stream_fields[] = {
-    { "mid", TR_FIELD_STRING, false },
-    { "crossrefid", TR_FIELD_STRING, false },
-    { "send", TR_FIELD_BOOL, false },
-    { "substream", TR_FIELD_UINT, false },
-    { "temporal", TR_FIELD_UINT, false },
-    { "fallback", TR_FIELD_UINT, false },
-    { "spatial_layer", TR_FIELD_UINT, false },
-    { "temporal_layer", TR_FIELD_UINT, false },
-    { "min_delay", TR_FIELD_INT, false },
-    { "max_delay", TR_FIELD_INT, false },
-    { NULL, TR_FIELD_BOOL, false },
+    { "speakers", TR_FIELD_UINT, false },       { "mid", TR_FIELD_STRING, false },
+    { "crossrefid", TR_FIELD_STRING, false },   { "send", TR_FIELD_BOOL, false },
+    { "substream", TR_FIELD_UINT, false },      { "temporal", TR_FIELD_UINT, false },
+    { "fallback", TR_FIELD_UINT, false },       { "spatial_layer", TR_FIELD_UINT, false },
+    { "temporal_layer", TR_FIELD_UINT, false }, { "min_delay", TR_FIELD_INT, false },
+    { "max_delay", TR_FIELD_INT, false },       { NULL, TR_FIELD_BOOL, false },
 };
 
 struct tr_vr_wish tr_vr_wish_none(void)
@@ -115,6 +110,17 @@ static bool add(struct tr_vr_wants *wants, struct tr_vr_stream *stream,
     return true;
 }
 
+static bool read_speakers(struct tr_vr_wants *wants, const struct tr_vr_room *room,
+                          const json_t *count, struct tr_vr_error *e)
+{
+    json_int_t max = room->conf.audio_speakers, n = json_integer_value(count);
+    if (n < 1 || max == 0)
+        return tr_vr_fail(e, TR_VR_INVALID_ELEMENT,
+                          "Invalid element (this room has %d lines for speakers)", (int)max);
+    wants->speakers = (int)(n < max ? n : max);
+    return true;
+}
+
 static bool read_one(struct tr_vr_wants *wants, const struct tr_vr_room *room, const json_t *object,
                      struct tr_vr_error *e)
 {
@@ -124,6 +130,8 @@ static bool read_one(struct tr_vr_wants *wants, const struct tr_vr_room *room, c
                           "Invalid element type (streams should be an array of objects)");
     if (!tr_vr_check(object, stream_fields, e) || !tr_vr_wish_read(&wish, object, e))
         return false;
+    if (json_object_get(object, "speakers"))
+        return read_speakers(wants, room, json_object_get(object, "speakers"), e);
     struct tr_vr_publisher *p = tr_vr_feed_read(room, object, e);
     const char *mid = json_string_value(json_object_get(object, "mid"));
     if (!p)
@@ -144,7 +152,7 @@ bool tr_vr_wants_read(struct tr_vr_wants *wants, const struct tr_vr_room *room, 
 {
     size_t i;
     const json_t *object;
-    wants->count = 0;
+    wants->count = wants->speakers = 0;
     if (json_array_size(list) == 0)
         return tr_vr_fail(e, TR_VR_INVALID_ELEMENT, "Invalid element (streams is empty)");
     json_array_foreach((json_t *)list, i, object)
@@ -167,7 +175,7 @@ bool tr_vr_wants_legacy(struct tr_vr_wants *wants, const struct tr_vr_room *room
     static const char *const offers[] = { "offer_audio", "offer_video", "offer_data" };
     static const char *const sends[] = { "audio", "video", "data" };
     struct tr_vr_wish wish;
-    wants->count = 0;
+    wants->count = wants->speakers = 0;
     struct tr_vr_publisher *p = tr_vr_feed_read(room, body, e);
     if (!p || !tr_vr_wish_read(&wish, body, e))
         return false;

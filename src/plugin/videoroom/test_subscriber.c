@@ -586,6 +586,58 @@ TEST(a_subscriber_leaves_and_comes_back)
     stage_down(&stage);
 }
 
+static void talk(struct phone *p, bool on)
+{
+    struct tr_media_event ev = { .kind = TR_MEDIA_TALKING, .on = on, .level = on ? 10 : 100 };
+    stage_media(&stage, ev, p);
+}
+
+/* Two slots, three who talk: who has been silent longest gives way, nothing is renegotiated. */
+TEST(speakers_share_the_lines_of_a_large_room)
+{
+    if (!CHECK(begin()))
+        return;
+    struct phone *a[4], *s = phone();
+    phone_say(s, "{'request':'create','room':9,'audio_speakers':2,'publishers':10}");
+    for (int i = 1; i <= 3; i++) {
+        a[i] = phone();
+        phone_send(a[i],
+                   say("{'request':'joinandconfigure','room':9,'ptype':'publisher','id':%d}", i),
+                   "offer", fixture("chrome-offer-av.sdp"), false);
+        stage_media(&stage, (struct tr_media_event){ .kind = TR_MEDIA_PEER_UP }, a[i]);
+    }
+    talk(a[1], true);
+    (void)phone_told(s);
+    phone_say(s, "{'request':'join','room':9,'ptype':'subscriber','streams':[{'speakers':5},"
+                 "{'feed':1,'mid':'1'}]}");
+    CHECK_INT(count_of(phone_told(s), "'speaker':true"), 2);
+    CHECK_INT(offered(s, "\na=sendonly"), 3);
+    answer(s);
+    (void)phone_told(s);
+    CHECK(route(a[1], 0, s, 1) && route(a[1], 1, s, 0)); /* who talked already is there */
+    talk(a[2], true);
+    CHECK_STR(phone_told(s), "{'room':9,'speakers':[{'feed':2,'mid':'2'}]}");
+    CHECK(route(a[2], 0, s, 2));
+    talk(a[3], true); /* nobody is silent: has to wait */
+    CHECK_STR(phone_told(s), "");
+    talk(a[1], false);
+    CHECK_STR(phone_told(s), "{'room':9,'speakers':[{'feed':3,'mid':'1'}]}");
+    CHECK(route(a[3], 0, s, 1) && !route(a[1], 0, s, 1));
+    phone_say(a[2], "{'request':'unpublish'}");
+    CHECK(strstr(phone_told(s), "'speakers':[{'mid':'2'}]"));
+    CHECK(route(a[3], 0, s, 1) && engine_routes() == 2);
+    talk(a[1], true);
+    CHECK(strstr(phone_told(s), "'speakers':[{'feed':1,'mid':'2'}]"));
+    CHECK_INT(offered(s, "\na=sendonly"), 3); /* the first offer still holds */
+    phone_say(s, "{'request':'unsubscribe','streams':[{'feed':3}]}"); /* is no feed's line */
+    (void)phone_told(s);
+    CHECK(route(a[3], 0, s, 1));
+    expect_error(phone(),
+                 "{'request':'join','room':1234,'ptype':'subscriber','streams':[{'speakers':1}]}",
+                 430);
+    stage_down(&stage);
+}
+
 TEST(a_room_ends)
 {
     if (!CHECK(begin()))
