@@ -69,7 +69,7 @@ struct tr_config { /* texts are never NULL; "" is "not set" */
         bool gso;
     } media;
     struct {
-        char *admin_key, *mjr_dir;
+        char *admin_key, *mjr_dir, *demo_secret;
         bool lock_rtp_forward, string_ids, demo_room;
         struct tr_config_list rooms; /* JSON */
         int64_t rooms_max, participants_max;

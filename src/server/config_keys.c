@@ -147,9 +147,14 @@ const struct tr_config_key tr_config_keys[] = {
     TEXT(videoroom, mjr_dir, "", NULL,
          "Rooms whose rec_dir is in this folder leave .mjr files there, as Janus does; empty: "
          "none."),
-    FLAG(videoroom, lock_rtp_forward, "false", "rtp_forward and the like require admin_key, too."),
+    FLAG(
+        videoroom, lock_rtp_forward, "true",
+        "rtp_forward and the like require admin_key: else whoever may create a room could have the "
+        "server send packets anywhere."),
     FLAG(videoroom, string_ids, "false", "Ids of rooms and users are strings, not integers."),
     FLAG(videoroom, demo_room, "true", "Have a room 1234, which the demo pages use."),
+    TEXT(videoroom, demo_secret, "", NULL,
+         "Secret of the demo room; empty: one that nobody knows."),
     LIST(videoroom, rooms, "", NULL, NULL,
          "Rooms that are there from the start: bodies of create requests as JSON, such as "
          "'{\"room\": 5678, \"description\": \"Team\", \"publishers\": 10}'."),

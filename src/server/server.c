@@ -358,6 +358,7 @@ static struct tr_plugin *make_videoroom(struct tr_server *s)
         .lock_rtp_forward = c->videoroom.lock_rtp_forward,
         .string_ids = c->videoroom.string_ids,
         .demo_room = c->videoroom.demo_room,
+        .demo_secret = c->videoroom.demo_secret,
         .rooms = (const char *const *)c->videoroom.rooms.items,
         .room_count = c->videoroom.rooms.count,
         .rooms_max = (uint32_t)c->videoroom.rooms_max,

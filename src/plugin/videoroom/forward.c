@@ -79,7 +79,11 @@ bool tr_vr_destination_read(const json_t *body, struct tr_forward_conf *to, stru
 
 bool tr_vr_forward_allowed(const struct tr_vr *vr, const json_t *body, struct tr_vr_error *e)
 {
-    return !vr->conf.lock_rtp_forward || tr_vr_secret_ok(body, "admin_key", vr->conf.admin_key, e);
+    const char *key = vr->conf.admin_key;
+    if (vr->conf.lock_rtp_forward && !(key && key[0]))
+        return tr_vr_fail(e, TR_VR_UNAUTHORIZED,
+                          "Unauthorized (this server has no admin_key, so nothing is forwarded)");
+    return !vr->conf.lock_rtp_forward || tr_vr_secret_ok(body, "admin_key", key, e);
 }
 
 struct tr_vr_publisher *tr_vr_forward_publisher(struct tr_vr *vr, const json_t *body,

@@ -35,8 +35,8 @@ struct tr_vr_id { /* of a room or a user */
     char text[TR_VR_ID_MAX + 1];
 };
 
-struct tr_vr_stream; /* below */
-struct tr_vr_link;   /* a stream on its way to a subscriber; subscriber.h */
+struct tr_vr_stream;
+struct tr_vr_link; /* a stream on its way to a subscriber; subscriber.h */
 struct tr_vr_subscriber;
 struct tr_vr_forwards;
 struct tr_vr_source;
@@ -44,8 +44,8 @@ LIST_HEAD(tr_vr_links, tr_vr_link);
 TAILQ_HEAD(tr_vr_publishers, tr_vr_publisher);
 TAILQ_HEAD(tr_vr_subscribers, tr_vr_subscriber);
 
-/* What may be told to many in a short time: events, or the like of them in work. Each request that
- * makes the server tell many pays for it; an attacker may exhaust it, and hurts one room only. */
+/* What may be told to many in a short time. Each request that makes the server tell many pays for
+ * it; an attacker may exhaust it, and hurts one room only. */
 struct tr_vr_budget {
     uint64_t left;
     tr_usec at;
@@ -53,18 +53,17 @@ struct tr_vr_budget {
 
 struct tr_vr { /* the plugin */
     struct tr_plugin plugin;
-    struct tr_videoroom_conf conf; /* its texts are the two below */
+    struct tr_videoroom_conf conf; /* its texts are those below */
     char *token_secret, *admin_key, *mjr_dir;
     struct tr_map *rooms;
     struct tr_heap timers;      /* rooms with fir_freq */
     struct tr_vr_budget budget; /* for lists of rooms */
 };
 
-struct tr_vr_slot {              /* of a speaker */
-    struct tr_vr_stream *stream; /* NULL: nobody has it */
-    tr_usec heard;               /* when it last began or ceased to talk */
+struct tr_vr_slot { /* of a speaker; stream NULL: nobody has it */
+    struct tr_vr_stream *stream;
+    tr_usec heard; /* when it last began or ceased to talk */
 };
-
 struct tr_vr_room {
     struct tr_vr *vr;
     struct tr_vr_id id;

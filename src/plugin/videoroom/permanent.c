@@ -5,17 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/rng.h"
 #include "base/utf8.h"
 #include "plugin/videoroom/reply.h"
 #include "plugin/videoroom/room.h"
 #include "store/rooms.h"
-
-/* As in the configuration that Janus comes with: the demo pages and their users know it. */
-static const char demo[] = "{\"room\":1234,\"description\":\"Demo Room\",\"secret\":\"adminpwd\","
-                           "\"publishers\":6,\"bitrate\":128000,\"fir_freq\":10}";
-static const char demo_text_id[] = "{\"room\":\"1234\",\"description\":\"Demo Room\","
-                                   "\"secret\":\"adminpwd\",\"publishers\":6,\"bitrate\":128000,"
-                                   "\"fir_freq\":10}";
 
 bool tr_vr_permanent_save(struct tr_vr_room *room)
 {
@@ -88,6 +82,27 @@ static struct tr_vr_room *load_text(const struct load *load, const char *text)
     return room;
 }
 
+/* As in the configuration that Janus comes with, for the demo pages know it; but for the secret,
+ * which everybody else would know, too. */
+static void load_demo(const struct load *load)
+{
+    const struct tr_videoroom_conf *conf = &load->vr->conf;
+    char text[256], secret[33];
+    const char *quote = conf->string_ids ? "\"" : "";
+    tr_rng_ice_chars(conf->rng, secret, sizeof secret - 1);
+    snprintf(text, sizeof text,
+             "{\"room\":%s1234%s,\"description\":\"Demo Room\",\"secret\":\"%s\","
+             "\"publishers\":6,\"bitrate\":128000,\"fir_freq\":10}",
+             quote, quote, secret);
+    json_t *body = json_loads(text, 0, NULL);
+    if (conf->demo_secret && conf->demo_secret[0])
+        json_object_set_new(body, "secret", json_string(conf->demo_secret));
+    struct tr_vr_error e;
+    if (!make(load, body, &e) && e.code != TR_VR_ROOM_EXISTS)
+        complain(load->vr, body, e.text);
+    json_decref(body);
+}
+
 static void on_row(void *user, const char *id, const char *conf)
 {
     (void)id;
@@ -109,6 +124,6 @@ enum tr_err tr_vr_permanent_load(struct tr_vr *vr, tr_usec now)
     for (int i = 0; i < conf->room_count; i++)
         (void)load_text(&load, conf->rooms[i]);
     if (conf->demo_room)
-        (void)load_text(&load, conf->string_ids ? demo_text_id : demo);
+        load_demo(&load);
     return TR_OK;
 }

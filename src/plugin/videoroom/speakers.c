@@ -1,3 +1,5 @@
+/* Slots are the room's, not each subscriber's: what there is to decide is decided once, and a new
+ * speaker is one switch of a route for each who listens. */
 #include "plugin/videoroom/speakers.h"
 
 #include "plugin/videoroom/subscriber_impl.h"

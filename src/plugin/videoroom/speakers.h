@@ -11,6 +11,9 @@
 
 struct tr_vr_line;
 
+/* A line of its own for a slot (subscriber_line.c). LIMIT, NOMEM. */
+TR_MUST_USE enum tr_err tr_vr_line_reserve(struct tr_vr_subscriber *sub, int slot,
+                                           struct tr_vr_line **out);
 /* stream->talking has changed. */
 void tr_vr_speakers_talk(struct tr_vr_stream *stream, tr_usec now);
 /* The stream ends: before its links do. */

@@ -112,9 +112,6 @@ bool tr_vr_lines_suffice(const struct tr_vr_subscriber *sub, const struct tr_vr_
  * the same crossrefid. LIMIT, NOMEM. */
 TR_MUST_USE enum tr_err tr_vr_line_take(struct tr_vr_subscriber *sub,
                                         const struct tr_vr_want *want);
-/* A line of its own for a speaker's slot. LIMIT, NOMEM. */
-TR_MUST_USE enum tr_err tr_vr_line_reserve(struct tr_vr_subscriber *sub, int slot,
-                                           struct tr_vr_line **out);
 /* Puts another stream of the same kind and codec in the place of what a line carries. EXISTS:
  * it carries that stream already. UNSUPPORTED: another kind or codec. NOMEM. */
 TR_MUST_USE enum tr_err tr_vr_line_switch(struct tr_vr_line *line, const struct tr_vr_want *want);

@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "media/data.h"
+#include "plugin/videoroom/speakers.h"
 #include "plugin/videoroom/subscriber_impl.h"
 
 enum { PT_OPUS = 111, PT_VIDEO = 96 };

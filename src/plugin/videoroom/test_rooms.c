@@ -29,7 +29,9 @@ static struct tr_videoroom_conf conf_default(void)
 {
     rng = tr_rng_seeded(11);
     complaints[0] = '\0';
-    return (struct tr_videoroom_conf){ .rng = &rng, .demo_room = true, .complain = complain };
+    return (struct tr_videoroom_conf){
+        .rng = &rng, .demo_room = true, .demo_secret = "adminpwd", .complain = complain
+    };
 }
 
 static enum tr_err open_with(const struct tr_videoroom_conf *conf)

@@ -19,7 +19,7 @@ static bool begin(void)
 {
     static struct tr_rng rng;
     rng = tr_rng_seeded(7);
-    struct tr_videoroom_conf conf = { .rng = &rng, .demo_room = true };
+    struct tr_videoroom_conf conf = { .rng = &rng, .demo_room = true, .demo_secret = "adminpwd" };
     return stage_up(&stage, tr_videoroom_create(&conf, TR_SECOND)) == TR_OK;
 }
 

@@ -29,6 +29,7 @@ struct tr_videoroom_conf {        /* texts are copied; zero is "off" or the defa
     bool lock_rtp_forward;    /* rtp_forward asks for admin_key, too */
     bool string_ids;          /* ids of rooms and users are strings, else positive integers */
     bool demo_room;           /* 1234, as the demo pages expect it */
+    const char *demo_secret;  /* of that room; NULL, "": a random one, so that nobody edits it */
     const char *const *rooms; /* bodies of "create" requests, JSON */
     int room_count;
     uint32_t rooms_max;        /* 0: 10000 */
