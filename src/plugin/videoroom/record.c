@@ -84,10 +84,9 @@ static void put_remote(const struct tr_vr_publisher *p, const char *label, const
                        tr_usec now)
 {
     const struct tr_vr_room *room = p->room;
-    const struct tr_record_who who = { .participant = p->participant,
-                                       .label = label,
-                                       .role = "publisher",
-                                       .mjr = mjr };
+    const struct tr_record_who who = {
+        .participant = p->participant, .label = label, .role = "publisher", .mjr = mjr
+    };
     for (int i = 0; i < p->stream_count; i++) {
         const struct tr_vr_stream *s = p->streams[i];
         if (s->kind != TR_SDP_DATA && !s->disabled)
