@@ -34,6 +34,7 @@ def figures(runs):
         "keyframe": median(lambda r: setup(r, "keyframe")),
         "kib": median(lambda r: r["server"]["kib_per_client"]),
         "own": max(r["own_cores"] for r in runs),
+        "others": max(r["other_cores"] for r in runs),
         "failed": sum(r["failed"] for r in runs),
         "clients": runs[-1]["clients"],
     }
@@ -156,6 +157,9 @@ def chart(title, loads, results):
     return "\n".join(head + out + ["</svg>", ""])
 
 
+BUSY_CORES = 0.2
+BUSY = "**Other programs took up to {:.1f} cores of the machine meanwhile: measure again.**"
+
 HOW = """\
 - Machine: {machine}. Load and server share it, over its own addresses.
 - Peer: Debian's janus {version} with only the plugins and the transports that the load needs,
@@ -184,8 +188,9 @@ def page(name, suite, loads, results, args):
                      profile=PROFILES["gcm128"], seconds=args.seconds, rounds=args.rounds)
     all_rounds = "; ".join(f"{load} {server} " + ", ".join(f"{v:.2f}" for v in f["cpu_all"])
                            for (load, server), f in results.items())
-    parts = [f"# {suite['title']}", f"![CPU time a packet]({name}.svg)", suite["what"],
-             bars_table(results), table(loads, results), how.rstrip(),
-             f"CPU a packet in us, by round: {all_rounds}.",
+    others = max((f["others"] for f in results.values()), default=0)
+    parts = [f"# {suite['title']}", BUSY.format(others) if others > BUSY_CORES else "",
+             f"![CPU time a packet]({name}.svg)", suite["what"], bars_table(results),
+             table(loads, results), how.rstrip(), f"CPU a packet in us, by round: {all_rounds}.",
              f"Made by `bench/run {name} --seconds {args.seconds:g} --rounds {args.rounds}`."]
     return "\n\n".join(p for p in parts if p) + "\n"

@@ -18,7 +18,9 @@ static void run(struct sim *sim, tr_usec us)
 
 static uint32_t bandwidth(struct sim *sim)
 {
-    return tr_peer_bandwidth(sim_server(&call)->peer, sim_now(sim));
+    uint32_t bps;
+    CHECK(tr_peer_bandwidth(sim_server(&call)->peer, sim_now(sim), &bps));
+    return bps;
 }
 
 static void set_rate(struct sim_call *c, uint32_t bps)

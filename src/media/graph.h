@@ -1,12 +1,15 @@
 /* The graph on one worker: sources, the routes from them, and the sinks that these end in. Inside
  * of src/media only. source.c: what comes in; route.c: what goes out. Everything here belongs to
- * one worker and its thread; what lives on another is named by a key, and has a shadow here. */
+ * one worker and its thread; what lives on another is named by a key, and has a shadow here.
+ * Routes and sinks are in route.h. */
 #ifndef TR_GRAPH_H
 #define TR_GRAPH_H
 
 #include "media/msg.h"
+#include "media/rates.h"
 #include "media/route.h"
 #include "media/talk.h"
+#include "media/uplink.h"
 #include "rtp/sr.h"
 
 enum {
@@ -58,6 +61,8 @@ struct source { /* what a client sends on one m-line, or the shadow of one that 
     struct tr_talk talk;
     uint32_t shares[TR_MEDIA_WORKERS_MAX]; /* routes on other workers */
     int shares_count;
+    struct uplink uplink;
+    struct tr_rates rates;
     struct tr_pkt *run[RUN_MAX];
     int run_count;
     struct source *next_active;

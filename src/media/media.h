@@ -90,6 +90,7 @@ struct tr_route_conf {
     bool paused;
     int substream_max;   /* upper bound, 0..2: simulcast, or spatial layers of a single stream */
     int temporal_max;    /* 0..2; 3: all */
+    uint8_t priority;    /* when the client cannot take all of its routes: more comes first */
     tr_usec fallback_us; /* a silent layer is left after this; 0: 250 ms */
     struct tr_playout_delay playout;
 };

@@ -58,6 +58,7 @@ enum msg_kind {
     MSG_TAP_ADD, /* to the source's worker */
     MSG_TAP_REMOVE,
     MSG_TALK,     /* to the source's worker */
+    MSG_ASKED,    /* to the source's worker: the best layer that another one's routes ask for */
     MSG_KEYFRAME, /* control or worker -> the source's worker; layer -1: whatever is taken */
     /* worker -> worker */
     MSG_RUN, /* may be lost */

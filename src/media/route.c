@@ -171,17 +171,38 @@ static void layers_tick(struct route *r)
     r->temporal_seen = r->spatial_seen = -1;
 }
 
+static int least(int a, int b)
+{
+    return a < b ? a : b;
+}
+
+static bool is_held(const struct route *r)
+{
+    return r->conf.paused || r->bound_spatial < 0;
+}
+
+/* What was asked for, within what the client can take. While a lower stream's key frame is waited
+ * for, the old stream goes on with as few frames as there can be. */
+static void limit_layers(struct route *r)
+{
+    bool falling = r->layer.target >= 0 && r->layer.current > r->layer.target &&
+                   r->bound_spatial < r->layer.current;
+    tr_layer_limit_temporal(&r->layer,
+                            falling ? 0 : least(r->conf.temporal_max, r->bound_temporal));
+}
+
 static void choose_layer(struct route *r)
 {
     struct source *s = r->source;
     tr_usec fallback = r->conf.fallback_us ? r->conf.fallback_us : TR_LAYER_FALLBACK_US;
     tr_layer_update(&r->layer, r->sink->peer->worker->now, s->last_us, s->facts.layers,
-                    r->conf.substream_max, fallback);
+                    least(r->conf.substream_max, r->bound_spatial), fallback);
+    limit_layers(r);
 }
 
 static void ask_for_layer(struct route *r)
 {
-    if (r->source->facts.video && !r->conf.paused && tr_layer_waits(&r->layer))
+    if (r->source->facts.video && !is_held(r) && tr_layer_waits(&r->layer))
         source_keyframe(r->source, r->layer.target);
 }
 
@@ -207,7 +228,7 @@ void route_run(struct route *r, struct tr_pkt *const *pkts, int count)
     struct tr_tx_item items[TR_PEER_RUN_MAX];
     struct tr_rewritten to;
     int n = 0;
-    if (r->conf.paused || !tr_peer_can_send(r->sink->tr_peer, r->sink->mline))
+    if (is_held(r) || !tr_peer_can_send(r->sink->tr_peer, r->sink->mline))
         return;
     if (r->layer.target < 0 || r->source->facts.layers > 1)
         choose_layer(r);
@@ -257,7 +278,7 @@ static void tell_playout_delay(const struct route *r)
 void route_start(struct route *r)
 {
     tell_playout_delay(r);
-    if (!r->source->facts.video || r->conf.paused || !source_flows(r->source))
+    if (!r->source->facts.video || is_held(r) || !source_flows(r->source))
         return; /* a stream that has not begun starts with a key frame anyway */
     choose_layer(r);
     bool ready = tr_peer_can_send(r->sink->tr_peer, r->sink->mline);
@@ -378,7 +399,30 @@ static void keep_ring_for(const struct route *r)
 static void begin_layers(struct route *r)
 {
     tr_layer_init(&r->layer);
-    tr_layer_limit_temporal(&r->layer, r->conf.temporal_max);
+    limit_layers(r);
+}
+
+/* After a pause: the client starts over at a key frame. */
+static void resume(struct route *r)
+{
+    begin_layers(r);
+    if (r->source->facts.video)
+        source_keyframe(r->source, -1);
+}
+
+void route_bound(struct route *r, int spatial, int temporal)
+{
+    bool held = is_held(r);
+    if (spatial == r->bound_spatial && temporal == r->bound_temporal)
+        return;
+    r->bound_spatial = (int8_t)spatial;
+    r->bound_temporal = (int8_t)temporal;
+    if (held && !is_held(r))
+        resume(r);
+    if (is_held(r))
+        return;
+    choose_layer(r);
+    ask_for_layer(r);
 }
 
 static void add_route(struct worker *w, const struct msg_route *m)
@@ -398,6 +442,7 @@ static void add_route(struct worker *w, const struct msg_route *m)
     r->sink = k;
     r->conf = m->conf;
     r->temporal_seen = r->spatial_seen = -1;
+    r->bound_spatial = r->bound_temporal = TR_SVC_ALL;
     if (tr_map_add(w->routes, route_key(&r->id), r) != TR_OK) {
         source_remove_route(s, r);
         source_unused(s);
@@ -417,18 +462,14 @@ static void add_route(struct worker *w, const struct msg_route *m)
  * learns it here. */
 static void set_route(struct route *r, const struct msg_route *m)
 {
-    bool resumed = r->conf.paused && !m->conf.paused;
+    bool held = is_held(r);
     r->conf = m->conf;
     if (!r->source->peer && m->facts.layers > 0)
         r->source->facts = m->facts;
     keep_ring_for(r);
-    tr_layer_limit_temporal(&r->layer, m->conf.temporal_max);
     tell_playout_delay(r);
-    if (resumed) {
-        begin_layers(r); /* start over at a key frame */
-        if (r->source->facts.video)
-            source_keyframe(r->source, -1);
-    }
+    if (held && !is_held(r))
+        resume(r);
     route_layer_tick(r);
 }
 

@@ -3,6 +3,7 @@
 #ifndef TR_ROUTE_H
 #define TR_ROUTE_H
 
+#include "bwe/alloc.h"
 #include "media/layer.h"
 #include "media/msg.h"
 #include "media/rewrite.h"
@@ -33,12 +34,14 @@ struct sink { /* what a client receives on one m-line */
                              * NULL: the client has not asked for any */
     struct tr_rewrite rw;
     int told_substream, told_temporal;
+    struct tr_alloc_stream share; /* of the client's bandwidth */
 };
 
 struct route {
     struct source *source;
     struct sink *sink;
     struct tr_route_conf conf;
+    int8_t bound_spatial, bound_temporal; /* what the client can take; -1: it is held */
     struct tr_layer_choice layer;
     int temporal_seen; /* highest temporal layer forwarded in this window; -1: no packet */
     int spatial_seen;  /* likewise */
@@ -56,11 +59,16 @@ void route_run(struct route *r, struct tr_pkt *const *pkts, int count);
 /* The sink can take the stream from now on, or again. */
 void route_start(struct route *r);
 void route_layer_tick(struct route *r);
+/* The best layers that the client can take: simulcast layer or spatial layer; -1: none. */
+void route_bound(struct route *r, int spatial, int temporal);
 void route_clock(struct route *r); /* the source's clock or the rewriting has changed */
 /* Protects and queues what routes have added since the last time. The send queue and the peers may
  * not be touched in between. */
 void egress_seal(struct worker *w);
 void sink_nacks(struct sink *k, const uint16_t *seqs, int count);
 struct sink *sink_of(struct wpeer *p, int mline); /* makes it when needed; NULL: out of memory */
+
+/* share.c */
+void wpeer_share(struct wpeer *p); /* its bandwidth among its sinks */
 
 #endif

@@ -39,6 +39,8 @@ struct source *source_create(struct worker *w, const struct source_key *key, str
     s->peer = peer;
     s->owner = owner;
     s->facts = *facts;
+    s->rates.since = w->now;
+    uplink_init(s);
     if (tr_map_add(w->sources, source_map_key(key), s) != TR_OK) {
         tr_free(s);
         return NULL;
@@ -284,6 +286,9 @@ void source_packet(struct source *s, struct tr_pkt *pkt)
         w->active = s;
     }
     s->last_us[m->layer] = w->now;
+    if (pkt->len > 0)
+        tr_rates_count(&s->rates, s->facts.layers > 1 ? m->layer : m->spatial, m->temporal,
+                       pkt->len);
     if (m->flags & TR_RTP_KEYFRAME) {
         s->keyframe_pending[m->layer] = false;
         if (s->keyframe_seq[m->layer] < 0 || m->ts != s->keyframe_ts[m->layer]) {
@@ -483,6 +488,8 @@ void source_layer_tick(struct source *s)
         if (s->keyframe_pending[i])
             ask_here(s, i);
     }
+    tr_rates_update(&s->rates, s->worker->now, s->facts.layers == 1);
+    uplink_source_tick(s);
     for (uint32_t i = 0; i < s->routes_count; i++)
         route_layer_tick(s->routes[i]);
 }
@@ -543,26 +550,30 @@ static void change_share(struct source *s, int worker, int delta)
     TR_ASSERT(worker >= 0 && worker < TR_MEDIA_WORKERS_MAX);
     if (delta < 0 && s->shares[worker] == 0)
         return;
+    if (s->shares[worker] == 0)
+        uplink_asked_by(s, worker, TR_TRACK_LAYERS - 1); /* until it says less */
     s->shares[worker] += (uint32_t)delta;
     s->shares_count += delta;
 }
 
+static const struct source_key *key_of(const struct msg *m)
+{
+    if (m->kind == MSG_TAP_ADD || m->kind == MSG_TAP_REMOVE)
+        return &m->u.tap.source;
+    if (m->kind == MSG_KEYFRAME || m->kind == MSG_ASKED)
+        return &m->u.keyframe.source;
+    if (m->kind == MSG_TALK)
+        return &m->u.talk.source;
+    return m->kind == MSG_SR ? &m->u.sr.source : &m->u.share.source;
+}
+
 void source_message(struct worker *w, const struct msg *m)
 {
-    const struct source_key *key = &m->u.share.source;
     if (m->kind == MSG_RUN) {
         take_run(w, m);
         return;
     }
-    if (m->kind == MSG_TAP_ADD || m->kind == MSG_TAP_REMOVE)
-        key = &m->u.tap.source;
-    else if (m->kind == MSG_KEYFRAME)
-        key = &m->u.keyframe.source;
-    else if (m->kind == MSG_TALK)
-        key = &m->u.talk.source;
-    else if (m->kind == MSG_SR)
-        key = &m->u.sr.source;
-    struct source *s = source_find(w, key);
+    struct source *s = source_find(w, key_of(m));
     if (m->kind == MSG_TAP_ADD)
         add_tap(w, s, m);
     else if (s && m->kind == MSG_TAP_REMOVE)
@@ -573,6 +584,8 @@ void source_message(struct worker *w, const struct msg *m)
         source_keyframe(s, m->u.keyframe.layer);
     else if (s && m->kind == MSG_TALK)
         s->talk = (struct tr_talk){ .conf = m->u.talk.conf, .on = s->talk.on };
+    else if (s && !source_is_shadow(s) && m->kind == MSG_ASKED)
+        uplink_asked_by(s, m->worker, m->u.keyframe.layer);
     else if (s && source_is_shadow(s) && m->kind == MSG_SR)
         source_clock(s, m->u.sr.layer, m->u.sr.rtp, m->u.sr.at);
 }

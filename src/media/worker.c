@@ -266,6 +266,7 @@ static void message_in(struct worker *w, const struct msg *m)
     case MSG_TAP_ADD:
     case MSG_TAP_REMOVE:
     case MSG_TALK:
+    case MSG_ASKED:
     case MSG_KEYFRAME:
     case MSG_RUN:
     case MSG_SR: source_message(w, m); break;
@@ -353,6 +354,8 @@ static void layer_tick(struct worker *w)
     void *s;
     while (tr_map_next(w->sources, &cursor, &key, &s))
         source_layer_tick(s);
+    each_peer(w, wpeer_share);
+    each_peer(w, uplink_peer_tick);
     publish(w);
 }
 
@@ -402,19 +405,25 @@ static tr_usec time_to_sleep(const struct worker *w, bool delivered)
     return next <= w->now ? 0 : next - w->now;
 }
 
+bool worker_turn(struct worker *w, tr_usec now, uint32_t ready)
+{
+    w->now = now;
+    read_messages(w);
+    bool busy = read_sockets(w, ready);
+    run_timers(w);
+    ticks(w);
+    sources_forward(w);
+    let_speak(w);
+    tr_udp_flush(w->udp);
+    return busy;
+}
+
 void worker_run(void *arg)
 {
     struct worker *w = arg;
     uint32_t ready = 0;
     while (!w->stop) {
-        w->now = tr_clock_now();
-        read_messages(w);
-        bool busy = read_sockets(w, ready);
-        run_timers(w);
-        ticks(w);
-        sources_forward(w);
-        let_speak(w);
-        tr_udp_flush(w->udp);
+        bool busy = worker_turn(w, tr_clock_now(), ready);
         bool delivered = flush_outboxes(w);
         bool asleep = !busy && tr_mailbox_sleep(w->inbox);
         ready = tr_waiter_wait(w->waiter, asleep ? time_to_sleep(w, delivered) : 0);

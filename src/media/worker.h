@@ -39,8 +39,9 @@ struct wpeer {
     struct source **sources; /* by m-line; NULL: not received */
     struct sink **sinks;     /* by m-line; NULL: nothing was routed here yet */
     struct tr_clock_offset wall;
-    struct rate rate; /* that it may send */
-    bool data;        /* it may have data channels */
+    struct rate rate;              /* that it may send */
+    uint32_t told_bps, uplink_bps; /* what it is to send: by control; as told, for unused layers */
+    bool data;                     /* it may have data channels */
     struct rate data_rate;
     char ufrags[2][33]; /* registered in claims: current, and the one before a restart */
     struct tr_path paths[WPEER_PATHS];
@@ -123,10 +124,10 @@ void worker_empty(struct worker *w);
 void worker_drain(struct worker *w);
 void worker_deinit(struct worker *w);
 void worker_run(void *arg);
+bool worker_turn(struct worker *w, tr_usec now, uint32_t ready); /* true: not all is read dry */
 void worker_tell(struct worker *w, const struct tr_media_event *ev);
 /* To another worker; reliable: kept until there is room. */
 void worker_send(struct worker *w, int to, const struct msg *m, bool reliable);
-
 /* Whose datagrams come from path.remote: `here`, or a peer of another worker. */
 void worker_addr_add(struct worker *w, const struct tr_path *path, tr_id peer, struct wpeer *here,
                      int worker);

@@ -218,7 +218,7 @@ static void handle_out(struct wpeer *p, const struct tr_peer_out *out)
             source_keyframe(s, out->layer);
         break;
     case TR_PEER_DATA: wpeer_data_in(p, out->data); break;
-    case TR_PEER_BANDWIDTH:
+    case TR_PEER_BANDWIDTH: wpeer_share(p); break;
     case TR_PEER_NONE: break;
     }
 }
@@ -364,6 +364,7 @@ void wpeer_message(struct worker *w, const struct msg *m)
         break;
     case MSG_PEER_BITRATE:
         if (p) {
+            p->told_bps = p->uplink_bps = m->u.bps;
             tr_peer_set_bitrate(p->peer, m->u.bps);
             rate_set(&p->rate, m->u.bps);
         }

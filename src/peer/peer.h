@@ -115,8 +115,11 @@ void tr_peer_request_keyframe(struct tr_peer *peer, int mline, int layer);
 /* REMB: what the client may send in all; 0: 10 Mbit/s. */
 void tr_peer_set_bitrate(struct tr_peer *peer, uint32_t bps);
 
-/* How much may be sent to the client, in all its streams and with all headers; 0: no bound. */
-uint32_t tr_peer_bandwidth(struct tr_peer *peer, tr_usec now);
+/* Whether there is anything to bound: some video is sent. */
+bool tr_peer_adapts(const struct tr_peer *peer);
+/* How much may be sent to the client, in all its streams and with all headers; 0: no bound. False:
+ * it is a guess to begin with. */
+bool tr_peer_bandwidth(struct tr_peer *peer, tr_usec now, uint32_t *bps);
 /* What would be sent if it could: how far to look for more. */
 void tr_peer_want(struct tr_peer *peer, tr_usec now, uint32_t bps);
 

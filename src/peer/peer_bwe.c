@@ -96,17 +96,25 @@ void tr_peer_want(struct tr_peer *peer, tr_usec now, uint32_t bps)
         tr_bwe_want(peer->bwe, now, bps);
 }
 
-uint32_t tr_peer_bandwidth(struct tr_peer *peer, tr_usec now)
+bool tr_peer_adapts(const struct tr_peer *peer)
 {
-    peer->bwe_told = peer->bwe ? tr_bwe_bound(peer->bwe, now) : 0;
-    return peer->bwe_told;
+    return peer->bwe != NULL;
+}
+
+bool tr_peer_bandwidth(struct tr_peer *peer, tr_usec now, uint32_t *bps)
+{
+    bool sure = false;
+    *bps = peer->bwe ? tr_bwe_bound(peer->bwe, now, &sure) : 0;
+    peer->bwe_told = *bps;
+    return sure;
 }
 
 bool peer_bwe_dropped(struct tr_peer *peer, tr_usec now)
 {
     if (!peer->bwe || !peer->bwe_told)
         return false;
-    uint32_t bps = tr_bwe_bound(peer->bwe, now);
+    bool sure;
+    uint32_t bps = tr_bwe_bound(peer->bwe, now, &sure);
     if (bps == 0 || bps > (uint64_t)peer->bwe_told * DROP_PERCENT / 100)
         return false;
     peer->bwe_told = bps;

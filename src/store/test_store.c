@@ -8,6 +8,7 @@
 #include "store/calls.h"
 #include "store/jobs.h"
 #include "store/lock.h"
+#include "store/rooms.h"
 #include "unit.h"
 
 static char dir[64], path[100];
@@ -361,4 +362,48 @@ TEST(claims_do_not_walk_past_finished_jobs)
     CHECK(strstr(plan, "jobs_open") != NULL);
     CHECK(tr_sql_step(st) == TR_ERR_NOTFOUND); /* nor does it sort */
     tr_sql_close(db);
+}
+
+/* --- rooms --- */
+
+static char rooms_seen[200];
+
+static void note_room(void *user, const char *id, const char *text)
+{
+    size_t n = strlen(rooms_seen);
+    (void)user;
+    snprintf(rooms_seen + n, sizeof(rooms_seen) - n, "%s=%s ", id, text);
+}
+
+static const char *rooms_of(struct tr_sql *db, const char *plugin)
+{
+    rooms_seen[0] = '\0';
+    CHECK_INT(tr_rooms_each(db, plugin, note_room, NULL), TR_OK);
+    return rooms_seen;
+}
+
+TEST(rooms_are_kept_by_plugin_and_id)
+{
+    struct tr_sql *db;
+    char *long_text = tr_alloc(TR_ROOM_CONF_MAX + 1);
+    memset(long_text, 'x', TR_ROOM_CONF_MAX);
+    temp_db();
+    CHECK_INT(tr_sql_open(&db, path), TR_OK);
+    CHECK_INT(tr_rooms_init(db), TR_OK);
+    CHECK_INT(tr_rooms_put(db, "video", "2", "b"), TR_OK);
+    CHECK_INT(tr_rooms_put(db, "video", "1", "a"), TR_OK);
+    CHECK_INT(tr_rooms_put(db, "audio", "1", "z"), TR_OK);
+    CHECK_INT(tr_rooms_put(db, "video", "2", "c"), TR_OK);
+    CHECK_INT(tr_rooms_put(db, "video", "3", long_text), TR_ERR_LIMIT);
+    tr_sql_close(db);
+    CHECK_INT(tr_sql_open(&db, path), TR_OK);
+    CHECK_INT(tr_rooms_init(db), TR_OK);
+    CHECK_STR(rooms_of(db, "video"), "1=a 2=c ");
+    CHECK_INT(tr_rooms_remove(db, "video", "1"), TR_OK);
+    CHECK_INT(tr_rooms_remove(db, "video", "1"), TR_ERR_NOTFOUND);
+    CHECK_STR(rooms_of(db, "video"), "2=c ");
+    CHECK_STR(rooms_of(db, "audio"), "1=z ");
+    tr_sql_close(db);
+    remove_db();
+    tr_free(long_text);
 }

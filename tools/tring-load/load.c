@@ -214,6 +214,7 @@ static void mark(struct load *l, struct span *s)
     s->at = tr_clock_now();
     process_read(&s->server, l->options.pid);
     process_read(&s->self, getpid());
+    s->busy_s = machine_busy_s();
 }
 
 static void measure(struct load *l)

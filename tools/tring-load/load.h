@@ -42,6 +42,7 @@ struct reason { /* why clients failed, counted */
 struct span { /* what the ends of the measured time look like */
     tr_usec at;
     struct process server, self;
+    double busy_s; /* of the machine */
 };
 
 struct load {

@@ -1,8 +1,22 @@
 /* tring-load: see options.c for what it takes, report.c for what it prints. */
 #include <stdio.h>
+#include <sys/resource.h>
 
 #include "base/mem.h"
 #include "tring-load/load.h"
+
+enum { FILES_A_CLIENT = 4, FILES_BESIDE = 64 }; /* media, WebSocket or two of HTTP; the rest */
+
+/* Where the system grants less, clients fail for want of sockets. */
+static void set_file_limit(const struct load_options *o)
+{
+    struct rlimit limit;
+    rlim_t need = (rlim_t)o->clients * FILES_A_CLIENT + FILES_BESIDE;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= need)
+        return;
+    limit.rlim_cur = limit.rlim_max < need ? limit.rlim_max : need;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
 
 int main(int argc, char **argv)
 {
@@ -16,6 +30,7 @@ int main(int argc, char **argv)
         tr_free(l);
         return parsed == LOAD_HELP ? 0 : 2;
     }
+    set_file_limit(&l->options);
     bool ran = load_run(l);
     if (ran) {
         json_t *report = load_report(l);

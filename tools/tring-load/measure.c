@@ -66,7 +66,7 @@ json_t *times_json(struct times *t)
                      ms_at(t, reached, 1));
 }
 
-/* --- the server --- */
+/* --- processes and the machine --- */
 
 static bool read_text(const char *path, char *text, size_t size)
 {
@@ -142,4 +142,19 @@ void process_read(struct process *p, pid_t pid)
         p->rss_kib = (long)field_of(text, "\nVmRSS:");
     read_threads(p, pid);
     p->known = true;
+}
+
+/* "cpu user nice system idle iowait irq softirq steal ..." in ticks. */
+double machine_busy_s(void)
+{
+    enum { FIELDS = 8, IDLE = 3, IOWAIT = 4 };
+    char text[1024], *at = text + strlen("cpu");
+    uint64_t busy = 0;
+    if (!read_text("/proc/stat", text, sizeof text) || strncmp(text, "cpu ", 4) != 0)
+        return -1;
+    for (int i = 0; i < FIELDS; i++) {
+        uint64_t ticks = strtoull(at, &at, 10);
+        busy += i == IDLE || i == IOWAIT ? 0 : ticks;
+    }
+    return (double)busy / (double)sysconf(_SC_CLK_TCK);
 }

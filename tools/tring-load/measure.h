@@ -42,4 +42,7 @@ struct process { /* since its start */
 /* Of /proc/PID; known is false when it cannot be read. */
 void process_read(struct process *p, pid_t pid);
 
+/* Seconds that all cores of this machine together were busy since it started; -1: not known. */
+double machine_busy_s(void);
+
 #endif

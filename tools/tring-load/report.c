@@ -166,18 +166,28 @@ static json_t *json_failures(const struct load *l)
     return all;
 }
 
+/* What other programs took of this machine meanwhile. */
+static double other_cores(const struct load *l)
+{
+    const struct span *a = &l->from, *b = &l->to;
+    double ours = b->server.cpu_s - a->server.cpu_s + b->self.cpu_s - a->self.cpu_s;
+    double others = (b->busy_s - a->busy_s - ours) / seconds(l);
+    return others > 0 ? others : 0;
+}
+
 json_t *load_report(const struct load *l)
 {
     const struct rtc_totals *t = &l->world.totals;
     const struct process *a = &l->from.self, *b = &l->to.self;
     double self = b->cpu_s - a->cpu_s;
-    return json_pack(
-        "{s:s,s:s,s:i,s:i,s:i,s:o,s:s,s:f,s:o,s:o,s:f,s:o,s:o,s:o,s:f,s:o}", "scenario",
-        l->scenario->name, "url", l->options.url, "clients", l->options.clients, "with_media",
-        l->with_media, "failed", l->failed, "failures", json_failures(l), "srtp_profile",
-        l->world.profiles, "seconds", seconds(l), "load", json_load(&l->options), "media",
-        json_flow(l), "delivered_share",
-        t->expected > 0 ? (double)t->delivered / (double)t->expected : 0, "delay_us",
-        hist_json(&l->world.delay), "setup_ms", json_setup(l), "server", json_server(l),
-        "own_cores", self / seconds(l), "own_late_us", hist_json(&l->world.late));
+    return json_pack("{s:s,s:s,s:i,s:i,s:i,s:o,s:s,s:f,s:o,s:o,s:f,s:o,s:o,s:o,s:f,s:f,s:o}",
+                     "scenario", l->scenario->name, "url", l->options.url, "clients",
+                     l->options.clients, "with_media", l->with_media, "failed", l->failed,
+                     "failures", json_failures(l), "srtp_profile", l->world.profiles, "seconds",
+                     seconds(l), "load", json_load(&l->options), "media", json_flow(l),
+                     "delivered_share",
+                     t->expected > 0 ? (double)t->delivered / (double)t->expected : 0, "delay_us",
+                     hist_json(&l->world.delay), "setup_ms", json_setup(l), "server",
+                     json_server(l), "own_cores", self / seconds(l), "other_cores", other_cores(l),
+                     "own_late_us", hist_json(&l->world.late));
 }

@@ -129,6 +129,7 @@ TEST(process_of_our_own)
     CHECK(p.cpu_s > 0 && p.cpu_s < 60);
     CHECK(p.voluntary + p.involuntary > 0);
     CHECK_STR(p.name, "test_load");
+    CHECK(machine_busy_s() > 0);
     process_read(&p, 0);
     CHECK(!p.known);
 }

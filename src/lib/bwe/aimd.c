@@ -12,7 +12,7 @@ static const double GROWTH = 0.08; /* a second */
 static const double PACKET_BITS = 1200 * 8;
 static const double SUPPORT = 1.5; /* the target is not above so many times what got through */
 static const double SUPPORT_MORE = 10000;
-static const double IDLE = 1.3; /* a target so many times what is sent is not put to use */
+static const double IDLE = 1.2; /* a target so many times what is sent is not put to use */
 static const double CAPACITY_STEP = 0.05;
 
 #define BACK_OFF_US (200 * TR_MSEC) /* at most once in so long and a round trip */
@@ -49,11 +49,10 @@ static void decrease(struct bwe_aimd *a, const struct bwe_facts *f)
     double acked = f->acked > 0 ? f->acked : a->target;
     bool idle = f->sent > 0 && a->target > IDLE * f->sent && acked > 0.9 * f->sent;
     double to = idle ? acked : BACK_OFF * acked;
-    if (to >= a->target)
-        to = idle ? a->target : BACK_OFF * a->target;
     if (!idle)
         note_capacity(a, acked);
-    a->target = to;
+    if (to < a->target) /* else an old queue drains: what comes out of it is more than we send */
+        a->target = to;
     a->decreased = a->changed = f->now;
     a->decreases++;
 }

@@ -20,7 +20,7 @@ enum {
 #define SOON_US (10 * TR_SECOND)      /* a fall so soon after the rise was a failed try */
 #define STARVE_US TR_SECOND           /* the lowest layer may be too much for so long */
 
-static const double STAY = 1.1, CLIMB = 0.9;
+static const double STAY = 1.1, CLIMB = 0.9, ROOMY = 0.75;
 
 struct step {
     int8_t spatial, temporal;
@@ -76,9 +76,10 @@ static bool is_above(const struct step *step, const struct tr_alloc_stream *s)
     return step->temporal > s->temporal;
 }
 
-static bool may_climb(const struct tr_alloc_stream *s, tr_usec now)
+/* A try that failed is repeated later and later, unless there is much more to go by now. */
+static bool may_climb(const struct tr_alloc_stream *s, tr_usec now, bool roomy)
 {
-    return !s->lowered_us || now - s->lowered_us >= AFTER_FALL_US << s->falls;
+    return !s->lowered_us || now - s->lowered_us >= AFTER_FALL_US << (roomy ? 0 : s->falls);
 }
 
 /* Whether the stream can go to its next step, with `used` bits a second spoken for. */
@@ -88,7 +89,7 @@ static bool fits(const struct tr_alloc_stream *s, const struct climb *c, tr_usec
     const struct step *next = &c->steps[c->at + 1];
     double more = (double)next->bps - (c->at >= 0 ? c->steps[c->at].bps : 0);
     bool climbs = !s->started || is_above(next, s);
-    if (s->started && climbs && !may_climb(s, now))
+    if (s->started && climbs && !may_climb(s, now, used + more <= ROOMY * bps))
         return false;
     return used + more <= (climbs ? CLIMB : STAY) * bps;
 }
@@ -124,11 +125,12 @@ static bool settle(struct tr_alloc_stream *s, const struct climb *c, tr_usec now
     if (s->started && to.spatial == s->spatial && to.temporal == s->temporal)
         return false;
     bool up = is_above(&to, s);
+    bool chosen = c->at < c->count - 1; /* there is better: it is for want of bandwidth */
     if (!s->started || c->count == 0) { /* nothing was chosen before, or nothing can be */
         s->started = c->count > 0;
     } else if (up) {
         s->raised_us = now;
-    } else {
+    } else if (chosen) {
         if (!s->raised_us || now - s->raised_us >= SOON_US)
             s->falls = 0;
         else if (s->falls < FALLS_MAX)
@@ -142,25 +144,25 @@ static bool settle(struct tr_alloc_stream *s, const struct climb *c, tr_usec now
 }
 
 /* The next stream in the order of priority, then of place; -1: that was the last. */
-static int next_in_order(const struct tr_alloc_stream *s, int n, int after)
+static int next_in_order(struct tr_alloc_stream *const *s, int n, int after)
 {
     int best = -1;
     for (int i = 0; i < n; i++) {
-        bool later = after < 0 || s[i].priority < s[after].priority ||
-                     (s[i].priority == s[after].priority && i > after);
-        if (later && (best < 0 || s[i].priority > s[best].priority))
+        bool later = after < 0 || s[i]->priority < s[after]->priority ||
+                     (s[i]->priority == s[after]->priority && i > after);
+        if (later && (best < 0 || s[i]->priority > s[best]->priority))
             best = i;
     }
     return best;
 }
 
 /* What each can be sent as. Returns what audio takes. */
-static double prepare(const struct tr_alloc_stream *streams, int n, struct climb *climbs,
+static double prepare(struct tr_alloc_stream *const *streams, int n, struct climb *climbs,
                       struct tr_alloc_sum *sum)
 {
     double audio = 0;
     for (int i = 0; i < n; i++) {
-        const struct tr_alloc_stream *s = &streams[i];
+        struct tr_alloc_stream *s = streams[i];
         struct climb *c = &climbs[i];
         c->count = 0;
         c->at = -1;
@@ -168,7 +170,7 @@ static double prepare(const struct tr_alloc_stream *streams, int n, struct climb
             list_steps(s, c);
         else if (!s->bps && !s->off)
             audio += s->audio_bps;
-        c->done = c->count == 0;
+        c->done = s->idle = c->count == 0;
         if (c->count > 0)
             sum->wanted_bps += c->steps[c->count - 1].bps;
     }
@@ -188,8 +190,8 @@ static double climb_one(struct tr_alloc_stream *s, struct climb *c, tr_usec now,
     return used;
 }
 
-struct tr_alloc_sum tr_alloc_run(struct tr_alloc_stream *streams, int n, tr_usec now, uint32_t bps,
-                                 bool may_pause)
+struct tr_alloc_sum tr_alloc_run(struct tr_alloc_stream *const *streams, int n, tr_usec now,
+                                 uint32_t bps, bool may_pause)
 {
     struct climb climbs[TR_ALLOC_STREAMS_MAX];
     int order[TR_ALLOC_STREAMS_MAX];
@@ -200,7 +202,7 @@ struct tr_alloc_sum tr_alloc_run(struct tr_alloc_stream *streams, int n, tr_usec
     double used = prepare(streams, n, climbs, &sum);
     for (int round = 0; round < STEPS_MAX; round++) {
         for (int k = 0; k < n; k++) {
-            struct tr_alloc_stream *s = &streams[order[k]];
+            struct tr_alloc_stream *s = streams[order[k]];
             struct climb *c = &climbs[order[k]];
             if (!c->done && round == 0)
                 used = first_round(s, c, now, used, bps, may_pause);
@@ -209,8 +211,8 @@ struct tr_alloc_sum tr_alloc_run(struct tr_alloc_stream *streams, int n, tr_usec
         }
     }
     for (int i = 0; i < n; i++) {
-        if (streams[i].bps)
-            sum.changed |= settle(&streams[i], &climbs[i], now);
+        if (streams[i]->bps)
+            sum.changed |= settle(streams[i], &climbs[i], now);
     }
     sum.used_bps = (uint32_t)used;
     return sum;

@@ -27,7 +27,8 @@ struct tr_alloc_stream {
     int8_t spatial_max, temporal_max;         /* upper bounds that were asked for */
     uint8_t priority;                         /* more comes first */
     bool off;                                 /* not wanted now: takes nothing */
-    /* The allocator's; zeroed at first. spatial -1: paused, or nothing flows. */
+    /* The allocator's; zeroed at first. spatial -1: paused, or idle. */
+    bool idle; /* nothing flows, or it is off */
     bool started;
     int8_t spatial, temporal;
     uint8_t falls;       /* in short succession */
@@ -44,7 +45,7 @@ struct tr_alloc_sum {
 
 /* bps: what there is; may_pause: else the lowest layers go out whatever they cost.
  * n <= TR_ALLOC_STREAMS_MAX. */
-struct tr_alloc_sum tr_alloc_run(struct tr_alloc_stream *streams, int n, tr_usec now, uint32_t bps,
-                                 bool may_pause);
+struct tr_alloc_sum tr_alloc_run(struct tr_alloc_stream *const *streams, int n, tr_usec now,
+                                 uint32_t bps, bool may_pause);
 
 #endif

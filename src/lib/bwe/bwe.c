@@ -8,7 +8,7 @@
  *
  * Probes. A forwarder cannot find out by sending more of the same: its layers come in steps. So
  * when more could be used than the target allows, some 40 ms of padding at twice the target are
- * sent, and again as long as they arrive. One that fails is not repeated for five seconds; what it
+ * sent, and again as long as they arrive. One that fails is not repeated for three seconds; what it
  * costs is a queue of less than that cluster. Two are made at the very start.
  *
  * Without transport-cc. REMB is an upper bound, but it never is far above what the client gets; so
@@ -25,24 +25,26 @@ enum fate { WAITING, LOST, ARRIVED };
 enum { INITIAL_PROBES = 2 };
 
 #define COVER_US (400 * TR_MSEC)       /* that the history must reach back, and a round trip */
-#define PROBE_AGAIN_US (5 * TR_SECOND) /* after one that failed */
+#define PROBE_AGAIN_US (3 * TR_SECOND) /* after one that failed */
 #define PROBE_AFTER_US (2 * TR_SECOND) /* after a decrease */
 #define PROBE_QUIET_US (3 * TR_SECOND) /* without overuse, while all of the target is used */
 #define PROBE_NEXT_US (50 * TR_MSEC)   /* after one that did not */
 #define SETTLE_US (600 * TR_MSEC)      /* by then the probes of the start have told */
 #define SILENT_US (1500 * TR_MSEC)     /* a client that says nothing by then never will */
+#define MOMENT_US (130 * TR_MSEC)
 #define RTT_START (100 * TR_MSEC)
 #define RTT_MAX (5 * TR_SECOND)
 
 static const double START_BPS = 300000, MAX_BPS = 100e6;
 static const uint32_t BEFORE_BPS = 1000000; /* until there is something to go by */
 static const double INITIAL_TIMES[INITIAL_PROBES] = { 6, 3 }; /* the last one first */
-static const double PROBE_TIMES = 2;
-static const double GOOD = 0.7;      /* of the probe's rate arrived */
-static const double HEADROOM = 1.25; /* that what is wanted needs, for the allocator's margin */
+static const double PROBE_TIMES = 2, PROBE_NEXT_TIMES = 3;    /* after one that arrived */
+static const double GOOD = 0.7;                               /* of the probe's rate arrived */
+static const double HEADROOM = 1.4; /* over what is wanted: a client on the way up need not wait */
 static const double IDLE = 0.8; /* what is sent, of the target: there is room that is not used */
 static const double LOSSY = 0.1;
 static const double FALLEN = 0.5, FORGET = 0.999; /* a feedback */
+static const double KEPT_UP = 0.7;                /* of what is sent arrives meanwhile */
 static const double REMB_FAR = 1.25; /* so many times what is sent: the client knows no limit */
 static const double REMB_GROWTH = 0.08;
 
@@ -61,12 +63,14 @@ struct tr_bwe {
     tr_usec started_at; /* first time that something was wanted; 0: not yet */
     bool settled;       /* the target is no longer a guess */
     tr_usec rtt;
+    tr_usec over_since; /* 0: no overuse */
     uint32_t want;
     double high;     /* target in better times, slowly forgotten */
     double send_bps; /* without transport-cc, as told */
     double remb;     /* 0: none */
     tr_usec remb_grown;
     uint32_t feedbacks, ignored;
+    bool forgotten; /* feedback came on a packet that was not in the ring any more */
 };
 
 /* --- life --- */
@@ -111,8 +115,12 @@ static struct tr_bwe_packet *find(struct tr_bwe *b, uint16_t seq)
 {
     int64_t newest = b->h->next - 1;
     int64_t full = newest + tr_seq_diff(seq, (uint16_t)newest);
-    if (full < 0 || full > newest || full + b->h->mask < newest)
+    if (full < 0 || full > newest)
         return NULL;
+    if (full + b->h->mask < newest) {
+        b->forgotten = true;
+        return NULL;
+    }
     return &b->h->ring[(uint64_t)full & b->h->mask];
 }
 
@@ -128,11 +136,12 @@ static void grow(struct tr_bwe *b, tr_usec now)
     if (size == TR_BWE_HISTORY_MAX || b->h->next < size)
         return;
     const struct tr_bwe_packet *oldest = &b->h->ring[(uint64_t)b->h->next & b->h->mask];
-    if (now - sent_at(oldest, now) >= COVER_US + b->rtt)
+    if (!b->forgotten && now - sent_at(oldest, now) >= COVER_US + b->rtt)
         return;
     struct tr_bwe_packet *ring = tr_realloc(b->h->ring, 2 * size * sizeof *ring);
     if (!ring)
         return; /* what is forgotten is ignored */
+    b->forgotten = false;
     /* What lay in the old ring by the low bits of its number goes by one bit more. */
     for (int64_t n = b->h->next - size; n < b->h->next; n++) {
         if ((uint64_t)n & size)
@@ -176,9 +185,10 @@ uint32_t tr_bwe_target(const struct tr_bwe *b)
     return (uint32_t)target(b);
 }
 
-uint32_t tr_bwe_bound(const struct tr_bwe *b, tr_usec now)
+uint32_t tr_bwe_bound(const struct tr_bwe *b, tr_usec now, bool *sure)
 {
     uint32_t bps = tr_bwe_target(b);
+    *sure = b->settled;
     if (b->settled)
         return bps;
     if (!b->known_at && b->started_at && now - b->started_at > SILENT_US)
@@ -211,7 +221,7 @@ static void plan_probe(struct tr_bwe *b, tr_usec now)
     if (!b->h->ring || !b->conf.can_probe || !b->known_at || p->id || now < p->next_at ||
         want <= at * 1.05 || b->delay.usage == TR_BWE_OVERUSE || b->loss.fraction > LOSSY)
         return;
-    double bps = PROBE_TIMES * at;
+    double bps = (p->last_good ? PROBE_NEXT_TIMES : PROBE_TIMES) * at;
     if (p->initial > 0) {
         double first = (b->conf.start_bps ? b->conf.start_bps : START_BPS);
         bps = INITIAL_TIMES[--p->initial] * first;
@@ -229,6 +239,7 @@ static void end_probe(struct tr_bwe *b, tr_usec now)
     if (!was_out || p->id)
         return;
     bool good = bps > GOOD * p->c.bps;
+    p->last_good = good;
     if (good) {
         p->good++;
     } else {
@@ -303,12 +314,23 @@ static void count_sent(struct tr_bwe *b, tr_usec now)
     bwe_rate_add(&b->sent, now, bytes > UINT32_MAX ? UINT32_MAX : (uint32_t)bytes);
 }
 
+/* A key frame fills the queue for a moment, for nothing paces it. It is gone after another moment,
+ * when the link takes about what it is sent; one that is far too slow is believed at once. */
+static bool may_pass(const struct tr_bwe *b, const struct bwe_facts *f)
+{
+    return f->acked > KEPT_UP * f->sent && f->now - b->over_since < MOMENT_US;
+}
+
 static void update(struct tr_bwe *b, tr_usec now)
 {
     struct bwe_facts f = facts(b, now);
     enum tr_bwe_usage usage = b->delay.usage;
     uint32_t before = b->aimd.decreases;
-    if (usage == TR_BWE_OVERUSE && now < b->probe.quiet_at)
+    if (usage != TR_BWE_OVERUSE)
+        b->over_since = 0;
+    else if (!b->over_since)
+        b->over_since = now;
+    if (usage == TR_BWE_OVERUSE && (now < b->probe.quiet_at || may_pass(b, &f)))
         usage = TR_BWE_NORMAL;
     bwe_aimd_update(&b->aimd, usage, &f);
     bwe_loss_update(&b->loss, &f, target(b));
@@ -334,13 +356,13 @@ void tr_bwe_feedback(struct tr_bwe *b, tr_usec now, const struct tr_twcc_fb *fb,
         read_item(b, now, &items[i], offset);
     }
     b->feedbacks++;
+    grow(b, now);
     if (!newest)
         return;
     if (!b->known_at)
         b->known_at = now;
     measure_rtt(b, now, newest);
     count_sent(b, now);
-    grow(b, now);
     update(b, now);
 }
 

@@ -86,9 +86,9 @@ uint32_t tr_bwe_probe(struct tr_bwe *bwe, tr_usec now);
 
 /* Bits a second, between TR_BWE_MIN_BPS and the maximum. */
 uint32_t tr_bwe_target(const struct tr_bwe *bwe);
-/* What the owner should keep to: the target when it is more than a guess; until then at least
- * 1 Mbit/s; 0, no bound, when the client says nothing about what it gets. */
-uint32_t tr_bwe_bound(const struct tr_bwe *bwe, tr_usec now);
+/* What the owner should keep to: the target when it is more than a guess (sure); until then at
+ * least 1 Mbit/s; 0, no bound, when the client says nothing about what it gets. */
+uint32_t tr_bwe_bound(const struct tr_bwe *bwe, tr_usec now, bool *sure);
 
 enum tr_bwe_usage { TR_BWE_NORMAL, TR_BWE_OVERUSE, TR_BWE_UNDERUSE };
 

@@ -110,6 +110,7 @@ struct bwe_probe {
     tr_usec step_at;  /* while padding goes out */
     tr_usec quiet_at; /* its own queue does not count as overuse until then */
     uint32_t sent, good;
+    bool last_good;
 };
 
 void bwe_probe_start(struct bwe_probe *p, struct tr_bwe_history *h, tr_usec now, double bps);

@@ -22,10 +22,18 @@ static struct tr_alloc_stream video(const uint32_t (*bps)[TR_ALLOC_TEMPORAL])
 
 static tr_usec now;
 
+static struct tr_alloc_sum run_one(struct tr_alloc_stream *s, int n, uint32_t kbps, bool may_pause)
+{
+    struct tr_alloc_stream *streams[TR_ALLOC_STREAMS_MAX];
+    for (int i = 0; i < n; i++)
+        streams[i] = &s[i];
+    now += 100 * TR_MSEC;
+    return tr_alloc_run(streams, n, now, kbps * BPS, may_pause);
+}
+
 static struct tr_alloc_sum run(struct tr_alloc_stream *s, int n, uint32_t kbps)
 {
-    now += 100 * TR_MSEC;
-    return tr_alloc_run(s, n, now, kbps * BPS, true);
+    return run_one(s, n, kbps, true);
 }
 
 /* Long enough for every waiting time. */
@@ -156,10 +164,8 @@ TEST(alloc_bears_a_stream_that_starves_for_a_second)
 TEST(alloc_pauses_nothing_when_told_so)
 {
     struct tr_alloc_stream s[2] = { video(one), video(three) };
-    for (int i = 0; i < 100; i++) {
-        now += 100 * TR_MSEC;
-        tr_alloc_run(s, 2, now, 100 * BPS, false);
-    }
+    for (int i = 0; i < 100; i++)
+        run_one(s, 2, 100, false);
     CHECK(is_at(&s[0], 0, 3) && is_at(&s[1], 0, 0));
 }
 

@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "base/assert.h"
 #include "sdp/negotiate.h"
+#include "sdp/offer.h"
 #include "sdp/write.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -49,6 +50,29 @@ static void params(const struct tr_sdp *local, const struct tr_sdp *remote)
         tr_sdp_media_params(local, remote, i, i & 1, &p);
 }
 
+/* The same text as the answer to an offer of our own, whatever m-lines it has. */
+static void as_answer(struct tr_arena *arena, const struct tr_sdp *answer)
+{
+    static const enum tr_codec codecs[] = { TR_CODEC_VP8, TR_CODEC_H264, TR_CODEC_VP9 };
+    struct tr_sdp_offer_line lines[TR_SDP_MEDIA_MAX];
+    struct tr_sdp *offer, *next;
+    const char *reason;
+    for (unsigned i = 0; i < answer->media_count; i++) {
+        enum tr_sdp_kind kind = answer->media[i].kind;
+        lines[i] = kind == TR_SDP_AUDIO ? tr_sdp_offer_line(kind, TR_CODEC_OPUS)
+                                        : tr_sdp_offer_line(kind, codecs[i % 3]);
+        lines[i].mid = answer->media[i].mid[0] ? answer->media[i].mid : NULL;
+    }
+    enum tr_err err = tr_sdp_offer(arena, lines, answer->media_count, NULL, &us, &offer);
+    TR_ASSERT(!err || err == TR_ERR_INVAL);
+    if (err)
+        return;
+    (void)again(arena, offer);
+    if (tr_sdp_check_answer(offer, answer, &reason) == TR_OK)
+        params(offer, answer);
+    TR_ASSERT(!tr_sdp_offer(arena, lines, answer->media_count, offer, &us, &next));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct tr_arena *arena = tr_arena_create(16 * TR_SDP_ARENA_MAX);
@@ -59,6 +83,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     TR_ASSERT((err != TR_OK) == (reason != NULL) && (err != TR_OK) == (offer == NULL));
     if (!err) {
         (void)again(arena, offer);
+        as_answer(arena, offer);
         TR_ASSERT(!tr_sdp_answer(arena, offer, &policy, &us, &answer));
         params(answer, offer);
         TR_ASSERT(!tr_sdp_relay_offer(arena, offer, NULL, &policy, &us, &relay));

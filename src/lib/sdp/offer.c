@@ -241,6 +241,9 @@ static enum tr_err model_line(struct making *m, const struct tr_sdp_offer_line *
                                     .rtcp_rsize = true };
     if (!media->mid)
         return TR_ERR_NOMEM;
+    for (unsigned k = 0; k < i; k++)
+        if (strcmp(m->model.media[k].mid, media->mid) == 0)
+            return TR_ERR_INVAL;
     if (line->kind == TR_SDP_DATA) {
         media->proto = "UDP/DTLS/SCTP";
         media->format = "webrtc-datachannel";

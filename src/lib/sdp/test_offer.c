@@ -383,6 +383,9 @@ TEST(offer_of_hostile_texts)
     CHECK_INT(try_offer(&line, 1, NULL, &s), TR_ERR_INVAL);
     line.kind = TR_SDP_OTHER;
     CHECK_INT(try_offer(&line, 1, NULL, &s), TR_ERR_INVAL);
+    struct tr_sdp_offer_line twice[] = { audio(), audio() };
+    twice[0].mid = "1";
+    CHECK_INT(try_offer(twice, 2, NULL, &s), TR_ERR_INVAL);
     end();
 }
 

@@ -91,7 +91,7 @@ struct tr_vr_session { /* a handle's user */
     struct tr_vr *vr;
     struct tr_handle *handle;
     enum tr_vr_role role;
-    struct tr_vr_publisher *publisher;   /* of role PUBLISHER; NULL once the room is gone */
+    struct tr_vr_publisher *publisher;   /* of role PUBLISHER */
     struct tr_vr_subscriber *subscriber; /* of role SUBSCRIBER */
 };
 
@@ -106,7 +106,7 @@ struct tr_vr_publisher {
     bool negotiated;         /* its SDP was answered: it counts as a publisher */
     bool up;                 /* media can flow: the others know its streams */
     bool audio, video, data; /* of the legacy requests: passed on */
-    uint32_t bitrate;        /* its wish; 0: the room's */
+    uint32_t bitrate;        /* its wish; 0: none */
     bool record;             /* its wish */
     bool recorded;           /* is part of the room's recording */
     uint16_t participant;    /* ... under this number */

@@ -215,7 +215,7 @@ TEST(videoroom_floods_of_joins)
         ask(stage_phone(&stage, PACKAGE, p), body, "ack");
     }
     int refused = 0;
-    for (int i = 0; i < 20000; i++) {
+    for (int i = 0; i < 13500; i++) {
         phone_say(p, "{'request':'join','ptype':'publisher','room':1}");
         refused += strstr(phone_told(p), "error 499") != NULL;
         phone_say(p, "{'request':'leave'}");

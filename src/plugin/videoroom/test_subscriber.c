@@ -703,3 +703,46 @@ TEST(vr_data_channels_are_called_as_their_publishers)
     CHECK(!from_ann->paused && !from_bea->paused);
     stage_down(&stage);
 }
+
+TEST(data_sources_come_and_go)
+{
+    if (!CHECK(begin()))
+        return;
+    struct phone *a = publisher_of(1, fixture("chrome-offer-av-data.sdp"));
+    struct phone *b = publisher_of(2, fixture("firefox-offer-av-data.sdp"));
+    struct phone *s = subscriber("[{'feed':1}]");
+    phone_say(s, "{'request':'subscribe','streams':[{'feed':2}]}");
+    CHECK(strstr(phone_told(s), "'source_ids':[2,1],'sources':2,'type':'data'"));
+    CHECK_INT(offered(s, "\nm=application"), 1);
+    CHECK(engine_data_route(b->handle, s->handle));
+    phone_say(a, "{'request':'unpublish'}");
+    CHECK(!engine_data_route(a->handle, s->handle) && engine_data_route(b->handle, s->handle));
+    stage_down(&stage);
+}
+
+/* Whatever memory is missing, a join leaves nothing behind. */
+TEST_OOM(vr_subscriber_join)
+{
+    struct phone *s = NULL;
+    enum tr_err err = begin() ? TR_OK : TR_ERR_NOMEM;
+    if (err == TR_OK)
+        (void)stage_phone(&stage, PACKAGE, NULL);
+    if (err == TR_OK && stage.phones[0].handle) {
+        phone_send(&stage.phones[0],
+                   "{'request':'joinandconfigure','room':1234,'ptype':'publisher','id':1}", "offer",
+                   fixture("chrome-offer-av.sdp"), false);
+        s = stage_phone(&stage, PACKAGE, NULL);
+    }
+    bool joined = false;
+    if (s && s->handle) {
+        phone_say(s, "{'request':'join','room':1234,'ptype':'subscriber','streams':[{'feed':1}]}");
+        joined = strstr(phone_told(s), "+offer") != NULL;
+    }
+    if (joined) {
+        answer(s);
+        joined = strstr(phone_told(s), "'started'") != NULL && engine_routes() == 2;
+    }
+    if (stage.gw)
+        stage_down(&stage);
+    return err == TR_OK && joined ? TR_OK : TR_ERR_NOMEM;
+}
