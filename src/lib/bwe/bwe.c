@@ -300,9 +300,8 @@ static void read_item(struct tr_bwe *b, tr_usec now, const struct tr_twcc_item *
 }
 
 /* Round trip: the newest packet of a feedback waited least for it. */
-static void measure_rtt(struct tr_bwe *b, tr_usec now, const struct tr_bwe_packet *newest)
+static void measure_rtt(struct tr_bwe *b, tr_usec rtt)
 {
-    tr_usec rtt = now - sent_at(newest, now);
     if (rtt <= RTT_MAX)
         b->rtt = (7 * b->rtt + rtt) / 8;
 }
@@ -345,23 +344,23 @@ static void update(struct tr_bwe *b, tr_usec now)
 void tr_bwe_feedback(struct tr_bwe *b, tr_usec now, const struct tr_twcc_fb *fb,
                      const struct tr_twcc_item *items)
 {
-    const struct tr_bwe_packet *newest = NULL;
+    tr_usec rtt = -1; /* of the newest packet that is news */
     if (!b->h->ring)
         return;
     tr_usec offset = unwrap_reference(b, fb);
     for (uint32_t i = 0; i < fb->count; i++) {
         const struct tr_bwe_packet *pkt = items[i].received ? find(b, items[i].seq) : NULL;
         if (pkt && pkt->state == WAITING)
-            newest = pkt;
+            rtt = now - sent_at(pkt, now);
         read_item(b, now, &items[i], offset);
     }
     b->feedbacks++;
-    grow(b, now);
-    if (!newest)
+    grow(b, now); /* the ring may move: no packet of it is at hand any more */
+    if (rtt < 0)
         return;
     if (!b->known_at)
         b->known_at = now;
-    measure_rtt(b, now, newest);
+    measure_rtt(b, rtt);
     count_sent(b, now);
     update(b, now);
 }
