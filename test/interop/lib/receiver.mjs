@@ -1,14 +1,16 @@
 // ffmpeg as somebody who receives forwarded RTP: what it decodes.
 
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { freeUdpPort } from '../../browser/lib/ports.mjs';
 
 const SIDE = 16; // pictures are scaled to so many pixels each way
 const PICTURE_BYTES = SIDE * SIDE * 3;
 const PICTURES = 12;
 const SOUND_BYTES = 48_000 * 4; // a second
+const TO_PICTURES = ['-map', '0:v', '-s', `${SIDE}x${SIDE}`, '-f', 'rawvideo', '-pix_fmt', 'rgb24'];
 
 /** A key and its salt for AES_CM_128_HMAC_SHA1_80. */
 export const SRTP_KEY = Buffer.from('0123456789abcdefghijklmnopqrst').toString('base64');
@@ -22,8 +24,8 @@ export async function receive(t, { srtp = false } = {}) {
     'ffmpeg',
     [
       ...['-v', 'error', '-nostdin', '-protocol_whitelist', 'file,udp,rtp,srtp'],
-      ...['-i', description, '-map', '0:v', '-s', `${SIDE}x${SIDE}`, '-f', 'rawvideo'],
-      ...['-pix_fmt', 'rgb24', 'pipe:1', '-map', '0:a', '-ac', '1', '-f', 'f32le', 'pipe:3'],
+      ...['-i', description, ...TO_PICTURES, 'pipe:1'],
+      ...['-map', '0:a', '-ac', '1', '-f', 'f32le', 'pipe:3'],
     ],
     { stdio: ['ignore', 'pipe', 'inherit', 'pipe'] },
   );
@@ -88,4 +90,11 @@ function loudest(bytes) {
     most = Math.max(most, Math.abs(bytes.readFloatLE(at)));
   }
   return most;
+}
+
+/** Of the last picture of a file. */
+export async function colourOf(file) {
+  const arguments_ = ['-v', 'error', '-i', file, ...TO_PICTURES, 'pipe:1'];
+  const { stdout } = await promisify(execFile)('ffmpeg', arguments_, { encoding: 'buffer' });
+  return lastColour(stdout);
 }

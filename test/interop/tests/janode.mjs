@@ -1,16 +1,21 @@
 // Janode, a client library for applications on servers: all that it can ask a video room, and each
-// event that it can tell. The media are those of browsers.
+// event that it can tell. The media are those of browsers. What it makes a room do, programs of others
+// take up: ffmpeg its forwarded RTP, janus-pp-rec its recordings.
 
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { DemoPages } from '../../browser/lib/demos.mjs';
 import { check, test } from '../../browser/lib/harness.mjs';
 import { COLOURS, giveCamera, isColour, look, untilMoves } from '../../browser/lib/room.mjs';
 import { pause, until } from '../../browser/lib/wait.mjs';
 import { Janode, VideoRoom, janodeSession } from '../lib/janode.mjs';
+import { convert } from '../lib/pp_rec.mjs';
 import { SRTP_KEY, receive } from '../lib/receiver.mjs';
 
 const EVENT = VideoRoom.EVENT;
 const ROOM = 5001;
 const SECRET = 'for managers';
+const KEY = 'for administrators'; // Tring forwards for them alone
 const LAYERS = [
   { rid: 'h', maxBitrate: 600_000 },
   { rid: 'm', maxBitrate: 200_000, scaleResolutionDownBy: 2 },
@@ -48,10 +53,10 @@ class Media {
   }
 }
 
-async function world(t) {
+async function world(t, env = {}) {
   const pages = await DemoPages.start();
   t.atEnd(() => pages.stop());
-  const attach = await janodeSession(t, await t.server());
+  const attach = await janodeSession(t, await t.server({ env }));
   const media = async (name) => {
     const page = await t.page();
     await giveCamera((script, argument) => page.addInitScript(script, argument), name);
@@ -261,9 +266,10 @@ async function leaving({ attach }, cas, ann, bob, manager) {
 }
 
 test('interop: ffmpeg decodes what is forwarded', async (t) => {
-  const w = await world(t);
+  const w = await world(t, { TRING_VIDEOROOM_ADMIN_KEY: KEY });
   const { janode: manager } = await w.attach();
-  await manager.create({ room: ROOM, max_publishers: 1, bitrate: 600_000, secret: SECRET });
+  const keys = { secret: SECRET, admin_key: KEY };
+  await manager.create({ room: ROOM, max_publishers: 1, bitrate: 600_000, ...keys });
   const ann = await publisher(w, 'ann');
   for (const srtp of [false, true]) {
     const { ports, decoded } = await receive(t, { srtp });
@@ -286,6 +292,7 @@ async function forward(manager, ann, ports) {
     feed: ann.feed,
     host: '127.0.0.1',
     secret: SECRET,
+    admin_key: KEY,
     streams: streamsFor(ann, ports),
   });
   check('two forwarders', forwarders.length === 2);
@@ -299,6 +306,7 @@ async function forwardSrtp(manager, ann, ports) {
     publisher_id: ann.feed,
     host: '127.0.0.1',
     secret: SECRET,
+    admin_key: KEY,
     srtp_suite: 80,
     srtp_crypto: SRTP_KEY,
     streams: streamsFor(ann, ports),
@@ -332,8 +340,37 @@ async function stopForwarding(manager, { feed }, ports) {
   const where = all.map((one) => one.audio_port ?? one.video_port);
   check('both are listed', where.sort().join() === [ports.audio, ports.video].sort().join());
   for (const stream of ids) {
-    const stopped = await manager.stopForward({ room: ROOM, feed, stream, secret: SECRET });
+    const keys = { secret: SECRET, admin_key: KEY };
+    const stopped = await manager.stopForward({ room: ROOM, feed, stream, ...keys });
     check('stopped', stopped.stream === stream && stopped.feed === feed);
   }
   check('none is left', (await listed()).length === 0);
 }
+
+test('interop: janus-pp-rec converts what a room recorded', async (t) => {
+  const folder = join(await t.folder(), 'room');
+  const w = await world(t, { TRING_VIDEOROOM_MJR_DIR: folder });
+  const { janode: manager } = await w.attach();
+  await manager.create({ room: ROOM, max_publishers: 1, record: true, rec_dir: folder });
+  const ann = await publisher(w, 'ann');
+  await pause(4000);
+  await ann.handle.janode.leave();
+  const names = await until('two files', async () => {
+    const found = (await readdir(folder)).filter((name) => name.endsWith('.mjr'));
+    return found.length === 2 ? found : null;
+  });
+  const name = (medium, index) => {
+    const pattern = new RegExp(
+      `^videoroom-${ROOM}-user-${ann.feed}-\\d+-${medium}-${index}\\.mjr$`,
+    );
+    const found = names.find((one) => pattern.test(one));
+    check(`a name for ${medium} in ${names}`, found);
+    return join(folder, found);
+  };
+  const sound = await convert(name('audio', 0), 'opus');
+  check('sound in Opus', sound.audio.codec === 'opus' && sound.seconds > 3);
+  const picture = await convert(name('video', 1), 'webm');
+  check('pictures in VP8', picture.video.codec === 'vp8' && picture.seconds > 3);
+  check(`ann's colour, not ${picture.colour}`, isColour(picture.colour, COLOURS.ann));
+  return `${sound.seconds.toFixed(1)} s of sound, ${picture.seconds.toFixed(1)} s of pictures`;
+});
