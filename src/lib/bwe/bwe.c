@@ -153,6 +153,11 @@ static void grow(struct tr_bwe *b, tr_usec now)
 
 /* --- facts --- */
 
+static double most(const struct tr_bwe *b)
+{
+    return b->conf.max_bps ? b->conf.max_bps : MAX_BPS;
+}
+
 static struct bwe_facts facts(const struct tr_bwe *b, tr_usec now)
 {
     struct bwe_facts f = {
@@ -160,7 +165,7 @@ static struct bwe_facts facts(const struct tr_bwe *b, tr_usec now)
         .rtt = b->rtt,
         .acked = bwe_rate_bps(&b->acked),
         .sent = b->h->ring ? bwe_rate_bps(&b->sent) : b->send_bps,
-        .max = b->conf.max_bps ? b->conf.max_bps : MAX_BPS,
+        .max = most(b),
         .bounded = b->conf.can_probe,
     };
     if (!f.bounded && b->want && f.max > HEADROOM * b->want)
@@ -175,8 +180,8 @@ static double target(const struct tr_bwe *b)
         bps = b->remb > 0 ? b->remb : MAX_BPS;
     if (b->loss.bound > 0 && b->loss.bound < bps)
         bps = b->loss.bound;
-    if (b->conf.max_bps && bps > b->conf.max_bps)
-        bps = b->conf.max_bps;
+    if (bps > most(b))
+        bps = most(b);
     return bps > TR_BWE_MIN_BPS ? bps : TR_BWE_MIN_BPS;
 }
 
@@ -236,6 +241,8 @@ static void end_probe(struct tr_bwe *b, tr_usec now)
     struct bwe_probe *p = &b->probe;
     bool was_out = p->id != 0;
     double bps = bwe_probe_result(p, now, b->rtt);
+    if (bps > most(b))
+        bps = most(b);
     if (!was_out || p->id)
         return;
     bool good = bps > GOOD * p->c.bps;

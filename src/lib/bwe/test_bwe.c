@@ -145,6 +145,31 @@ TEST(bwe_probe_that_arrives_raises_the_target)
     tr_bwe_destroy(b);
 }
 
+/* Goal: however fast a client says that its probes arrived, the maximum holds. */
+TEST(bwe_probe_cannot_exceed_the_maximum)
+{
+    struct tr_bwe_conf conf = { .transport_cc = true, .can_probe = true, .max_bps = 500000 };
+    struct tr_bwe *b = tr_bwe_create(&conf, &history, TR_SECOND);
+    tr_usec now = exchange(b, 2 * TR_SECOND, 20, 1000);
+    for (int round = 0; round < 5; round++, now += 4 * TR_SECOND) {
+        struct tr_twcc_item items[128];
+        struct tr_twcc_fb fb = { .base_seq = (uint16_t)history.next };
+        tr_bwe_want(b, now, 90000000);
+        for (int i = 0; i < 60; i++, now += TR_MSEC) {
+            while (tr_bwe_probe(b, now) > 0 && fb.count < 128) {
+                uint16_t seq = tr_bwe_sent(&history, now, 280);
+                items[fb.count++] =
+                    (struct tr_twcc_item){ .seq = seq, .received = true, .at_us = now };
+            }
+        }
+        tr_bwe_feedback(b, now, &fb, items);
+        struct tr_bwe_stats stats;
+        tr_bwe_stats(b, &stats);
+        CHECK(stats.target_bps <= 500000 && stats.delay_bps <= 500000);
+    }
+    tr_bwe_destroy(b);
+}
+
 TEST(bwe_history_grows_with_the_rate_and_keeps_what_it_knows)
 {
     struct tr_bwe *b = make(true);
