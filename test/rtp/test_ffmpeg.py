@@ -55,7 +55,8 @@ class Server:
         self.http = free_port(socket.SOCK_STREAM)
         env = dict(os.environ, TRING_HTTP_PORT=str(self.http), TRING_HTTP_WS_PORT="0",
                    TRING_ADMIN_PORT="0", TRING_MEDIA_PORT=str(free_port()),
-                   TRING_MEDIA_BIND="127.0.0.1")
+                   TRING_MEDIA_BIND="127.0.0.1",
+                   TRING_VIDEOROOM_LOCK_RTP_FORWARD="false")
         self.log = open(os.path.join(folder, "tring.log"), "w", encoding="utf-8")
         self.process = subprocess.Popen([program, "--data", folder], cwd=folder, env=env,
                                         stdout=self.log, stderr=subprocess.STDOUT)
