@@ -12,6 +12,7 @@
 
 enum {
     RATE_DEFAULT_BPS = 10000000,
+    RATE_LEAST_BPS = 2500000, /* told less, a client may still be on its way down from here */
     RATE_TIMES = 4,
     RATE_PACKET_BYTES = 200, /* what a packet costs besides its bytes: small ones are many */
 };
@@ -23,7 +24,8 @@ struct rate { /* bytes: a second's worth at most, and what is left of it */
 
 static inline void rate_set(struct rate *r, uint32_t told_bps)
 {
-    r->max = (int64_t)(told_bps > RATE_DEFAULT_BPS ? told_bps : RATE_DEFAULT_BPS) / 8 * RATE_TIMES;
+    uint32_t bps = told_bps ? told_bps : RATE_DEFAULT_BPS;
+    r->max = (int64_t)(bps > RATE_LEAST_BPS ? bps : RATE_LEAST_BPS) / 8 * RATE_TIMES;
 }
 
 static inline void rate_init(struct rate *r, uint32_t told_bps, tr_usec now)

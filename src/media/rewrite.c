@@ -82,6 +82,18 @@ static void apply(const struct tr_rewrite_epoch *e, const struct tr_rtp_meta *m,
                    ((m->flags & TR_RTP_TL0) && e->tl0_off != 0);
 }
 
+/* A source may leap ahead by any distance. A receiver that saw its stream do so would guess the
+ * rollover wrong and open no packet of it any more (RFC 3711 section 3.3.1), of this source or the
+ * next. */
+static void close_gap(struct tr_rewrite *rw, const struct tr_rtp_meta *m)
+{
+    struct tr_rewrite_epoch next = *newest(rw);
+    close_newest(rw);
+    next.in_start = m->ext_seq;
+    next.out_start = rw->out_next + 1;
+    *open_epoch(rw) = next;
+}
+
 enum tr_err tr_rewrite_packet(struct tr_rewrite *rw, tr_usec now, uint32_t origin,
                               const struct tr_rtp_meta *m, struct tr_rewritten *out)
 {
@@ -89,6 +101,10 @@ enum tr_err tr_rewrite_packet(struct tr_rewrite *rw, tr_usec now, uint32_t origi
     if (!e)
         return TR_ERR_NOTFOUND;
     apply(e, m, out);
+    if (e == newest(rw) && out->ext_seq - rw->out_next > TR_REWRITE_GAP_MAX) {
+        close_gap(rw, m);
+        apply(newest(rw), m, out);
+    }
     if (out->ext_seq >= rw->out_next) {
         rw->out_next = out->ext_seq + 1;
         rw->ts_last = out->ts;

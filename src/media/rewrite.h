@@ -17,8 +17,9 @@
 #include "peer/rtp_meta.h"
 
 enum {
-    TR_REWRITE_EPOCHS = 32
-}; /* the oldest is forgotten: its late packets and NACKs are dropped */
+    TR_REWRITE_EPOCHS = 32,    /* the oldest is forgotten: its late packets and NACKs are dropped */
+    TR_REWRITE_GAP_MAX = 1024, /* what leaps further ahead goes on behind a hole of one packet */
+};
 
 struct tr_rewrite_epoch {
     int64_t in_start; /* first incoming number */

@@ -296,7 +296,7 @@ void source_packet(struct source *s, struct tr_pkt *pkt)
             s->keyframe_ts[m->layer] = m->ts;
         }
     }
-    if ((m->flags & TR_RTP_AUDIO_LEVEL) && tr_talk_packet(&s->talk, m->audio_level & 0x7f))
+    if ((m->flags & TR_RTP_AUDIO_LEVEL) && tr_talk_packet(&s->talk, w->now, m->audio_level & 0x7f))
         tell_talking(s);
     struct ring *ring = s->rings[m->layer];
     if (ring) {
@@ -583,7 +583,9 @@ void source_message(struct worker *w, const struct msg *m)
     else if (s && !source_is_shadow(s) && m->kind == MSG_KEYFRAME)
         source_keyframe(s, m->u.keyframe.layer);
     else if (s && m->kind == MSG_TALK)
-        s->talk = (struct tr_talk){ .conf = m->u.talk.conf, .on = s->talk.on };
+        s->talk = (struct tr_talk){ .conf = m->u.talk.conf,
+                                    .on = s->talk.on,
+                                    .changed_us = s->talk.changed_us };
     else if (s && !source_is_shadow(s) && m->kind == MSG_ASKED)
         uplink_asked_by(s, m->worker, m->u.keyframe.layer);
     else if (s && source_is_shadow(s) && m->kind == MSG_SR)

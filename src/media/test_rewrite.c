@@ -396,3 +396,28 @@ TEST(numbers_wrap)
     }
     free(w.sent);
 }
+
+/* A source leaps by more than half of the numbers that there are: its receivers see one hole, or
+ * they would take the packet for an old one for good. */
+TEST(leaps_are_closed)
+{
+    struct tr_rewrite rw;
+    struct tr_rewritten out;
+    struct tr_rtp_meta m = { .ext_seq = 7 };
+    uint32_t origin;
+    int64_t in;
+    tr_rewrite_init(&rw, 100, 0);
+    tr_rewrite_switch(&rw, 0, 1, 90000, &m);
+    CHECK(tr_rewrite_packet(&rw, 0, 1, &m, &out) == TR_OK && out.ext_seq == 100);
+    m.ext_seq += 1 + TR_REWRITE_GAP_MAX; /* this could be repaired */
+    CHECK(tr_rewrite_packet(&rw, 0, 1, &m, &out) == TR_OK);
+    CHECK_INT(out.ext_seq, 101 + TR_REWRITE_GAP_MAX);
+    m.ext_seq += 60001;
+    CHECK(tr_rewrite_packet(&rw, 0, 1, &m, &out) == TR_OK);
+    CHECK_INT(out.ext_seq, 103 + TR_REWRITE_GAP_MAX);
+    CHECK(tr_rewrite_reverse(&rw, (uint16_t)out.ext_seq, &origin, &in) == TR_OK);
+    CHECK_INT(in, m.ext_seq);
+    CHECK(tr_rewrite_reverse(&rw, (uint16_t)(out.ext_seq - 1), &origin, &in) == TR_ERR_NOTFOUND);
+    m.ext_seq -= 5; /* from within the leap: too late */
+    CHECK(tr_rewrite_packet(&rw, 0, 1, &m, &out) == TR_ERR_NOTFOUND);
+}

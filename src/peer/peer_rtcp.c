@@ -77,10 +77,13 @@ static void input_nack(struct tr_peer *peer, const struct tr_rtcp_fb *fb)
     if (!tx)
         return;
     tr_rtcp_nack_init(&it, fb);
-    while (tx->nacks_count < TR_PEER_NACKS_MAX && tr_rtcp_nack_next(&it, &seq)) {
-        tx->nacks[tx->nacks_count++] = seq;
+    while (tr_rtcp_nack_next(&it, &seq)) {
         tx->nacks_received++;
         peer->counters.nacks_in++;
+        if (tx->nacks_count < TR_PEER_NACKS_MAX)
+            tx->nacks[tx->nacks_count++] = seq;
+        else
+            peer_drop(peer, TR_DROP_RESEND);
     }
 }
 

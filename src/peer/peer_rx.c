@@ -15,6 +15,8 @@
 
 enum { TWCC_INTERVAL_US = 100000 };
 
+#define TAKE_OVER_US (TR_SECOND / 2)
+
 static uint32_t slot_of(uint32_t ssrc)
 {
     return (ssrc * 2654435761u) >> 24 & (PEER_SSRC_SLOTS - 1);
@@ -315,6 +317,14 @@ static bool guess_stream(const struct tr_peer *peer, const struct tr_rtp *rtp, s
     return g->layer >= 0 && (g->rtx || rtp->pt == conf->pt || is_red(conf, rtp->pt));
 }
 
+/* Streams that claim the same layer in turn would begin it anew with each packet, here and at all
+ * who receive it. */
+static bool may_take_over(const struct tr_peer *peer, tr_usec now, const struct guess *g)
+{
+    int n = peer_stream_of_layer(peer, g->mline, g->layer, g->rtx);
+    return n < 0 || !peer->streams[n].learnt_us || now - peer->streams[n].learnt_us >= TAKE_OVER_US;
+}
+
 /* --- one packet --- */
 
 /* The unwrapped number nearest to the newest of the stream. */
@@ -364,13 +374,13 @@ static enum tr_err open_packet(struct tr_peer *peer, const struct tr_rtp *rtp,
 
 /* Opens the packet and finds the stream that it is of: known, or announced by its extensions, which
  * count only once the packet has proved itself. */
-static enum tr_err open_stream(struct tr_peer *peer, const struct tr_rtp *rtp,
+static enum tr_err open_stream(struct tr_peer *peer, tr_usec now, const struct tr_rtp *rtp,
                                struct tr_slice datagram, struct tr_pkt *pkt,
                                struct tr_slice *payload, uint64_t *index, int *stream)
 {
     struct guess guess = { 0 };
     *stream = peer_stream_find(peer, rtp->ssrc);
-    if (*stream < 0 && !guess_stream(peer, rtp, &guess)) {
+    if (*stream < 0 && (!guess_stream(peer, rtp, &guess) || !may_take_over(peer, now, &guess))) {
         peer_drop(peer, TR_DROP_RTP_UNKNOWN_SSRC);
         return TR_ERR_NOTFOUND;
     }
@@ -380,7 +390,9 @@ static enum tr_err open_stream(struct tr_peer *peer, const struct tr_rtp *rtp,
     if (*stream >= 0)
         return TR_OK;
     err = peer_stream_add(peer, rtp->ssrc, guess.mline, guess.layer, guess.rtx, stream);
-    if (err != TR_OK)
+    if (err == TR_OK)
+        peer->streams[*stream].learnt_us = now;
+    else
         peer_drop(peer, TR_DROP_RTP_UNKNOWN_SSRC);
     return err;
 }
@@ -434,7 +446,7 @@ enum tr_err tr_peer_rtp(struct tr_peer *peer, tr_usec now, struct tr_slice datag
         peer_drop(peer, TR_DROP_RTP_BAD);
         return TR_ERR_BADMSG;
     }
-    enum tr_err err = open_stream(peer, &rtp, datagram, pkt, &payload, &index, &stream);
+    enum tr_err err = open_stream(peer, now, &rtp, datagram, pkt, &payload, &index, &stream);
     if (err != TR_OK)
         return err;
     peer_proven(peer);

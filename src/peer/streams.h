@@ -29,6 +29,7 @@ struct peer_stream { /* one received SSRC */
     uint32_t nacks_sent, plis_sent;
     uint64_t lost_taken;
     tr_usec last_us;
+    tr_usec learnt_us; /* when its SSRC came unannounced; 0: it is the one of the m-line */
 };
 
 /* What the client receives on one m-line. A packet touches the first lines of the cache only: at
