@@ -1,0 +1,408 @@
+/* The engine and its clients; see test_rig.h. */
+#include "media/test_rig.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "ice/cand.h"
+#include "net/random.h"
+#include "net/waiter.h"
+#include "peer/rtp_meta.h"
+#include "rtp/rtp.h"
+
+bool rig_open(struct rig *r, const enum tr_srtp_profile *profiles)
+{
+    int64_t unix_s = tr_clock_unix_us() / TR_SECOND;
+    memset(r, 0, sizeof *r);
+    r->rng = tr_random_system();
+    r->server_cert = tr_dtls_cert_create(unix_s);
+    r->cert = tr_dtls_cert_create(unix_s);
+    r->ctx = tr_dtls_ctx_create(r->cert);
+    r->engine = tr_srtp_engine_create(TR_SRTP_ENGINE_BEST);
+    r->pool = tr_pkt_pool_create(1024);
+    r->waiter = tr_waiter_open();
+    struct tr_media_conf conf = {
+        .workers = 2,
+        .bind = { tr_addr_v4(127, 0, 0, 1, 0) },
+        .bind_count = 1,
+        .cert = r->server_cert,
+        .packets_max = 8192,
+        .gso = true,
+    };
+    if (profiles)
+        memcpy(conf.profiles, profiles, sizeof conf.profiles);
+    return CHECK(tr_media_create(&r->media, &conf) == TR_OK);
+}
+
+static void client_close(struct client *c)
+{
+    tr_peer_destroy(c->peer);
+    tr_udp_close(c->udp);
+    tr_udp_close(c->other);
+}
+
+void rig_close(struct rig *r)
+{
+    tr_media_destroy(r->media);
+    for (int i = 0; i < r->clients_count; i++)
+        client_close(&r->clients[i]);
+    tr_free(r->stats);
+    tr_pkt_pool_destroy(r->pool);
+    tr_srtp_engine_destroy(r->engine);
+    tr_dtls_ctx_destroy(r->ctx);
+    tr_dtls_cert_destroy(r->cert);
+    tr_dtls_cert_destroy(r->server_cert);
+    tr_waiter_close(r->waiter);
+}
+
+static void take_events(struct rig *r)
+{
+    struct tr_media_event ev;
+    for (;;) {
+        tr_media_poll(r->media, &ev);
+        if (ev.kind == TR_MEDIA_NONE)
+            return;
+        if (ev.kind == TR_MEDIA_STATS) {
+            tr_free(r->stats);
+            r->stats = ev.stats;
+            r->stats_cookie = ev.cookie;
+        }
+        if (r->events_count < EVENTS_MAX)
+            r->events[r->events_count++] = ev;
+    }
+}
+
+int events_of(const struct rig *r, enum tr_media_event_kind kind, tr_id peer)
+{
+    int n = 0;
+    for (int i = 0; i < r->events_count; i++)
+        n += r->events[i].kind == kind && (peer == 0 || r->events[i].peer == peer);
+    return n;
+}
+
+/* --- media: a marker, the sender's number, and bytes that follow from it --- */
+
+uint8_t pattern(uint16_t number, size_t i)
+{
+    return (uint8_t)(number * 31u + i);
+}
+
+size_t payload_head(int mline, bool keyframe, uint16_t number, uint8_t *p)
+{
+    struct tr_wr w = tr_wr(p, 32);
+    if (mline == VIDEO) {
+        tr_wr_u8(&w, 0x90); /* X, S: each packet is a frame */
+        tr_wr_u8(&w, 0x80); /* I */
+        tr_wr_u16(&w, 0x8000u | (number & 0x7fff));
+        tr_wr_u8(&w, keyframe ? 0x00 : 0x01);
+    }
+    tr_wr_str(&w, "TRNG");
+    tr_wr_u16(&w, number);
+    return tr_wr_len(&w);
+}
+
+static void take_media(struct client *c, int mline, const struct tr_pkt *pkt)
+{
+    struct received *in = &c->in[mline];
+    const struct tr_rtp_meta *m = tr_rtp_meta_const(pkt);
+    const uint8_t *p = pkt->buf + pkt->off;
+    size_t head = mline == VIDEO ? 5 : 0;
+    if (pkt->len < head + 6 || memcmp(p + head, "TRNG", 4) != 0) {
+        in->damaged++;
+        return;
+    }
+    uint16_t number = tr_get16(p + head + 4);
+    for (size_t i = head + 6; i < pkt->len; i++) {
+        if (p[i] != pattern(number, i)) {
+            in->damaged++;
+            return;
+        }
+    }
+    if (in->packets++ == 0)
+        in->first = m->ext_seq;
+    if (m->ext_seq > in->last)
+        in->last = m->ext_seq;
+    in->number_last = number;
+    in->seen[number % SEQS_MAX]++;
+    in->repaired += (m->flags & TR_RTP_RETRANSMITTED) != 0;
+    in->keyframes += (m->flags & TR_RTP_KEYFRAME) != 0;
+}
+
+void send_some(struct client *c, struct tr_udp *udp, const struct tr_path *path, int mline,
+               int count, bool keyframe)
+{
+    struct tr_tx_item items[TR_PEER_RUN_MAX] = { 0 };
+    struct tr_tx_msg msgs[TR_PEER_RUN_MAX];
+    struct tr_buf out = { .n = (size_t)count * TR_PEER_PACKET_MAX };
+    for (int i = 0; i < count; i++) {
+        struct tr_pkt *pkt = tr_pkt_alloc(c->rig->pool);
+        uint16_t number = (uint16_t)c->next_seq[mline];
+        uint8_t *p = tr_pkt_data(pkt);
+        pkt->len = (uint16_t)(mline == VIDEO ? PAYLOAD - 3 * (i % 4) : 80);
+        for (size_t k = payload_head(mline, keyframe && i == 0, number, p); k < pkt->len; k++)
+            p[k] = pattern(number, k);
+        memset(pkt->meta, 0, sizeof pkt->meta);
+        items[i] = (struct tr_tx_item){ .pkt = pkt,
+                                        .ext_seq = c->next_seq[mline]++,
+                                        .ts = c->ts[mline],
+                                        .marker = i == count - 1 };
+    }
+    c->ts[mline] += mline == VIDEO ? 3000 : 960;
+    out.p = tr_udp_reserve(udp, out.n);
+    int n = tr_peer_send_run(c->peer, tr_clock_now(), mline, items, count, out, msgs);
+    for (int i = 0; i < n; i++)
+        tr_udp_commit(udp, path, msgs[i].p, msgs[i].len, msgs[i].count > 1 ? msgs[i].segment : 0);
+    for (int i = 0; i < count; i++)
+        tr_pkt_unref(&items[i].pkt);
+    tr_udp_flush(udp);
+}
+
+void client_send(struct client *c, int mline, int count, bool keyframe)
+{
+    struct tr_path path;
+    if (CHECK(tr_peer_path(c->peer, &path)))
+        send_some(c, c->udp, &path, mline, count, keyframe);
+}
+
+/* --- clients --- */
+
+static void client_speak(struct client *c, tr_usec now)
+{
+    struct tr_peer_out out;
+    for (;;) {
+        tr_peer_poll(c->peer, now, &out);
+        switch (out.kind) {
+        case TR_PEER_NONE: tr_udp_flush(c->udp); return;
+        case TR_PEER_SEND: tr_udp_send(c->udp, &out.path, out.data); break;
+        case TR_PEER_UP: c->up = true; break;
+        case TR_PEER_DOWN: c->down = true; break;
+        case TR_PEER_KEYFRAME: c->keyframes_asked++; break;
+        case TR_PEER_NACK: c->nacks += out.seqs_count; break;
+        case TR_PEER_VALID:
+        case TR_PEER_INVALID:
+        case TR_PEER_SR:
+        case TR_PEER_KEYFRAME_NEEDED:
+        case TR_PEER_BANDWIDTH:
+        case TR_PEER_DATA: break;
+        }
+    }
+}
+
+static void client_datagram(void *arg, const struct tr_path *path, struct tr_slice datagram)
+{
+    struct client *c = arg;
+    tr_usec now = tr_clock_now();
+    if (tr_demux(datagram) != TR_DEMUX_RTP) {
+        tr_peer_input(c->peer, now, *path, datagram);
+        return;
+    }
+    bool video = datagram.n > 500;
+    if (video && c->drop_every && ++c->drop_count % c->drop_every == 0)
+        return;
+    struct tr_pkt *pkt = tr_pkt_alloc(c->rig->pool);
+    int mline;
+    if (tr_peer_rtp(c->peer, now, datagram, pkt, &mline) == TR_OK && pkt->len > 0)
+        take_media(c, mline, pkt);
+    tr_pkt_unref(&pkt);
+}
+
+static void client_turn(struct client *c)
+{
+    if (!c->peer)
+        return;
+    while (tr_udp_receive(c->udp, 0, client_datagram, c)) {
+    }
+    while (c->other && tr_udp_receive(c->other, 0, client_datagram, c)) {
+    }
+    tr_usec now = tr_clock_now();
+    if (tr_peer_next_timeout(c->peer) <= now)
+        tr_peer_timeout(c->peer, now);
+    client_speak(c, now);
+}
+
+void rig_turn(struct rig *r)
+{
+    for (int i = 0; i < r->clients_count; i++)
+        client_turn(&r->clients[i]);
+    take_events(r);
+    (void)tr_waiter_wait(r->waiter, TR_MSEC);
+}
+
+void run_for(struct rig *r, tr_usec us)
+{
+    tr_usec end = tr_clock_now() + us;
+    while (tr_clock_now() < end)
+        rig_turn(r);
+}
+
+uint32_t ssrc_of(int client, int mline, bool out, bool rtx)
+{
+    return 0x10000u + (uint32_t)client * 16 + (uint32_t)mline * 4 + (out ? 2 : 0) + (rtx ? 1 : 0);
+}
+
+void fill_tracks(struct tr_track_conf *t, int client, bool mirrored)
+{
+    memset(t, 0, TRACKS * sizeof *t);
+    for (int i = 0; i < TRACKS; i++) {
+        bool video = i == VIDEO;
+        t[i].used = t[i].recv = t[i].send = true;
+        t[i].video = video;
+        snprintf(t[i].mid, sizeof t[i].mid, "%d", i);
+        t[i].codec = video ? TR_CODEC_VP8 : TR_CODEC_OPUS;
+        t[i].clock_rate = video ? 90000 : 48000;
+        t[i].pt = video ? PT_VIDEO : PT_AUDIO;
+        t[i].rtx_pt = video ? PT_RTX : 0;
+        t[i].ext.id[TR_EXT_MID] = t[i].ext_send.id[TR_EXT_MID] = 4;
+        t[i].ext.id[TR_EXT_ABS_SEND_TIME] = t[i].ext_send.id[TR_EXT_ABS_SEND_TIME] = 3;
+        t[i].fb_nack = t[i].fb_pli = t[i].fb_remb = video;
+        t[i].layers_count = 1;
+        t[i].layers[0].ssrc = ssrc_of(client, i, mirrored, false);
+        t[i].layers[0].rtx_ssrc = video ? ssrc_of(client, i, mirrored, true) : 0;
+        t[i].out_ssrc = ssrc_of(client, i, !mirrored, false);
+        t[i].out_rtx_ssrc = video ? ssrc_of(client, i, !mirrored, true) : 0;
+        snprintf(t[i].cname, sizeof t[i].cname, "cname");
+    }
+}
+
+static struct tr_peer_remote remote_of(const char *ufrag, const char *pwd,
+                                       const struct tr_dtls_cert *cert)
+{
+    const struct tr_dtls_fingerprint *f = tr_dtls_cert_fingerprint(cert);
+    struct tr_peer_remote remote = { .fingerprint_len = (uint8_t)f->len };
+    snprintf(remote.ufrag, sizeof remote.ufrag, "%s", ufrag);
+    snprintf(remote.pwd, sizeof remote.pwd, "%s", pwd);
+    snprintf(remote.fingerprint_alg, sizeof remote.fingerprint_alg, "%s",
+             tr_dtls_digest_name(f->digest));
+    memcpy(remote.fingerprint, f->bytes, f->len);
+    return remote;
+}
+
+bool open_socket(struct tr_udp **udp)
+{
+    struct tr_addr loopback = tr_addr_v4(127, 0, 0, 1, 0);
+    return CHECK(tr_udp_open(udp, &loopback, 1, 0, true) == TR_OK);
+}
+
+bool client_start(struct client *c)
+{
+    struct rig *r = c->rig;
+    tr_usec now = tr_clock_now();
+    struct tr_peer_conf conf = { .dtls_ctx = r->ctx,
+                                 .ice_role = TR_ICE_CONTROLLING,
+                                 .dtls_role = TR_DTLS_CLIENT,
+                                 .engine = r->engine,
+                                 .rng = &r->rng,
+                                 .wall_offset_us = tr_clock_unix_us() - now };
+    struct tr_track_conf tracks[TRACKS];
+    struct tr_peer_remote server = remote_of(c->creds.ufrag, c->creds.pwd, r->server_cert);
+    struct tr_addr there = tr_addr_v4(127, 0, 0, 1, tr_media_port(r->media));
+    struct tr_ice_cand local = tr_ice_cand_make(TR_ICE_HOST, &c->local, NULL, 65535);
+    struct tr_ice_cand remote = tr_ice_cand_make(TR_ICE_HOST, &there, NULL, 65535);
+    conf.ufrag = "clientufrag";
+    conf.pwd = "clientpasswordclientpassword";
+    server.lite = server.passive = true;
+    fill_tracks(tracks, (int)(c - r->clients), true);
+    c->peer = tr_peer_create(&conf, now);
+    return CHECK(c->peer) && CHECK(tr_peer_set_tracks(c->peer, now, tracks, TRACKS) == TR_OK) &&
+           CHECK(tr_peer_set_remote(c->peer, now, &server) == TR_OK) &&
+           CHECK(tr_peer_add_local(c->peer, now, &local) == TR_OK) &&
+           CHECK(tr_peer_add_remote(c->peer, now, &remote) == TR_OK);
+}
+
+struct client *client_open(struct rig *r)
+{
+    struct client *c = &r->clients[r->clients_count++];
+    struct tr_track_conf tracks[TRACKS];
+    struct tr_peer_remote remote =
+        remote_of("clientufrag", "clientpasswordclientpassword", r->cert);
+    *c = (struct client){ .rig = r, .next_seq = { 65000, 65100 } };
+    tr_rng_ice_chars(&r->rng, c->creds.ufrag, 8);
+    tr_rng_ice_chars(&r->rng, c->creds.pwd, 24);
+    c->id = tr_media_peer_create(r->media, &c->creds);
+    fill_tracks(tracks, (int)(c - r->clients), false);
+    bool ok = CHECK(c->id != 0) && open_socket(&c->udp);
+    if (!ok)
+        return NULL;
+    CHECK(tr_media_peer_tracks(r->media, c->id, tracks, TRACKS) == TR_OK);
+    tr_media_peer_remote(r->media, c->id, &remote);
+    c->local = tr_addr_v4(127, 0, 0, 1, tr_udp_port(c->udp));
+    return client_start(c) ? c : NULL;
+}
+
+tr_id route(struct rig *r, const struct client *from, const struct client *to, int mline)
+{
+    struct tr_route_conf conf = tr_route_conf_default();
+    return tr_media_route(r->media, end(from, mline), end(to, mline), &conf);
+}
+
+void ask_stats(struct rig *r, tr_id peer)
+{
+    static uint64_t cookie;
+    tr_media_query(r->media, peer, ++cookie);
+    WAIT_FOR(r, r->stats_cookie == cookie);
+}
+
+int worker_of(struct rig *r, const struct client *c)
+{
+    ask_stats(r, c->id);
+    return CHECK(r->stats) ? r->stats->worker : -1;
+}
+
+void send_frames(struct rig *r, struct client *c, int frames)
+{
+    for (int i = 0; i < frames; i++) {
+        client_send(c, VIDEO, 10, i == 0);
+        client_send(c, AUDIO, 1, false);
+        run_for(r, 3 * TR_MSEC);
+    }
+}
+
+bool open_two_apart(struct rig *r, struct client **a, struct client **b)
+{
+    int first = -1;
+    *a = *b = NULL;
+    while (!*b && r->clients_count < CLIENTS_MAX) {
+        struct client *c = client_open(r);
+        if (!c)
+            return false;
+        WAIT_FOR(r, c->up);
+        int worker = worker_of(r, c);
+        if (!*a) {
+            *a = c;
+            first = worker;
+        } else if (worker != first) {
+            *b = c;
+        }
+    }
+    return CHECK(*a && *b);
+}
+
+struct tr_media_counters counters(struct rig *r)
+{
+    struct tr_media_counters sums;
+    run_for(r, 150 * TR_MSEC); /* workers publish them from time to time */
+    tr_media_counters(r->media, &sums);
+    return sums;
+}
+
+bool open_on_one_worker(struct rig *r, struct client **out, int count)
+{
+    int have[2] = { 0 };
+    struct client *all[2][CLIENTS_MAX];
+    while (r->clients_count < CLIENTS_MAX) {
+        struct client *c = client_open(r);
+        if (!c)
+            return false;
+        WAIT_FOR(r, c->up);
+        int worker = worker_of(r, c);
+        if (worker < 0)
+            return false;
+        all[worker][have[worker]++] = c;
+        if (have[worker] == count) {
+            memcpy(out, all[worker], (size_t)count * sizeof *out);
+            return true;
+        }
+    }
+    return CHECK(false);
+}
