@@ -1,7 +1,13 @@
 /* The newest epoch is open to the right. A switch closes it at the last number that went out, and
  * opens the next one; a skip does the same with one number left out in between, and so does another
- * choice of layers without one. */
+ * choice of layers without one.
+ *
+ * No number is handed out twice, or two packets would be encrypted with one nonce. And receivers
+ * cannot tell 2^15 numbers forward from a step back, nor can SRTP; so a gap near to that (the
+ * source went on while the client could not be sent to, or jumps) is made small. */
 #include "media/rewrite.h"
+
+enum { GAP_MAX = 1 << 14 };
 
 void tr_rewrite_init(struct tr_rewrite *rw, uint16_t first_seq, uint32_t first_ts)
 {
@@ -20,12 +26,33 @@ static struct tr_rewrite_epoch *open_epoch(struct tr_rewrite *rw)
     return e;
 }
 
-/* Numbers that the open epoch may still hand out end where it has handed out last. */
-static void close_newest(struct tr_rewrite *rw)
+static uint32_t known_epochs(const struct tr_rewrite *rw)
 {
-    struct tr_rewrite_epoch *e = newest(rw);
-    if (e && e->in_end == INT64_MAX)
-        e->in_end = e->in_start + (rw->out_next - e->out_start);
+    return rw->count < TR_REWRITE_EPOCHS ? rw->count : TR_REWRITE_EPOCHS;
+}
+
+/* What epochs may still hand out ends where the last number was handed out. That goes for all of
+ * them: with packets lost before a skip, an older one has numbers above it, too. */
+static void close_epochs(struct tr_rewrite *rw)
+{
+    for (uint32_t i = 1; i <= known_epochs(rw); i++) {
+        struct tr_rewrite_epoch *e = &rw->epochs[(rw->count - i) % TR_REWRITE_EPOCHS];
+        int64_t end = e->in_start + (rw->out_next - e->out_start);
+        if (e->in_end > end)
+            e->in_end = end;
+    }
+}
+
+/* From incoming number `in` on, with a gap of one number, whatever was left out before. */
+static struct tr_rewrite_epoch *close_gap(struct tr_rewrite *rw, int64_t in)
+{
+    struct tr_rewrite_epoch next = *newest(rw);
+    close_epochs(rw);
+    next.in_start = in;
+    next.out_start = rw->out_next + 1;
+    struct tr_rewrite_epoch *e = open_epoch(rw);
+    *e = next;
+    return e;
 }
 
 void tr_rewrite_switch(struct tr_rewrite *rw, tr_usec now, uint32_t origin, uint32_t clock_rate,
@@ -37,7 +64,7 @@ void tr_rewrite_switch(struct tr_rewrite *rw, tr_usec now, uint32_t origin, uint
         ts += ticks > 0 ? (uint32_t)ticks : 1;
     }
     bool goes_on = rw->count > 0;
-    close_newest(rw);
+    close_epochs(rw);
     struct tr_rewrite_epoch *e = open_epoch(rw);
     *e = (struct tr_rewrite_epoch){
         .in_start = m->ext_seq,
@@ -55,8 +82,7 @@ void tr_rewrite_switch(struct tr_rewrite *rw, tr_usec now, uint32_t origin, uint
 static const struct tr_rewrite_epoch *find_in(const struct tr_rewrite *rw, uint32_t origin,
                                               int64_t in)
 {
-    uint32_t known = rw->count < TR_REWRITE_EPOCHS ? rw->count : TR_REWRITE_EPOCHS;
-    for (uint32_t i = 1; i <= known; i++) {
+    for (uint32_t i = 1; i <= known_epochs(rw); i++) {
         const struct tr_rewrite_epoch *e = &rw->epochs[(rw->count - i) % TR_REWRITE_EPOCHS];
         if (e->origin == origin && in >= e->in_start && in < e->in_end)
             return e;
@@ -100,6 +126,8 @@ enum tr_err tr_rewrite_packet(struct tr_rewrite *rw, tr_usec now, uint32_t origi
     const struct tr_rewrite_epoch *e = find_in(rw, origin, m->ext_seq);
     if (!e)
         return TR_ERR_NOTFOUND;
+    if (e->out_start + (m->ext_seq - e->in_start) - rw->out_next >= GAP_MAX)
+        e = close_gap(rw, m->ext_seq); /* only the newest reaches so far */
     apply(e, m, out);
     if (e == newest(rw) && out->ext_seq - rw->out_next > TR_REWRITE_GAP_MAX) {
         close_gap(rw, m);
@@ -148,6 +176,10 @@ void tr_rewrite_skip(struct tr_rewrite *rw, uint32_t origin, const struct tr_rtp
     int64_t out = e->out_start + (m->ext_seq - e->in_start);
     if (out < rw->out_next)
         return; /* late: its number was given to the packet after it, or is a hole already */
+    if (out - rw->out_next >= GAP_MAX) {
+        close_gap(rw, m->ext_seq + 1);
+        return;
+    }
     if (m->ext_seq == e->in_start) { /* the epoch has sent nothing yet: no new one is needed */
         e->in_start++;
         return;
@@ -163,8 +195,7 @@ static const struct tr_rewrite_epoch *find_out(const struct tr_rewrite *rw, uint
                                                int64_t *out)
 {
     *out = rw->out_next + (int16_t)(uint16_t)(seq - (uint16_t)rw->out_next);
-    uint32_t known = rw->count < TR_REWRITE_EPOCHS ? rw->count : TR_REWRITE_EPOCHS;
-    for (uint32_t i = 1; *out < rw->out_next && i <= known; i++) {
+    for (uint32_t i = 1; *out < rw->out_next && i <= known_epochs(rw); i++) {
         const struct tr_rewrite_epoch *e = &rw->epochs[(rw->count - i) % TR_REWRITE_EPOCHS];
         if (*out >= e->out_start)
             return e->in_start + (*out - e->out_start) < e->in_end ? e : NULL;

@@ -118,6 +118,45 @@ TEST(skips_close_up)
     }
 }
 
+/* A packet was lost, the one behind it left out, then came a switch. The number kept for the lost
+ * one is the next source's; when it comes after all, and its source is back, it has none. */
+TEST(a_number_kept_for_a_lost_packet_is_used_once)
+{
+    struct tr_rewrite rw;
+    tr_rewrite_init(&rw, 0, 0);
+    start(&rw, 1, 100);
+    CHECK_INT(pass(&rw, 1, 100), 0);
+    skip(&rw, 1, 102);
+    start(&rw, 2, 50);
+    CHECK_INT(pass(&rw, 2, 50), 1);
+    start(&rw, 1, 110);
+    CHECK_INT(pass(&rw, 1, 110), 2);
+    CHECK_INT(pass(&rw, 1, 101), -1);
+}
+
+/* SRTP takes numbers by 16 bits: further than 2^15 it is somewhere else. */
+TEST(a_gap_that_nobody_can_follow_is_made_small)
+{
+    struct tr_rewrite rw;
+    uint32_t origin;
+    int64_t seq;
+    tr_rewrite_init(&rw, 7, 0);
+    start(&rw, 1, 100);
+    CHECK_INT(pass(&rw, 1, 100), 7);
+    CHECK_INT(pass(&rw, 1, 40100), 9);
+    CHECK_INT(pass(&rw, 1, 40099), -1);
+    CHECK_INT(pass(&rw, 1, 30000), -1);
+    CHECK_INT(pass(&rw, 1, 40101), 10);
+    for (int64_t i = 2; i < 10; i++)
+        skip(&rw, 1, i * 30000);
+    CHECK_INT(pass(&rw, 1, 300000), 12);
+    CHECK_INT(tr_rewrite_reverse(&rw, 9, &origin, &seq), TR_OK);
+    CHECK_INT(seq, 40100);
+    CHECK_INT(tr_rewrite_reverse(&rw, 8, &origin, &seq), TR_ERR_NOTFOUND);
+    CHECK_INT(tr_rewrite_reverse(&rw, 12, &origin, &seq), TR_OK);
+    CHECK_INT(seq, 300000);
+}
+
 /* A frame of many packets that is left out costs one epoch, not one each. */
 TEST(long_skips_do_not_push_history_out)
 {
