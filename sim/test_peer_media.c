@@ -564,6 +564,42 @@ TEST(every_track_is_reported)
     world_end();
 }
 
+/* More streams than a peer takes, and no transport-cc any more: m-lines that were not reached still
+ * have a place for its numbers in their packets. */
+TEST(tracks_that_are_too_many_end_the_peer)
+{
+    static struct tr_track_conf tracks[MANY_TRACKS];
+    static struct sim_sender sender;
+    struct sim_call_conf conf = { .no_media = true };
+    if (!world_begin())
+        return;
+    struct sim *sim = raw_begin(&conf);
+    struct sim_peer *server = sim_server(&call);
+    many_tracks(tracks, MANY_TRACKS, true);
+    CHECK_INT(tr_peer_set_tracks(server->peer, sim_now(sim), tracks, MANY_TRACKS), TR_OK);
+    for (int i = 0; i < MANY_TRACKS; i++) {
+        tracks[i].fb_transport_cc = false;
+        tracks[i].layers_count = TR_TRACK_LAYERS;
+        for (uint32_t l = 0; l < TR_TRACK_LAYERS; l++)
+            tracks[i].layers[l].ssrc = 20000 + (uint32_t)i * TR_TRACK_LAYERS + l;
+    }
+    CHECK_INT(tr_peer_set_tracks(server->peer, sim_now(sim), tracks, MANY_TRACKS), TR_ERR_LIMIT);
+    struct sim_sender_conf s = { .peer = server->peer, .mline = MANY_TRACKS - 1, .video = true };
+    s.bitrate_bps = 100000;
+    s.pool = server->pool;
+    s.send = sim_peer_send;
+    s.arg = server;
+    sim_sender_init(&sender, &s, sim_now(sim));
+    for (int n = 0; n < 10; n++) {
+        sim_sender_run(&sender, sim_now(sim));
+        sim_run(sim, 10 * TR_MSEC);
+    }
+    CHECK(!tr_peer_can_send(server->peer, MANY_TRACKS - 1));
+    sim_sender_deinit(&sender);
+    call_end(sim);
+    world_end();
+}
+
 TEST(renegotiation_neither_grows_nor_wears_out)
 {
     struct sim_call_conf conf = { .no_media = true };

@@ -244,8 +244,10 @@ enum tr_err tr_peer_set_tracks(struct tr_peer *peer, tr_usec now,
         if (err == TR_OK)
             err = peer_tx_track(peer, i);
     }
-    if (err != TR_OK)
+    if (err != TR_OK) { /* half of the m-lines are as before, and what they share is not */
+        peer_fail(peer, err == TR_ERR_NOMEM ? "Out of memory" : "Invalid SDP");
         return err;
+    }
     choose_rtcp_ssrc(peer);
     peer_check(peer);
     return TR_OK;

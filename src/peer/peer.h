@@ -85,7 +85,8 @@ TR_MUST_USE enum tr_err tr_peer_set_remote(struct tr_peer *peer, tr_usec now,
                                            const struct tr_peer_remote *remote);
 TR_MUST_USE enum tr_err tr_peer_restart(struct tr_peer *peer, tr_usec now, const char *ufrag,
                                         const char *pwd);
-/* All m-lines by index. Streams whose facts did not change keep their state. */
+/* All m-lines by index. Streams whose facts did not change keep their state. INVAL: nothing has
+ * changed; any other error is the end of the peer. */
 TR_MUST_USE enum tr_err tr_peer_set_tracks(struct tr_peer *peer, tr_usec now,
                                            const struct tr_track_conf *tracks, int count);
 /* Full agents. */
