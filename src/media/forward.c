@@ -100,8 +100,11 @@ static bool take_packet(struct forward *f, const struct tr_pkt *pkt, struct tr_r
         return false;
     }
     if (!tr_layer_take(&f->layer, m, tr_rtp_dd(pkt),
-                       !s->facts.video || (m->flags & TR_RTP_KEYFRAME), &layer))
+                       !s->facts.video || (m->flags & TR_RTP_KEYFRAME), &layer)) {
+        if (m->layer == f->layer.current)
+            tr_rewrite_skip(&f->rw, origin, m);
         return false;
+    }
     if (layer.switched)
         tr_rewrite_switch(&f->rw, s->worker->now, origin, s->facts.clock_rate, m);
     return tr_rewrite_packet(&f->rw, s->worker->now, origin, m, to) == TR_OK;
@@ -142,8 +145,9 @@ static void begin(const struct forward *f, struct batch *b, int packets)
     b->p = tr_udp_reserve(f->source->worker->ports->out, (size_t)packets * PACKET_MAX);
 }
 
+/* index: TR_SRTP_AUTO for what goes out first, which SRTP refuses to do twice for one number. */
 static void add(struct forward *f, struct batch *b, const struct tr_pkt *pkt,
-                const struct tr_rewritten *to)
+                const struct tr_rewritten *to, uint64_t index)
 {
     const struct tr_rtp_meta *m = tr_rtp_meta_const(pkt);
     struct tr_srtp_job *job = &b->jobs[b->count++];
@@ -156,7 +160,7 @@ static void add(struct forward *f, struct batch *b, const struct tr_pkt *pkt,
         .out_size = PACKET_MAX,
         .hdr_len = header,
         .payload = tr_slice(b->p + header, pkt->len),
-        .index = (uint64_t)to->ext_seq, /* of a packet that is sent again, too: it is the same */
+        .index = index,
         .out_len = header + pkt->len,
     };
     b->p += job->out_len + (f->out ? tr_srtp_overhead(f->conf.srtp) : 0);
@@ -212,7 +216,7 @@ void forward_run(struct forward *f, struct tr_pkt *const *pkts, int n)
     for (int i = 0; b.p && i < n; i++) {
         if (!take_packet(f, pkts[i], &to))
             continue;
-        add(f, &b, pkts[i], &to);
+        add(f, &b, pkts[i], &to, TR_SRTP_AUTO);
         f->sent++;
         f->octets += pkts[i]->len;
     }
@@ -324,7 +328,7 @@ static void send_again(struct forward *f, const struct tr_rtcp_fb *fb)
     while (b.p && b.count < RUN_MAX && tr_rtcp_nack_next(&it, &seq)) {
         const struct tr_pkt *pkt = find_sent(f, seq, &to);
         if (pkt && f->resend_budget > 0) {
-            add(f, &b, pkt, &to);
+            add(f, &b, pkt, &to, (uint64_t)to.ext_seq);
             f->resend_budget -= pkt->len;
         }
     }

@@ -92,7 +92,7 @@ static void take_datagram(struct port *port, const struct tr_path *path, struct 
     struct tr_pkt *pkt = w->spare;
     w->spare = NULL;
     w->counters.rtp_in++;
-    if (p->sources[mline])
+    if (mline < p->tracks_count && p->sources[mline])
         source_packet(p->sources[mline], pkt);
     else
         tr_pkt_unref(&pkt);

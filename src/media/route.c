@@ -464,7 +464,7 @@ static void set_route(struct route *r, const struct msg_route *m)
 {
     bool held = is_held(r);
     r->conf = m->conf;
-    if (!r->source->peer && m->facts.layers > 0)
+    if (source_is_shadow(r->source) && m->facts.layers > 0)
         r->source->facts = m->facts;
     keep_ring_for(r);
     tell_playout_delay(r);
