@@ -188,8 +188,8 @@ static void store(struct ring *ring, struct tr_pkt *pkt)
             tr_pkt_unref(&ring->slots[ring->oldest++ & (RING_SLOTS - 1)]);
     }
     struct tr_pkt **slot = &ring->slots[seq & (RING_SLOTS - 1)];
-    tr_pkt_unref(slot);
-    *slot = tr_pkt_ref(pkt);
+    if (!*slot) /* else it has come before: a number stands for the same bytes, always */
+        *slot = tr_pkt_ref(pkt);
 }
 
 struct tr_pkt *source_ring_get(const struct source *s, int layer, int64_t ext_seq)
@@ -464,9 +464,11 @@ void source_sender_report(struct source *s, int layer, uint32_t ssrc, const stru
 void source_tick(struct source *s)
 {
     tr_usec now = s->worker->now;
-    for (int i = 0; i < s->facts.layers; i++) {
+    for (int i = 0; i < TR_TRACK_LAYERS; i++) { /* also of layers that are not sent any more */
         if (s->rings[i])
             expire(s->rings[i], now - RING_US);
+    }
+    for (int i = 0; i < s->facts.layers; i++) {
         bool receiving = s->last_us[i] != 0 && now - s->last_us[i] < TICK_US;
         if (source_is_shadow(s) || receiving == s->receiving[i])
             continue;

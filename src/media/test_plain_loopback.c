@@ -684,6 +684,42 @@ TEST(what_a_receiver_misses_is_sent_again)
     host_close(&rtcp);
 }
 
+/* A renegotiation takes layers away whose packets are kept for who might miss them. */
+TEST(layers_that_are_gone_keep_no_packets)
+{
+    struct rig r;
+    struct host in, out, rtcp;
+    struct tr_addr ports[8];
+    struct tr_track_conf tracks[TRACKS];
+    host_open(&in);
+    host_open(&out);
+    host_open(&rtcp);
+    if (rig_open(&r)) {
+        tr_id peer = open_source(&r, 2, ports);
+        struct tr_forward_conf conf = forward_to(&out);
+        conf.rtcp_port = rtcp.addr.port;
+        conf.ssrc = 1010;
+        conf.layer = 1;
+        forward(&r, peer, VIDEO, &conf);
+        WAIT_FOR(&r, &rtcp, rtcp.reports >= 1);
+        send_nack(&rtcp, &rtcp.rtcp_from, 1010, 1); /* from now on */
+        tr_clock_sleep(20 * TR_MSEC);
+        for (uint16_t i = 0; i < 10; i++)
+            send_video(&in, &ports[2], i, 101, i == 0);
+        WAIT_FOR(&r, &out, out.count == 10);
+        CHECK(counters(&r).packets_in_use >= 10);
+        fill_tracks(tracks, 1);
+        CHECK(tr_media_peer_tracks(r.media, peer, tracks, TRACKS) == TR_OK);
+        tr_media_flush(r.media);
+        tr_clock_sleep(2 * TR_SECOND + 200 * TR_MSEC);
+        CHECK(counters(&r).packets_in_use < 10);
+    }
+    rig_close(&r);
+    host_close(&in);
+    host_close(&out);
+    host_close(&rtcp);
+}
+
 TEST(what_is_hostile_is_counted_and_hurts_nobody_else)
 {
     struct rig r;
