@@ -2,12 +2,8 @@
  * opens the next one; a skip does the same with one number left out in between, and so does another
  * choice of layers without one.
  *
- * No number is handed out twice, or two packets would be encrypted with one nonce. And receivers
- * cannot tell 2^15 numbers forward from a step back, nor can SRTP; so a gap near to that (the
- * source went on while the client could not be sent to, or jumps) is made small. */
+ * No number is handed out twice, or two packets would be encrypted with one nonce. */
 #include "media/rewrite.h"
-
-enum { GAP_MAX = 1 << 14 };
 
 void tr_rewrite_init(struct tr_rewrite *rw, uint16_t first_seq, uint32_t first_ts)
 {
@@ -43,7 +39,9 @@ static void close_epochs(struct tr_rewrite *rw)
     }
 }
 
-/* From incoming number `in` on, with a gap of one number, whatever was left out before. */
+/* A source may leap ahead by any distance. A receiver that saw its stream do so would guess the
+ * rollover wrong and open no packet of it any more (RFC 3711 section 3.3.1), of this source or the
+ * next. So from incoming number `in` on there is a hole of one. */
 static struct tr_rewrite_epoch *close_gap(struct tr_rewrite *rw, int64_t in)
 {
     struct tr_rewrite_epoch next = *newest(rw);
@@ -108,31 +106,15 @@ static void apply(const struct tr_rewrite_epoch *e, const struct tr_rtp_meta *m,
                    ((m->flags & TR_RTP_TL0) && e->tl0_off != 0);
 }
 
-/* A source may leap ahead by any distance. A receiver that saw its stream do so would guess the
- * rollover wrong and open no packet of it any more (RFC 3711 section 3.3.1), of this source or the
- * next. */
-static void close_gap(struct tr_rewrite *rw, const struct tr_rtp_meta *m)
-{
-    struct tr_rewrite_epoch next = *newest(rw);
-    close_newest(rw);
-    next.in_start = m->ext_seq;
-    next.out_start = rw->out_next + 1;
-    *open_epoch(rw) = next;
-}
-
 enum tr_err tr_rewrite_packet(struct tr_rewrite *rw, tr_usec now, uint32_t origin,
                               const struct tr_rtp_meta *m, struct tr_rewritten *out)
 {
     const struct tr_rewrite_epoch *e = find_in(rw, origin, m->ext_seq);
     if (!e)
         return TR_ERR_NOTFOUND;
-    if (e->out_start + (m->ext_seq - e->in_start) - rw->out_next >= GAP_MAX)
+    if (e->out_start + (m->ext_seq - e->in_start) - rw->out_next > TR_REWRITE_GAP_MAX)
         e = close_gap(rw, m->ext_seq); /* only the newest reaches so far */
     apply(e, m, out);
-    if (e == newest(rw) && out->ext_seq - rw->out_next > TR_REWRITE_GAP_MAX) {
-        close_gap(rw, m);
-        apply(newest(rw), m, out);
-    }
     if (out->ext_seq >= rw->out_next) {
         rw->out_next = out->ext_seq + 1;
         rw->ts_last = out->ts;
@@ -176,7 +158,7 @@ void tr_rewrite_skip(struct tr_rewrite *rw, uint32_t origin, const struct tr_rtp
     int64_t out = e->out_start + (m->ext_seq - e->in_start);
     if (out < rw->out_next)
         return; /* late: its number was given to the packet after it, or is a hole already */
-    if (out - rw->out_next >= GAP_MAX) {
+    if (out - rw->out_next > TR_REWRITE_GAP_MAX) {
         close_gap(rw, m->ext_seq + 1);
         return;
     }
