@@ -63,6 +63,7 @@ void tr_rewrite_switch(struct tr_rewrite *rw, tr_usec now, uint32_t origin, uint
     }
     bool goes_on = rw->count > 0;
     close_epochs(rw);
+    rw->begun = rw->out_next;
     struct tr_rewrite_epoch *e = open_epoch(rw);
     *e = (struct tr_rewrite_epoch){
         .in_start = m->ext_seq,
@@ -183,6 +184,11 @@ static const struct tr_rewrite_epoch *find_out(const struct tr_rewrite *rw, uint
             return e->in_start + (*out - e->out_start) < e->in_end ? e : NULL;
     }
     return NULL;
+}
+
+bool tr_rewrite_is_past(const struct tr_rewrite *rw, uint16_t seq)
+{
+    return rw->out_next + (int16_t)(uint16_t)(seq - (uint16_t)rw->out_next) < rw->begun;
 }
 
 enum tr_err tr_rewrite_reverse(const struct tr_rewrite *rw, uint16_t seq, uint32_t *origin,

@@ -39,6 +39,7 @@ struct tr_rewrite {
     uint32_t count; /* epochs ever started */
     uint32_t ts_last;
     int64_t out_next; /* next outgoing number */
+    int64_t begun;    /* first one since the newest switch */
     tr_usec last_us;
     uint16_t picture_last, frame_last;
     uint8_t tl0_last;
@@ -72,6 +73,8 @@ void tr_rewrite_layers(struct tr_rewrite *rw, uint32_t origin, const struct tr_r
 /* The packet is left out on purpose: what follows closes up. Newest packets only; others are
  * ignored. */
 void tr_rewrite_skip(struct tr_rewrite *rw, uint32_t origin, const struct tr_rtp_meta *m);
+/* seq was sent before the newest switch: nothing after it needs it. */
+bool tr_rewrite_is_past(const struct tr_rewrite *rw, uint16_t seq);
 /* What the client calls seq: origin and number on our side. NOTFOUND as above. */
 TR_MUST_USE enum tr_err tr_rewrite_reverse(const struct tr_rewrite *rw, uint16_t seq,
                                            uint32_t *origin, int64_t *in_seq);

@@ -17,7 +17,8 @@ enum {
     RESEND_PART = 5,          /* one byte for so many that were sent: 20 % */
     RESEND_BUDGET = 64 << 10, /* at the start */
     RESEND_BUDGET_MAX = 256 << 10,
-    CATCH_UP_BYTES = 192 << 10, /* to a client that comes to a stream in its midst */
+    RESEND_BUDGET_MIN = 8 << 10, /* however narrow the client's link is */
+    CATCH_UP_BYTES = 192 << 10,  /* to a client that comes to a stream in its midst */
     EGRESS_BYTES = TR_TX_BATCH_MAX * TR_PEER_PACKET_MAX,
 };
 
@@ -206,8 +207,25 @@ static void ask_for_layer(struct route *r)
         source_keyframe(r->source, r->layer.target);
 }
 
+/* What was saved up on a wide link would fill a narrow one. */
+static void bound_resends(struct sink *k)
+{
+    tr_usec now = k->peer->worker->now;
+    uint32_t bps;
+    if (!tr_peer_adapts(k->tr_peer))
+        return;
+    tr_peer_bandwidth(k->tr_peer, now, &bps);
+    if (bps == 0)
+        return;
+    int64_t most = (int64_t)bps / 8 / RESEND_PART; /* of a second */
+    most = most > RESEND_BUDGET_MIN ? most : RESEND_BUDGET_MIN;
+    if (k->resend_budget > most)
+        k->resend_budget = most;
+}
+
 void route_layer_tick(struct route *r)
 {
+    bound_resends(r->sink);
     layers_tick(r);
     choose_layer(r);
     ask_for_layer(r);
@@ -316,7 +334,8 @@ static struct tr_pkt *find_sent(const struct sink *k, uint16_t seq, struct tr_re
     uint32_t origin;
     int64_t in_seq;
     const struct source *s = k->route ? k->route->source : NULL;
-    if (!s || tr_rewrite_reverse(&k->rw, seq, &origin, &in_seq) != TR_OK ||
+    if (!s || tr_rewrite_is_past(&k->rw, seq) ||
+        tr_rewrite_reverse(&k->rw, seq, &origin, &in_seq) != TR_OK ||
         origin != origin_of(s, (int)(origin & 3)))
         return NULL;
     struct tr_pkt *pkt = source_ring_get(s, (int)(origin & 3), in_seq);
