@@ -11,7 +11,6 @@
 /* What a client can have sent again is bounded, or a NACK of a few bytes would fetch kilobytes:
  * each packet a few times, and all of them together a part of what it is sent anyway. */
 enum {
-    RESEND_GAP_MS = 20, /* a packet is not sent again within this time */
     RESEND_TIMES = 3,
     RESEND_FORGET_MS = 5000,  /* by then the number stands for another packet */
     RESEND_PART = 5,          /* one byte for so many that were sent: 20 % */
@@ -21,6 +20,10 @@ enum {
     CATCH_UP_BYTES = 192 << 10,  /* to a client that comes to a stream in its midst */
     EGRESS_BYTES = TR_TX_BATCH_MAX * TR_PEER_PACKET_MAX,
 };
+
+/* So long after it was sent again so many times does a packet count as lost once more. It grows: a
+ * queue that has overflowed takes a while to drain. */
+static const uint16_t resend_gap_ms[RESEND_TIMES + 1] = { 0, 20, 160, 320 };
 
 static uint32_t origin_of(const struct source *s, int layer)
 {
@@ -128,6 +131,20 @@ static void tell_layer(struct route *r, int substream, int temporal)
     worker_tell(k->peer->worker, &ev);
 }
 
+/* A lower stream's key frame is waited for, because the client cannot take the old stream. */
+static bool is_falling(const struct route *r)
+{
+    return r->layer.target >= 0 && r->layer.current > r->layer.target &&
+           r->bound_spatial < r->layer.current;
+}
+
+/* Even its fewest frames are too many: they would fill the path that the key frame must come by. */
+static bool is_choking(const struct route *r, const struct tr_rtp_meta *m)
+{
+    return m->layer == r->layer.current && is_falling(r) && m->layer < TR_RATES_SPATIAL &&
+           r->source->rates.bps[m->layer][0] > r->sink->bandwidth_bps;
+}
+
 /* Whether the packet goes to the sink, and as what. */
 static bool take_packet(struct route *r, struct tr_pkt *pkt, struct tr_rewritten *out)
 {
@@ -135,7 +152,7 @@ static bool take_packet(struct route *r, struct tr_pkt *pkt, struct tr_rewritten
     struct worker *w = r->sink->peer->worker;
     uint32_t origin = origin_of(r->source, m->layer);
     struct tr_layer_out layer;
-    if (pkt->len == 0) { /* padding: what follows closes up over it */
+    if (pkt->len == 0 || is_choking(r, m)) { /* padding, or as good: what follows closes up */
         tr_rewrite_skip(&r->sink->rw, origin, m);
         return false;
     }
@@ -182,14 +199,12 @@ static bool is_held(const struct route *r)
     return r->conf.paused || r->bound_spatial < 0;
 }
 
-/* What was asked for, within what the client can take. While a lower stream's key frame is waited
- * for, the old stream goes on with as few frames as there can be. */
+/* What was asked for, within what the client can take. The old stream goes on with as few frames as
+ * there can be while it falls. */
 static void limit_layers(struct route *r)
 {
-    bool falling = r->layer.target >= 0 && r->layer.current > r->layer.target &&
-                   r->bound_spatial < r->layer.current;
     tr_layer_limit_temporal(&r->layer,
-                            falling ? 0 : least(r->conf.temporal_max, r->bound_temporal));
+                            is_falling(r) ? 0 : least(r->conf.temporal_max, r->bound_temporal));
 }
 
 static void choose_layer(struct route *r)
@@ -306,6 +321,15 @@ void route_start(struct route *r)
 
 /* --- retransmission --- */
 
+/* A packet that was asked for will not come: the picture can only go on with a key frame, and not
+ * every client says so at once. */
+static void give_up(struct sink *k)
+{
+    struct route *r = k->route;
+    if (r && r->source->facts.video && r->layer.current >= 0)
+        source_keyframe(r->source, r->layer.current);
+}
+
 /* Whether seq may go out once more; it counts as sent then. */
 static bool may_resend(struct sink *k, uint16_t seq, tr_usec now)
 {
@@ -317,10 +341,11 @@ static bool may_resend(struct sink *k, uint16_t seq, tr_usec now)
     struct resend *r = &k->resends[seq & (RESEND_SLOTS - 1)];
     if (r->seq != seq || now_ms - r->at_ms > RESEND_FORGET_MS)
         *r = (struct resend){ .seq = seq };
-    if (r->count > 0 && now_ms - r->at_ms < RESEND_GAP_MS)
+    if (now_ms - r->at_ms < resend_gap_ms[r->count])
         return false; /* it is on its way: nobody asks for too much */
     if (r->count == RESEND_TIMES || k->resend_budget <= 0) {
         k->peer->worker->counters.drops[TR_DROP_RESEND]++;
+        give_up(k);
         return false;
     }
     r->count++;

@@ -43,6 +43,7 @@ void wpeer_share(struct wpeer *p)
     tr_peer_want(p->peer, now, sum.wanted_bps);
     for (int i = 0; i < n; i++) {
         const struct tr_alloc_stream *a = streams[i];
+        routes[i]->sink->bandwidth_bps = bps;
         if (bps == 0 || !a->bps || a->idle)
             route_bound(routes[i], TR_SVC_ALL, TR_SVC_ALL);
         else

@@ -136,7 +136,8 @@ TEST(losses_are_repaired_here_and_across_workers)
     tr_free(r);
 }
 
-/* Half of all is lost, retransmissions too, so the client asks again and again. */
+/* Half of all is lost, retransmissions too, so the client asks again and again. What it does not
+ * get in the end takes a key frame, though this client never asks for one. */
 TEST(what_is_sent_again_is_a_part_of_what_is_sent)
 {
     struct rig *r = tr_alloc(sizeof *r);
@@ -145,9 +146,11 @@ TEST(what_is_sent_again_is_a_part_of_what_is_sent)
         route(r, c, c, VIDEO);
         WAIT_FOR(r, c->up);
         c->drop_every = 2;
+        int asked = c->keyframes_asked;
         send_frames(r, c, 80);
         struct tr_media_counters sums = counters(r);
         CHECK(sums.drops[TR_DROP_RESEND] > 0);
+        CHECK(c->keyframes_asked > asked);
         CHECK(sums.rtx_out > 50 && sums.rtx_out < 64 + 32 + 80 * 10 / 5);
     }
     rig_close(r);
