@@ -3,10 +3,16 @@
 import { check, test } from '../lib/harness.mjs';
 import { Impairment } from '../lib/impair.mjs';
 import { THREE_LAYERS, enterRoom, openRoom } from '../lib/room.mjs';
-import { pause } from '../lib/wait.mjs';
+import { pause, until } from '../lib/wait.mjs';
 
 const PAGE = 'videoroomtest.html';
 const ROOM_BITRATE = 2_000_000; // enough for all layers on the way to the server
+const WIDE = THREE_LAYERS.width / 2; // this and better ones do not fit through the narrow network
+const FAST = 'down rate_kbps 1000 queue_bytes 12500 delay_ms 20';
+const SLOW = 'down rate_kbps 200';
+const GOOD_RATE = 400_000;
+const DOWN_MS = 3000;
+const UP_MS = 10_000;
 const FREEZE_MS = 2000;
 
 /** ann, who sends three layers, and bob, who only watches, from behind `impairment`. */
@@ -23,7 +29,7 @@ async function watch(t, line) {
   });
   await bob.untilSees('ann');
   await bob.page.evaluate(keepFrames, `#videoremote${await bob.boxOf('ann')} video`);
-  return bob;
+  return { impairment, bob };
 }
 
 /** Runs in the page: when each picture was shown, and how wide it was. */
@@ -47,8 +53,52 @@ function longestGap(frames, start, end) {
   return Math.max(...moments.slice(1).map((at, i) => at - moments[i]));
 }
 
+/** Waits for the best layer at a rate that does not fit through the narrow network. */
+function untilGood(bob) {
+  return until(
+    'a good picture',
+    async () => {
+      const start = Date.now();
+      const rate = await bob.videoRate();
+      const widths = (await framesSince(bob, start)).map(({ width }) => width);
+      const wide = widths.length > 0 && widths.every((width) => width === THREE_LAYERS.width);
+      if (wide && rate > GOOD_RATE) return true;
+      throw new Error(`${Math.round(rate / 1000)} kbit/s, ${widths}`);
+    },
+    { limit: 40_000 },
+  );
+}
+
+test('rooms: a narrow network gets a lower layer, a wide one the better again', async (t) => {
+  const { impairment, bob } = await watch(t, FAST);
+  await untilGood(bob);
+
+  const narrow = Date.now();
+  await impairment.set(SLOW);
+  await pause(DOWN_MS + 2000);
+  const slow = await framesSince(bob, narrow);
+  const lastWide = Math.max(
+    narrow,
+    ...slow.filter(({ width }) => width >= WIDE).map(({ at }) => at),
+  );
+  const wide = Date.now();
+  await impairment.set(FAST);
+  const good = await until(
+    'the better layer',
+    async () => (await framesSince(bob, wide)).find(({ width }) => width >= WIDE),
+    { limit: UP_MS },
+  );
+  await pause(1000);
+  const end = Date.now();
+  const freeze = longestGap(await framesSince(bob, narrow), narrow, end);
+  const [down, up] = [lastWide - narrow, good.at - wide].map(Math.round);
+  const told = `down in ${down} ms, up in ${up} ms, longest freeze ${Math.round(freeze)} ms`;
+  check(told, down <= DOWN_MS && up <= UP_MS && freeze <= FREEZE_MS);
+  return told;
+});
+
 test('rooms: the video plays where 5 % are lost', async (t) => {
-  const bob = await watch(t, 'both delay_ms 20 loss_percent 5');
+  const { bob } = await watch(t, 'both delay_ms 20 loss_percent 5');
   const start = Date.now();
   await pause(6000);
   const end = Date.now();
