@@ -661,7 +661,7 @@ TEST(a_publisher_is_told_of_layers_that_nobody_asks_for)
     conf.substream_max = 1;
     for (int i = 1; i <= 2; i++)
         tr_media_route_set(rig.media, rig.clients[i].routes[VIDEO], &conf);
-    run(TR_SECOND);
+    run(29 * TR_SECOND);
     CHECK_INT(p->uplink_bps, 0);
     run(2 * TR_SECOND);
     CHECK(p->uplink_bps > layer_bps[0] + layer_bps[1]);

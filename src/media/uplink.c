@@ -6,7 +6,9 @@
  * that changes. */
 #include "media/worker.h"
 
-#define UNASKED_US (2 * TR_SECOND)
+/* Browsers take twenty seconds and more to come back, so who only looks at a small picture for a
+ * moment must not cost the others the large one. */
+#define UNASKED_US (30 * TR_SECOND)
 #define FLOWING_US (2 * TR_SECOND)
 
 enum {
