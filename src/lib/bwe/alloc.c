@@ -1,7 +1,8 @@
 /* Steps. What a video can be sent as is a list of layers from the cheapest to the best: all
  * temporal layers of the lowest spatial one, then those of the next, where a step that costs less
  * than the one before it takes its place. Upper spatial layers start with two temporal layers,
- * where there are that many: a large picture at 7 frames a second helps nobody.
+ * where there are that many: a large picture at 7 frames a second helps nobody who did not ask for
+ * it.
  *
  * Rounds. In each round each stream goes one step up, in the order of priority, while it fits.
  * "Fits" differs: to stay where one was may cost up to STAY of what there is, to climb only CLIMB
@@ -38,7 +39,8 @@ static bool is_worth(const struct tr_alloc_stream *s, int spatial, int temporal)
 {
     const uint32_t *bps = s->bps[spatial];
     bool upper = spatial > 0 && s->bps[0][0] > 0;
-    return bps[temporal] > 0 && !(upper && temporal == 0 && bps[ALL] > bps[0]);
+    bool more = bps[ALL] > bps[0] && s->temporal_max > 0; /* unless it is what was asked for */
+    return bps[temporal] > 0 && !(upper && temporal == 0 && more);
 }
 
 /* The highest temporal layer stands for all that may ever come. */
