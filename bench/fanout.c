@@ -133,7 +133,7 @@ static void speak(struct client *c, tr_usec now)
     }
 }
 
-/* One packet of a hundred is opened, to see that it can be. */
+/* All are opened: a client that skips some reports them lost, and is sent less. */
 static void take_datagram(void *arg, const struct tr_path *path, struct tr_slice datagram)
 {
     struct client *c = arg;
@@ -143,7 +143,8 @@ static void take_datagram(void *arg, const struct tr_path *path, struct tr_slice
     if (tr_demux(datagram) != TR_DEMUX_RTP) {
         tr_peer_input(c->peer, now, *path, datagram);
         speak(c, now);
-    } else if (w->o->twcc || w->received++ % 100 == 0) {
+    } else {
+        w->received++;
         struct tr_pkt *pkt = tr_pkt_alloc(w->pool);
         w->opened += tr_peer_rtp(c->peer, now, datagram, pkt, &mline) == TR_OK;
         tr_pkt_unref(&pkt);
