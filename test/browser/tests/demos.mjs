@@ -207,6 +207,7 @@ function untilReceived(page, text) {
 }
 
 test('demos: encrypted from end to end', async (t) => {
+  t.allow(/RangeError: Offset is outside the bounds/); // its transform cannot take frames below 5 bytes
   const pages = await demos(t);
   const server = SERVERS.websocket(await t.server());
   const page = await openDemo(t, pages.address('e2etest.html', server, { vcodec: 'vp8' }));
