@@ -3,7 +3,7 @@
 import { createServer } from 'node:net';
 import { createSocket } from 'node:dgram';
 
-export function freeTcpPort() {
+function someTcpPort() {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.once('error', reject);
@@ -12,6 +12,16 @@ export function freeTcpPort() {
       server.close(() => resolve(port));
     });
   });
+}
+
+const given = new Set();
+
+/** None twice: the kernel may offer one again that is not in use yet. */
+export async function freeTcpPort() {
+  let port = await someTcpPort();
+  while (given.has(port)) port = await someTcpPort();
+  given.add(port);
+  return port;
 }
 
 export function freeUdpPort() {
