@@ -74,11 +74,6 @@ static void count(_Atomic uint64_t *counter, uint64_t n)
 
 /* --- on the worker: packets --- */
 
-static uint32_t origin_of(const struct source *s, int layer)
-{
-    return s->serials[layer] << 2 | (uint32_t)layer;
-}
-
 static void choose_layer(struct forward *f)
 {
     const struct source *s = f->source;
@@ -93,7 +88,7 @@ static bool take_packet(struct forward *f, const struct tr_pkt *pkt, struct tr_r
 {
     const struct source *s = f->source;
     const struct tr_rtp_meta *m = tr_rtp_meta_const(pkt);
-    uint32_t origin = origin_of(s, m->layer);
+    uint32_t origin = source_origin(s, m->layer);
     struct tr_layer_out layer;
     if (pkt->len == 0) { /* padding: what follows closes up over it */
         tr_rewrite_skip(&f->rw, origin, m);
@@ -242,7 +237,7 @@ static void put_report(const struct forward *f, struct tr_wr *w)
     int layer = f->layer.current;
     uint32_t offset;
     if (layer < 0 || !s->clock[layer].known ||
-        !tr_rewrite_ts_offset(&f->rw, origin_of(s, layer), &offset)) {
+        !tr_rewrite_ts_offset(&f->rw, source_origin(s, layer), &offset)) {
         tr_rtcp_put_rr(w, f->ssrc, NULL, 0);
         return;
     }
@@ -306,8 +301,9 @@ static struct tr_pkt *find_sent(const struct forward *f, uint16_t seq, struct tr
     if (tr_rewrite_reverse(&f->rw, seq, &origin, &in_seq) != TR_OK)
         return NULL;
     int layer = (int)(origin & 3);
-    struct tr_pkt *pkt =
-        origin == origin_of(f->source, layer) ? source_ring_get(f->source, layer, in_seq) : NULL;
+    struct tr_pkt *pkt = origin == source_origin(f->source, layer)
+                             ? source_ring_get(f->source, layer, in_seq)
+                             : NULL;
     if (!pkt || tr_rewrite_again(&f->rw, seq, tr_rtp_meta_const(pkt), to) != TR_OK)
         return NULL;
     return pkt;

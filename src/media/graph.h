@@ -111,4 +111,10 @@ bool source_since_keyframe(const struct source *s, int layer, size_t bytes_max, 
                            int64_t *end);
 void source_message(struct worker *w, const struct msg *m);
 
+/* What numbers of a layer are of, for struct tr_rewrite: another one after each restart. */
+static inline uint32_t source_origin(const struct source *s, int layer)
+{
+    return s->serials[layer] << 2 | (uint32_t)layer;
+}
+
 #endif

@@ -25,11 +25,6 @@ enum {
  * queue that has overflowed takes a while to drain. */
 static const uint16_t resend_gap_ms[RESEND_TIMES + 1] = { 0, 20, 160, 320 };
 
-static uint32_t origin_of(const struct source *s, int layer)
-{
-    return s->serials[layer] << 2 | (uint32_t)layer;
-}
-
 static uint32_t random_ts(struct worker *w)
 {
     return tr_rng_u32(&w->rng);
@@ -150,7 +145,7 @@ static bool take_packet(struct route *r, struct tr_pkt *pkt, struct tr_rewritten
 {
     const struct tr_rtp_meta *m = tr_rtp_meta_const(pkt);
     struct worker *w = r->sink->peer->worker;
-    uint32_t origin = origin_of(r->source, m->layer);
+    uint32_t origin = source_origin(r->source, m->layer);
     struct tr_layer_out layer;
     if (pkt->len == 0 || is_choking(r, m)) { /* padding, or as good: what follows closes up */
         tr_rewrite_skip(&r->sink->rw, origin, m);
@@ -361,7 +356,7 @@ static struct tr_pkt *find_sent(const struct sink *k, uint16_t seq, struct tr_re
     const struct source *s = k->route ? k->route->source : NULL;
     if (!s || tr_rewrite_is_past(&k->rw, seq) ||
         tr_rewrite_reverse(&k->rw, seq, &origin, &in_seq) != TR_OK ||
-        origin != origin_of(s, (int)(origin & 3)))
+        origin != source_origin(s, (int)(origin & 3)))
         return NULL;
     struct tr_pkt *pkt = source_ring_get(s, (int)(origin & 3), in_seq);
     if (!pkt || tr_rewrite_again(&k->rw, seq, tr_rtp_meta_const(pkt), to) != TR_OK)
@@ -399,7 +394,7 @@ void route_clock(struct route *r)
     int layer = r->layer.current;
     uint32_t offset;
     if (layer < 0 || !s->clock[layer].known ||
-        !tr_rewrite_ts_offset(&r->sink->rw, origin_of(s, layer), &offset))
+        !tr_rewrite_ts_offset(&r->sink->rw, source_origin(s, layer), &offset))
         return;
     tr_peer_set_tx_clock(r->sink->peer->peer, r->sink->mline, s->clock[layer].rtp + offset,
                          s->clock[layer].at);

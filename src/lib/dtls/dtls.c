@@ -235,7 +235,6 @@ static void buffers_end(struct tr_dtls *dtls)
 void tr_dtls_rest(struct tr_dtls *dtls)
 {
     uint8_t last[64];
-    struct tr_slice queued = tr_slice(NULL, 0);
 
     if (dtls->state != DTLS_CONNECTED || dtls->rest || dtls->keeps_ssl)
         return;
@@ -250,8 +249,8 @@ void tr_dtls_rest(struct tr_dtls *dtls)
     dtls->captured = 0;
     SSL_shutdown(dtls->ssl);
     dtls->capture = (struct tr_buf){ 0 };
-    queued = tr_slice(last, dtls->captured);
-    enum tr_err err = dtls_rest_init(dtls->rest, dtls->ssl, dtls->role, queued);
+    enum tr_err err =
+        dtls_rest_init(dtls->rest, dtls->ssl, dtls->role, tr_slice(last, dtls->captured));
     if (err != TR_OK) { /* back: the SSL may still write, but for its flag it is as it was */
         rest_free(dtls);
         SSL_set_shutdown(dtls->ssl, 0);
