@@ -577,11 +577,16 @@ TEST(layers_follow_a_bottleneck_down_and_up)
         if (!CHECK(c->video.layer_shown == 0 && c->video.freeze_us < 2 * TR_SECOND))
             note("low", c);
         uint64_t audio = c->audio_packets;
+        int64_t last = c->audio_last;
         c->audio_gap_us = 0;
         run(5 * TR_SECOND);
-        if (!CHECK(c->audio_packets - audio >= 245 && c->audio_gap_us < 150 * TR_MSEC)) {
+        /* Of those that were sent: how many come in a time depends on the queue at its ends, too. */
+        int64_t sent = c->audio_last - last;
+        audio = c->audio_packets - audio;
+        if (!CHECK(sent > 200 && audio >= (uint64_t)sent * 98 / 100) ||
+            !CHECK(c->audio_gap_us < 150 * TR_MSEC)) {
             note("audio", c);
-            unit_note("    %d packets, gap %d ms", (int)(c->audio_packets - audio),
+            unit_note("    %d of %d packets, gap %d ms", (int)audio, (int)sent,
                       (int)(c->audio_gap_us / 1000));
         }
         c->rate_bps = 1000000;

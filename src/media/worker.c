@@ -35,11 +35,14 @@ struct addr_key { /* no padding: it is a map key */
     uint8_t local[16];
     uint16_t remote_port;
     uint16_t local_port;
+    uint32_t proto; /* of remote: over a stream and through our own relay, the local one follows */
 };
 
 static struct addr_key addr_key(const struct tr_path *path)
 {
-    struct addr_key key = { .remote_port = path->remote.port, .local_port = path->local.port };
+    struct addr_key key = { .remote_port = path->remote.port,
+                            .local_port = path->local.port,
+                            .proto = path->remote.proto };
     memcpy(key.remote, path->remote.ip, 16);
     memcpy(key.local, path->local.ip, 16);
     return key;

@@ -48,7 +48,7 @@ bool tr_addr_ip_eq(const struct tr_addr *a, const struct tr_addr *b)
 
 bool tr_addr_eq(const struct tr_addr *a, const struct tr_addr *b)
 {
-    return a->port == b->port && tr_addr_ip_eq(a, b);
+    return a->port == b->port && a->proto == b->proto && tr_addr_ip_eq(a, b);
 }
 
 bool tr_path_eq(const struct tr_path *a, const struct tr_path *b)
@@ -67,7 +67,7 @@ uint64_t tr_addr_hash(const struct tr_addr *a, uint64_t key)
     uint64_t hi, lo;
     memcpy(&hi, a->ip, 8);
     memcpy(&lo, a->ip + 8, 8);
-    return mix(mix(mix(hi ^ key) ^ lo) ^ a->port);
+    return mix(mix(mix(hi ^ key) ^ lo) ^ (uint64_t)a->proto << 16 ^ a->port);
 }
 
 enum tr_err tr_addr_parse_ip(struct tr_addr *out, const char *ip, uint16_t port)
