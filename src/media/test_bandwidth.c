@@ -580,7 +580,7 @@ TEST(layers_follow_a_bottleneck_down_and_up)
         int64_t last = c->audio_last;
         c->audio_gap_us = 0;
         run(5 * TR_SECOND);
-        /* Of those that were sent: how many come in a time depends on the queue at its ends, too. */
+        /* Of those sent: how many come in a time depends on the queue at its ends, too. */
         int64_t sent = c->audio_last - last;
         audio = c->audio_packets - audio;
         if (!CHECK(sent > 200 && audio >= (uint64_t)sent * 98 / 100) ||

@@ -1,7 +1,7 @@
 /* To whom the relay may send: one canonical address, one function. Denied are loopback, private,
- * link-local, CGNAT, multicast, reserved and documentation ranges, also where they are wrapped in an
- * IPv6 address (mapped, compatible, NAT64, 6to4, Teredo, ISATAP), and this server's own addresses,
- * except its media port. Made at start, read by all threads. */
+ * link-local, CGNAT, multicast, reserved and documentation ranges, also where they are wrapped in
+ * an IPv6 address (mapped, compatible, NAT64, 6to4, Teredo, ISATAP), and this server's own
+ * addresses, except its media port. Made at start, read by all threads. */
 #ifndef TR_TURN_POLICY_H
 #define TR_TURN_POLICY_H
 

@@ -1,5 +1,5 @@
-/* TURN server as a state machine: no sockets, clock or threads. RFC 8656; TCP peers (6062), mobility
- * (8016), credentials (8489 9.2), stateless Binding answers. One owner, one thread: a server for
+/* TURN server as a state machine: no sockets, clock or threads. RFC 8656; TCP peers (6062), moving
+ * clients (8016), credentials (8489 9.2), stateless Binding answers. One owner, one thread: a server for
  * each worker. What all of them share (who may, how much) lies behind auth.h and `quota`.
  *
  * A client is known by its flow: the path that its messages come by (addr.h: `proto` tells UDP from
@@ -128,8 +128,8 @@ TR_MUST_USE enum tr_err tr_turn_deliver(struct tr_turn *turn, tr_usec now, tr_id
 void tr_turn_icmp(struct tr_turn *turn, tr_usec now, tr_id relay, const struct tr_addr *peer,
                   uint8_t type, uint8_t code, uint32_t data);
 
-/* TCP peers. connected: the answer to DIAL. incoming: a peer has connected to the relay; *connection
- * names it; AUTH, LIMIT: close it. hangup: either end of it, or its join, is gone. */
+/* TCP peers. connected: the answer to DIAL. incoming: a peer has connected to the relay;
+ * *connection names it; AUTH, LIMIT: close it. hangup: either end of it, or its join, is gone. */
 void tr_turn_connected(struct tr_turn *turn, tr_usec now, tr_id connection, enum tr_err err);
 TR_MUST_USE enum tr_err tr_turn_incoming(struct tr_turn *turn, tr_usec now, tr_id relay,
                                          const struct tr_addr *peer, tr_id *connection);
