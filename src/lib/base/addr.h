@@ -12,9 +12,9 @@
 enum { TR_ADDR_STR_MAX = 64 }; /* "[ipv6]:port" and the NUL fit */
 
 enum tr_proto { /* what the port belongs to; the same numbers over another are another address */
-    TR_PROTO_UDP,
-    TR_PROTO_TCP,
-    TR_PROTO_RELAY, /* a relayed address of our own TURN server: reached inside of the process */
+                TR_PROTO_UDP,
+                TR_PROTO_TCP,
+                TR_PROTO_RELAY, /* a relayed address of our own TURN server: reached inside of the process */
 };
 
 struct tr_addr {

@@ -13,8 +13,8 @@ struct tr_binding_conf {
     struct tr_addr main;
 };
 
-/* The answer to a Binding request that came by path, never longer than twice the request; *from: the
- * address that it has to leave by. IGNORED: no Binding request, or one that needs no answer. */
+/* The answer to a Binding request that came by path, never longer than twice the request; *from:
+ * the address that it has to leave by. IGNORED: no Binding request, or one that needs no answer. */
 TR_MUST_USE enum tr_err tr_binding_answer(const struct tr_binding_conf *conf,
                                           const struct tr_path *path, const struct tr_stun *request,
                                           struct tr_wr *answer, struct tr_addr *from);

@@ -1,5 +1,5 @@
-/* TURN client as a state machine: one allocation with its permissions and channels, kept alive until
- * closed. For tring-load, the simulator and tests. RFC 8656, long-term credentials.
+/* TURN client as a state machine: one allocation with its permissions and channels, kept alive
+ * until closed. For tring-load, the simulator and tests. RFC 8656, long-term credentials.
  * Drive: one of start/send/input/timeout/close -> poll until TR_TURN_CLIENT_NONE -> sleep to
  * next_timeout. */
 #ifndef TR_TURN_CLIENT_H

@@ -1,6 +1,7 @@
 /* TURN server as a state machine: no sockets, clock or threads. RFC 8656; TCP peers (6062), moving
- * clients (8016), credentials (8489 9.2), stateless Binding answers. One owner, one thread: a server for
- * each worker. What all of them share (who may, how much) lies behind auth.h and `quota`.
+ * clients (8016), credentials (8489 9.2), stateless Binding answers. One owner, one thread: a
+ * server for each worker. What all of them share (who may, how much) lies behind auth.h and
+ * `quota`.
  *
  * A client is known by its flow: the path that its messages come by (addr.h: `proto` tells UDP from
  * TCP; TLS and DTLS are the owner's, who hands in what was inside). Nothing is kept of a client
