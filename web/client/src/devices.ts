@@ -24,6 +24,8 @@ export interface MediaDevice {
 export interface DeviceList {
   cameras: MediaDevice[];
   microphones: MediaDevice[];
+  /** Empty in browsers that let the system choose. */
+  speakers: MediaDevice[];
 }
 
 export type Permission = 'granted' | 'denied' | 'prompt' | 'unknown';
@@ -78,15 +80,22 @@ export function mediaSupported(): boolean {
 }
 
 /** Opens what the choice says. Rejects with a MediaError only. */
-export async function openMedia(choice: MediaChoice): Promise<MediaStream> {
-  const askedForVideo = choice.preset !== 'audio-only';
+export function openMedia(choice: MediaChoice): Promise<MediaStream> {
+  return openConstraints(toConstraints(choice));
+}
+
+/** Opens what fits these constraints. Rejects with a MediaError only. */
+export async function openConstraints(constraints: MediaStreamConstraints): Promise<MediaStream> {
+  const askedForVideo = Boolean(constraints.video);
+  const askedForAudio = Boolean(constraints.audio);
   if (!mediaSupported()) {
-    throw new MediaError('unsupported', 'this page cannot use media devices', { askedForVideo });
+    const asked = { askedForVideo, askedForAudio };
+    throw new MediaError('unsupported', 'this page cannot use media devices', asked);
   }
   try {
-    return await navigator.mediaDevices.getUserMedia(toConstraints(choice));
+    return await navigator.mediaDevices.getUserMedia(constraints);
   } catch (error) {
-    throw toMediaError(error, askedForVideo);
+    throw toMediaError(error, askedForVideo, askedForAudio);
   }
 }
 
@@ -97,13 +106,17 @@ export function closeMedia(stream: MediaStream | null): void {
 
 /** The devices there are. Empty labels (and often one device a kind) before the permission. */
 export async function listDevices(): Promise<DeviceList> {
-  if (!mediaSupported()) return { cameras: [], microphones: [] };
+  if (!mediaSupported()) return { cameras: [], microphones: [], speakers: [] };
   const all = await navigator.mediaDevices.enumerateDevices();
   const ofKind = (kind: MediaDeviceKind): MediaDevice[] =>
     all
       .filter((device) => device.kind === kind && device.deviceId !== '')
       .map((device) => ({ id: device.deviceId, label: device.label }));
-  return { cameras: ofKind('videoinput'), microphones: ofKind('audioinput') };
+  return {
+    cameras: ofKind('videoinput'),
+    microphones: ofKind('audioinput'),
+    speakers: ofKind('audiooutput'),
+  };
 }
 
 /** Calls `changed` with the new list whenever a device comes or goes. */

@@ -85,20 +85,29 @@ export class MediaError extends TringError {
   declare readonly code: MediaErrorCode;
   /** `constraints` only: the constraint that no device meets, e.g. `width` or `deviceId`. */
   readonly constraint: string | undefined;
-  /** True when a camera was asked for: only then is going on with audio only a way on. */
+  /** True when a camera was asked for. */
   readonly askedForVideo: boolean;
+  /** False when only a camera was asked for. */
+  readonly askedForAudio: boolean;
   /** What can be done about it, best first. */
   readonly waysOn: readonly MediaWayOn[];
 
   constructor(
     code: MediaErrorCode,
     message: string,
-    options: { askedForVideo: boolean; constraint?: string | undefined; cause?: unknown },
+    options: {
+      askedForVideo: boolean;
+      askedForAudio?: boolean;
+      constraint?: string | undefined;
+      cause?: unknown;
+    },
   ) {
     super(code, message, { retryable: WAYS_ON[code].includes('retry'), cause: options.cause });
     this.constraint = options.constraint;
     this.askedForVideo = options.askedForVideo;
-    this.waysOn = WAYS_ON[code].filter((way) => way !== 'audio-only' || options.askedForVideo);
+    this.askedForAudio = options.askedForAudio ?? true;
+    const both = this.askedForVideo && this.askedForAudio;
+    this.waysOn = WAYS_ON[code].filter((way) => way !== 'audio-only' || both);
   }
 }
 
@@ -106,11 +115,16 @@ export class MediaError extends TringError {
  * Gives one code to what browsers throw from getUserMedia. The names are those of the Media Capture
  * specification and the older ones still seen; the finer cases are told apart by the message.
  */
-export function toMediaError(error: unknown, askedForVideo: boolean): MediaError {
+export function toMediaError(
+  error: unknown,
+  askedForVideo: boolean,
+  askedForAudio = true,
+): MediaError {
   if (error instanceof MediaError) return error;
   const { name, message, constraint } = describe(error);
   return new MediaError(codeOf(name, message), message || name || 'getUserMedia failed', {
     askedForVideo,
+    askedForAudio,
     constraint: constraint || undefined,
     cause: error,
   });

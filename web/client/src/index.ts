@@ -29,6 +29,8 @@ export {
   toMediaError,
 } from './errors.js';
 export type { MediaErrorCode, MediaWayOn } from './errors.js';
+export * from './ice.js';
+export * from './ice-servers.js';
 export { reduceStats, watchQuality } from './stats.js';
 export type { Quality, StatsMemory, Verdict } from './stats.js';
 export { Emitter } from './emitter.js';

@@ -3,6 +3,7 @@
 // once a second.
 
 import type { Unsubscribe } from './emitter.js';
+import { selectedPair } from './ice.js';
 
 export type Verdict = 'good' | 'fair' | 'poor';
 
@@ -147,7 +148,7 @@ function addUp(stats: Stat[]): Totals {
     framesDecoded: 0,
     lossUpPct: null,
     jitterMs: null,
-    rttMs: selectedPairRtt(stats),
+    rttMs: toMs(numberOf(selectedPair(stats)?.currentRoundTripTime)),
     width: null,
     height: null,
   };
@@ -177,16 +178,6 @@ function addRemoteInbound(totals: Totals, stat: Stat): void {
   const fraction = numberOf(stat.fractionLost);
   totals.lossUpPct = larger(totals.lossUpPct, fraction === null ? null : fraction * 100);
   totals.rttMs ??= toMs(numberOf(stat.roundTripTime));
-}
-
-/** The pair that the transport uses; browsers that don't name it have one nominated pair. */
-function selectedPairRtt(stats: Stat[]): number | null {
-  const transport = stats.find((stat) => stat.type === 'transport');
-  const pairs = stats.filter((stat) => stat.type === 'candidate-pair');
-  const selected =
-    pairs.find((pair) => pair.id === transport?.selectedCandidatePairId) ??
-    pairs.find((pair) => pair.nominated === true && pair.state === 'succeeded');
-  return toMs(numberOf(selected?.currentRoundTripTime));
 }
 
 /** Half-open bins: a figure at the limit belongs to the worse one. */

@@ -51,6 +51,10 @@ describe('errors of getUserMedia', () => {
     expect(toMediaError({ name: 'NotFoundError' }, false).waysOn).not.toContain('audio-only');
   });
 
+  it('offers audio only not to who wanted no sound', () => {
+    expect(toMediaError({ name: 'NotFoundError' }, true, false).waysOn).not.toContain('audio-only');
+  });
+
   it('takes anything', () => {
     for (const thrown of [null, undefined, 5, 'x', {}]) {
       expect(toMediaError(thrown, false).code).toBe('unknown');

@@ -34,7 +34,7 @@ export class DeviceSettings extends PageElement {
   @property({ type: Boolean }) inCall = false;
 
   @state() private choice: MediaChoice = loadChoice();
-  @state() private devices: DeviceList = { cameras: [], microphones: [] };
+  @state() private devices: DeviceList = { cameras: [], microphones: [], speakers: [] };
   @state() private preview: MediaStream | null = null;
   @state() private error: MediaError | null = null;
   private stopWatching: Unsubscribe | null = null;
