@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "base/prefetch.h"
+#include "media/out.h"
 #include "media/worker.h"
 #include "payload/codec.h"
 
@@ -54,14 +55,15 @@ struct sink *sink_of(struct wpeer *p, int mline)
 
 static void emit(void *arg, const struct tr_tx_msg *msg)
 {
-    struct worker *w = arg;
-    tr_udp_commit(w->udp, msg->path, msg->p, msg->len, msg->count > 1 ? msg->segment : 0);
+    out_run(arg, msg);
 }
 
 void egress_seal(struct worker *w)
 {
-    if (w->egress.jobs_count > 0)
+    if (w->egress.jobs_count > 0) {
+        tr_udp_hold(w->udp, w->egress.out.p + w->egress.used);
         tr_tx_batch_seal(&w->egress, w->engine, emit, w);
+    }
     w->egress.out = (struct tr_buf){ 0 };
 }
 

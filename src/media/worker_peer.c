@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "media/out.h"
 #include "media/worker.h"
 
 enum {
@@ -190,7 +191,7 @@ static void handle_out(struct wpeer *p, const struct tr_peer_out *out)
     struct source *s = out->mline < p->tracks_count ? p->sources[out->mline] : NULL;
     struct sink *k = out->mline < p->tracks_count ? p->sinks[out->mline] : NULL;
     switch (out->kind) {
-    case TR_PEER_SEND: tr_udp_send(w->udp, &out->path, out->data); break;
+    case TR_PEER_SEND: out_datagram(w, &out->path, out->data); break;
     case TR_PEER_VALID: add_path(p, &out->path); break;
     case TR_PEER_INVALID: remove_path(p, &out->path); break;
     case TR_PEER_UP:

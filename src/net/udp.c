@@ -235,6 +235,12 @@ uint8_t *tr_udp_reserve(struct tr_udp *udp, size_t n)
     return udp->out + udp->out_used;
 }
 
+void tr_udp_hold(struct tr_udp *udp, const uint8_t *end)
+{
+    TR_ASSERT(end >= udp->out + udp->out_used && end <= udp->out + SEND_BYTES);
+    udp->out_used = (size_t)(end - udp->out);
+}
+
 static void set_segment(struct msghdr *hdr, struct out_msg *m)
 {
     hdr->msg_control = m->control;

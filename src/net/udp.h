@@ -48,6 +48,8 @@ uint8_t *tr_udp_reserve(struct tr_udp *udp, size_t n);
  * the socket). segment: cut into datagrams of this size; 0: one datagram. */
 void tr_udp_commit(struct tr_udp *udp, const struct tr_path *path, const uint8_t *p, size_t len,
                    uint16_t segment);
+/* What the last reserve gave is taken up to `end`: a reserve before the commits goes behind it. */
+void tr_udp_hold(struct tr_udp *udp, const uint8_t *end);
 /* Copies one datagram into the queue. */
 void tr_udp_send(struct tr_udp *udp, const struct tr_path *path, struct tr_slice datagram);
 void tr_udp_flush(struct tr_udp *udp);

@@ -35,6 +35,7 @@ enum tr_drop {
     TR_DROP_DATA_BAD,      /* SCTP packets and messages, DCEP: malformed, or over a limit */
     TR_DROP_DATA_SLOW,     /* a message to a client that does not take them fast enough */
     TR_DROP_DATA_UNWANTED, /* data that nobody negotiated, or of an association that is over */
+    TR_DROP_STREAM,        /* to a client over TCP, whose stream is gone or does not take more */
     TR_DROP_COUNT
 };
 
