@@ -21,12 +21,9 @@
 #include "base/slice.h"
 #include "base/time.h"
 #include "turn/counters.h"
+#include "turn/turn_conf.h"
 
-struct tr_rng;
 struct tr_turn;
-struct tr_turn_auth;
-struct tr_turn_policy;
-struct tr_throttle;
 
 enum {
     TR_TURN_HEAD_MAX = 48,      /* in front of a peer's data, as a Data indication from IPv6 */
@@ -35,45 +32,16 @@ enum {
     TR_TURN_SERVERS_MAX = 64, /* of one node: tickets, tokens and connection ids name theirs */
 };
 
-struct tr_turn_quota { /* shared by the servers of a node; all may be NULL: no bounds */
-    void *arg;
-    /* One allocation more for this credential (its stable part, auth.h) and client; *share: what
-     * draw and give take. LIMIT: 486. */
-    enum tr_err (*take)(void *arg, struct tr_slice credential, const struct tr_addr *client,
-                        void **share);
-    void (*give)(void *arg, void *share);
-    /* How many of so many bytes the credential and the node may relay now; asked for a part of a
-     * second at a time, never for each packet. */
-    uint32_t (*draw)(void *arg, void *share, tr_usec now, uint32_t bytes);
-};
-
-struct tr_turn_conf { /* pointers are borrowed */
-    int index;        /* of this server, below TR_TURN_SERVERS_MAX */
-    const struct tr_turn_auth *auth;
-    const struct tr_turn_policy *policy;
-    struct tr_throttle *throttle; /* of answers to the unproven; of this server */
-    struct tr_turn_quota quota;
-    struct tr_rng *rng;
-    uint32_t allocations_max;                /* of this server */
-    uint32_t permissions_max;                /* of an allocation; 0: 256 */
-    uint32_t channels_max;                   /* of an allocation; 0: 256 */
-    uint32_t peers_a_second;                 /* new permissions of an allocation; 0: 50 */
-    uint32_t connections_max;                /* TCP peers of an allocation; 0: 16 */
-    uint32_t lifetime_s, lifetime_max_s;     /* 0: 600, 3600 */
-    uint32_t allocation_bps, allocation_pps; /* each way; 0: no bound */
-    bool relay_v4, relay_v6, tcp_peers, mobility;
-    struct tr_addr other_address; /* RFC 5780, port 0: none; answers come by SEND's path */
-};
-
 enum tr_turn_kind {
     TR_TURN_NONE,
     TR_TURN_SEND,  /* data on flow to a client; flow.local may be another of our addresses (5780) */
     TR_TURN_OPEN,  /* a relayed address of the relay's family is needed: answer by opened */
-    TR_TURN_CLOSE, /* the relay is gone, `user` can be freed */
-    TR_TURN_MOVED, /* the client of the relay has another flow now */
-    TR_TURN_DIAL,  /* connect from the relay's address to peer: answer by connected */
-    TR_TURN_JOIN,  /* the stream of flow carries this connection's bytes from now on */
-    TR_TURN_UNDIAL, /* close the connection to the peer */
+    TR_TURN_CLOSE, /* the relay is gone, `user` can be freed; it may come before opened */
+    TR_TURN_UNRESERVE, /* the port `reserved` that was kept by PAIR is not needed any more */
+    TR_TURN_MOVED,     /* the client of the relay has this flow, too, and soon no other */
+    TR_TURN_DIAL,      /* connect from the relay's address to peer: answer by connected */
+    TR_TURN_JOIN,      /* the stream of flow carries this connection's bytes from now on */
+    TR_TURN_UNDIAL,    /* close the connection to the peer */
 };
 
 enum tr_turn_port { TR_TURN_PORT_ANY, TR_TURN_PORT_EVEN, TR_TURN_PORT_PAIR, TR_TURN_PORT_RESERVED };
@@ -84,9 +52,9 @@ struct tr_turn_out { /* valid until the next call on the same server */
     void *user;             /* as of opened; NULL at OPEN */
     struct tr_path flow;    /* SEND, MOVED, JOIN */
     struct tr_slice data;   /* SEND */
-    bool v6, tcp;           /* OPEN */
-    enum tr_turn_port port; /* OPEN; PAIR: keep the next higher port, too */
-    uint16_t reserved;      /* OPEN with RESERVED: that port */
+    bool v6, tcp;           /* OPEN; v6 also at UNRESERVE */
+    enum tr_turn_port port; /* OPEN; PAIR: an even one, and keep the next higher port, too */
+    uint16_t reserved;      /* OPEN with RESERVED: that port, which is not kept any more */
     tr_id connection;       /* DIAL, JOIN, UNDIAL */
     struct tr_addr peer;    /* DIAL */
 };
@@ -117,7 +85,8 @@ TR_MUST_USE enum tr_err tr_turn_input(struct tr_turn *turn, tr_usec now, const s
 /* Which server a message is for, when another one made the ticket, token or connection that it
  * names; -1: this one. The owner then hands the message (and its stream) over there. */
 int tr_turn_home(const struct tr_turn *turn, struct tr_slice msg);
-/* The answer to OPEN; user comes back in events and data. Any error is told as 508. */
+/* The answer to OPEN; user comes back in events and data. UNSUPPORTED is told as 440, any other
+ * error as 508. Ignored when the relay was closed meanwhile. */
 void tr_turn_opened(struct tr_turn *turn, tr_usec now, tr_id relay, enum tr_err err,
                     const struct tr_addr *relayed, void *user);
 /* Data of n bytes came from peer to the relay. OK: send it as *frame says. AUTH: no permission;
@@ -125,7 +94,8 @@ void tr_turn_opened(struct tr_turn *turn, tr_usec now, tr_id relay, enum tr_err 
 TR_MUST_USE enum tr_err tr_turn_deliver(struct tr_turn *turn, tr_usec now, tr_id relay,
                                         const struct tr_addr *peer, size_t n,
                                         struct tr_turn_frame *frame);
-/* The kernel was told by ICMP that the relay's data did not reach peer: RFC 8656 11.5. */
+/* The kernel was told by ICMP that the relay's data did not reach peer: RFC 8656 11.5. data: the
+ * next-hop MTU where the type has one, else 0. */
 void tr_turn_icmp(struct tr_turn *turn, tr_usec now, tr_id relay, const struct tr_addr *peer,
                   uint8_t type, uint8_t code, uint32_t data);
 
@@ -135,7 +105,9 @@ void tr_turn_connected(struct tr_turn *turn, tr_usec now, tr_id connection, enum
 TR_MUST_USE enum tr_err tr_turn_incoming(struct tr_turn *turn, tr_usec now, tr_id relay,
                                          const struct tr_addr *peer, tr_id *connection);
 void tr_turn_hangup(struct tr_turn *turn, tr_usec now, tr_id connection);
-/* The stream of a client is gone, and its allocation with it. */
+/* How many of n bytes may pass on a joined connection now; they are counted. 0: try again later. */
+size_t tr_turn_stream(struct tr_turn *turn, tr_usec now, tr_id connection, bool to_peer, size_t n);
+/* The stream of a client is gone, and its allocation with it, unless that may still move. */
 void tr_turn_flow_gone(struct tr_turn *turn, tr_usec now, const struct tr_path *flow);
 
 void tr_turn_timeout(struct tr_turn *turn, tr_usec now);
