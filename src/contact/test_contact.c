@@ -7,6 +7,7 @@
 #include "base/addr.h"
 #include "base/mem.h"
 #include "contact/contact.h"
+#include "contact/test_http.h"
 #include "gateway/gateway.h"
 #include "gateway/transport/routes.h"
 #include "net/log.h"
@@ -15,88 +16,14 @@
 #include "store/calls.h"
 #include "unit.h"
 
-enum { ROWS_MAX = 16, ARGS_MAX = 4 };
-
 /* --- doubles --- */
 
-static struct tr_route rows[ROWS_MAX];
-static int row_count;
 static int64_t wall_us;
-static const char *args[ARGS_MAX][2];
-
-struct reply {
-    int status;
-    json_t *body;
-    char code[32];
-    bool file, attachment, no_store;
-    size_t file_bytes;
-};
-static struct reply reply;
-
 static struct {
     char started[40];
     int starts, stops, tracks[2];
     char label[2][64];
 } recorder;
-
-enum tr_err tr_routes_add(struct tr_routes *routes, const struct tr_route *route)
-{
-    rows[row_count++] = *route;
-    return TR_OK;
-}
-
-const char *tr_http_arg(const struct tr_http_request *request, const char *name)
-{
-    for (int i = 0; i < ARGS_MAX; i++) {
-        if (args[i][0] && strcmp(args[i][0], name) == 0)
-            return args[i][1];
-    }
-    return NULL;
-}
-
-uint64_t tr_http_arg_uint(const struct tr_http_request *request, const char *name,
-                          uint64_t otherwise)
-{
-    const char *v = tr_http_arg(request, name);
-    return v ? strtoull(v, NULL, 10) : otherwise;
-}
-
-const char *tr_http_bearer(const struct tr_http_request *request)
-{
-    const char *h = request->headers[TR_HTTP_AUTHORIZATION];
-    return h && strncmp(h, "Bearer ", 7) == 0 ? h + 7 : NULL;
-}
-
-void tr_http_reply_json(struct tr_http *http, int status, json_t *body)
-{
-    CHECK(reply.status == 0 && body != NULL);
-    reply.status = status;
-    reply.body = body;
-}
-
-void tr_http_reply_error(struct tr_http *http, int status, const char *code, const char *message)
-{
-    CHECK(reply.status == 0 && message[0]);
-    reply.status = status;
-    snprintf(reply.code, sizeof reply.code, "%s", code);
-}
-
-void tr_http_reply_file(struct tr_http *http, const struct tr_http_request *request,
-                        const struct tr_http_file *file)
-{
-    char buf[64];
-    CHECK(reply.status == 0);
-    reply.status = 200;
-    reply.file = true;
-    reply.attachment = file->name != NULL;
-    reply.no_store = file->no_store;
-    reply.file_bytes = (size_t)read(file->fd, buf, sizeof buf);
-    close(file->fd);
-}
-
-void tr_http_add_header(struct tr_http *http, const char *name, const char *value)
-{
-}
 
 void tr_gateway_counters(const struct tr_gateway *gw, struct tr_gateway_counters *out)
 {
@@ -152,7 +79,7 @@ static void open_desk(struct desk *d, const char *key)
     static char some_recorder, some_gateway;
     tr_log_set_sink(quiet, NULL);
     memset(&recorder, 0, sizeof recorder);
-    row_count = 0;
+    http_forget_rows();
     wall_us = 1700000000 * TR_SECOND;
     d->rng = tr_rng_seeded(1);
     CHECK(tr_sql_open(&d->db, ":memory:") == TR_OK);
@@ -171,46 +98,26 @@ static void open_desk(struct desk *d, const char *key)
     d->obs = tr_contact_observer(d->contact);
 }
 
-static void forget_reply(void)
-{
-    json_decref(reply.body);
-    memset(&reply, 0, sizeof reply);
-    memset(args, 0, sizeof args);
-}
-
 static void close_desk(struct desk *d)
 {
-    forget_reply();
+    http_forget();
     tr_contact_destroy(d->contact);
     tr_sql_close(d->db);
 }
 
 static struct tr_http_request local(const char *id)
 {
-    return (struct tr_http_request){ .method = TR_HTTP_GET,
+    return (struct tr_http_request){ .method = TR_HTTP_ANY,
                                      .param_count = id ? 1 : 0,
                                      .params = { id },
                                      .headers = { [TR_HTTP_HOST] = "localhost:8088" },
                                      .client = tr_addr_v4(127, 0, 0, 1, 5000) };
 }
 
-static int ask(const char *pattern, const struct tr_http_request *request)
-{
-    json_decref(reply.body);
-    memset(&reply, 0, sizeof reply);
-    for (int i = 0; i < row_count; i++) {
-        if (strcmp(rows[i].pattern, pattern) == 0)
-            rows[i].handle(rows[i].arg, request);
-    }
-    memset(args, 0, sizeof args);
-    CHECK(reply.status != 0);
-    return reply.status;
-}
-
 static int ask_local(const char *pattern, const char *id)
 {
     struct tr_http_request request = local(id);
-    return ask(pattern, &request);
+    return http_ask(pattern, &request);
 }
 
 static void ring(struct desk *d, uint64_t number, const char *caller, const char *callee)
@@ -233,30 +140,18 @@ static json_t *first_call(void)
     return json_array_get(json_object_get(reply.body, "calls"), 0);
 }
 
-static const char *word(const json_t *o, const char *name)
-{
-    const char *s = json_string_value(json_object_get(o, name));
-    return s ? s : "(none)";
-}
-
-static json_int_t number(const json_t *o, const char *name)
-{
-    const json_t *v = json_object_get(o, name);
-    return json_is_integer(v) ? json_integer_value(v) : -1;
-}
-
 TEST(a_call_is_logged_and_recorded)
 {
     struct desk d;
     open_desk(&d, NULL);
     ring(&d, 9, "customer-1", "agent:Ann");
     json_t *call = first_call();
-    CHECK_STR(word(call, "caller"), "customer-1");
-    CHECK_STR(word(call, "callee"), "agent:Ann");
-    CHECK_INT(number(call, "started_ms"), 1700000001000);
+    CHECK_STR(http_word(call, "caller"), "customer-1");
+    CHECK_STR(http_word(call, "callee"), "agent:Ann");
+    CHECK_INT(http_number(call, "started_ms"), 1700000001000);
     CHECK(json_is_null(json_object_get(call, "answered_ms")));
     CHECK(json_is_null(json_object_get(call, "ended_ms")));
-    CHECK_STR(word(json_object_get(call, "recording"), "state"), "none");
+    CHECK_STR(http_word(json_object_get(call, "recording"), "state"), "none");
     CHECK_INT(recorder.starts, 0);
 
     answer(&d, 9, "customer-1", "agent:Ann");
@@ -270,10 +165,10 @@ TEST(a_call_is_logged_and_recorded)
     d.obs->ended(d.obs->arg, 9, "twice", 3);
     CHECK_INT(recorder.stops, 1);
     call = first_call();
-    CHECK_STR(word(call, "id"), recorder.started);
-    CHECK_STR(word(call, "end_reason"), "Hung up");
-    CHECK_INT(number(call, "answered_ms"), 1700000006000);
-    CHECK_INT(number(call, "duration_ms"), 65000);
+    CHECK_STR(http_word(call, "id"), recorder.started);
+    CHECK_STR(http_word(call, "end_reason"), "Hung up");
+    CHECK_INT(http_number(call, "answered_ms"), 1700000006000);
+    CHECK_INT(http_number(call, "duration_ms"), 65000);
     close_desk(&d);
 }
 
@@ -302,9 +197,9 @@ TEST(hostile_names_are_only_text)
     strcpy(longest + 126, "\xc3"); /* half of a character */
     ring(&d, 1, "\"},{\"id\":\"1'; DROP TABLE calls; --", longest);
     const json_t *call = first_call();
-    CHECK_STR(word(call, "caller"), "\"},{\"id\":\"1'; DROP TABLE calls; --");
-    CHECK_INT(strlen(word(call, "callee")), 127);
-    CHECK(word(call, "callee")[126] == '?');
+    CHECK_STR(http_word(call, "caller"), "\"},{\"id\":\"1'; DROP TABLE calls; --");
+    CHECK_INT(strlen(http_word(call, "callee")), 127);
+    CHECK(http_word(call, "callee")[126] == '?');
     close_desk(&d);
 }
 
@@ -315,28 +210,28 @@ TEST(pages_follow_each_other)
     open_desk(&d, NULL);
     for (uint64_t i = 0; i < 5; i++)
         ring(&d, i, "a", "b");
-    args[0][0] = "limit";
-    args[0][1] = "2";
+    http_args[0][0] = "limit";
+    http_args[0][1] = "2";
     CHECK_INT(ask_local("/api/calls", NULL), 200);
     json_t *calls = json_object_get(reply.body, "calls");
     CHECK_INT(json_array_size(calls), 2);
-    snprintf(last, sizeof last, "%s", word(json_array_get(calls, 1), "id"));
-    args[0][0] = "before";
-    args[0][1] = last;
+    snprintf(last, sizeof last, "%s", http_word(json_array_get(calls, 1), "id"));
+    http_args[0][0] = "before";
+    http_args[0][1] = last;
     CHECK_INT(ask_local("/api/calls", NULL), 200);
     calls = json_object_get(reply.body, "calls");
     CHECK_INT(json_array_size(calls), 3);
-    CHECK_INT(number(json_array_get(calls, 0), "started_ms"), 1700000003000);
-    args[0][0] = "before";
-    args[0][1] = "nobody";
+    CHECK_INT(http_number(json_array_get(calls, 0), "started_ms"), 1700000003000);
+    http_args[0][0] = "before";
+    http_args[0][1] = "nobody";
     CHECK_INT(ask_local("/api/calls", NULL), 400);
     CHECK_INT(ask_local("/api/calls/:id", last), 200);
-    CHECK_STR(word(reply.body, "id"), last);
+    CHECK_STR(http_word(reply.body, "id"), last);
     CHECK_INT(ask_local("/api/calls/:id", "nobody"), 404);
     CHECK_INT(ask_local("/api/calls/:id", "123456789012345678901234567890123456789012345"), 404);
     CHECK_INT(ask_local("/api/status", NULL), 200);
-    CHECK_STR(word(reply.body, "version"), "1.2.3");
-    CHECK_INT(number(reply.body, "sessions"), 3);
+    CHECK_STR(http_word(reply.body, "version"), "1.2.3");
+    CHECK_INT(http_number(reply.body, "sessions"), 3);
     close_desk(&d);
 }
 
@@ -349,7 +244,7 @@ static void refused_everywhere(enum tr_http_header header, const char *value)
     struct tr_http_request request = local("x");
     request.headers[header] = value;
     for (unsigned i = 0; i < sizeof patterns / sizeof patterns[0]; i++)
-        CHECK_INT(ask(patterns[i], &request), 403);
+        CHECK_INT(http_ask(patterns[i], &request), 403);
 }
 
 TEST(without_a_key_only_this_machine_may_read)
@@ -359,9 +254,9 @@ TEST(without_a_key_only_this_machine_may_read)
     struct tr_http_request away = local("x"), own = local("x");
     away.client = tr_addr_v4(192, 0, 2, 1, 5000);
     for (unsigned i = 0; i < sizeof patterns / sizeof patterns[0]; i++)
-        CHECK_INT(ask(patterns[i], &away), 403);
+        CHECK_INT(http_ask(patterns[i], &away), 403);
     away.headers[TR_HTTP_AUTHORIZATION] = "Bearer ";
-    CHECK_INT(ask("/api/calls", &away), 403); /* no key is not the empty key */
+    CHECK_INT(http_ask("/api/calls", &away), 403); /* no key is not the empty key */
     refused_everywhere(TR_HTTP_X_FORWARDED_FOR, "127.0.0.1");
     refused_everywhere(TR_HTTP_FORWARDED, "for=127.0.0.1");
     refused_everywhere(TR_HTTP_X_REAL_IP, "127.0.0.1");
@@ -369,7 +264,7 @@ TEST(without_a_key_only_this_machine_may_read)
     refused_everywhere(TR_HTTP_ORIGIN, "http://localhost.evil.example");
     refused_everywhere(TR_HTTP_ORIGIN, "null");
     own.headers[TR_HTTP_ORIGIN] = "http://localhost:8088";
-    CHECK_INT(ask("/api/calls", &own), 200);
+    CHECK_INT(http_ask("/api/calls", &own), 200);
     close_desk(&d);
 }
 
@@ -389,7 +284,7 @@ TEST(a_name_that_leads_here_is_not_this_machine)
     for (unsigned i = 0; i < sizeof own / sizeof own[0]; i++) {
         struct tr_http_request request = local("x");
         request.headers[TR_HTTP_HOST] = own[i];
-        CHECK_INT(ask("/api/calls", &request), 200);
+        CHECK_INT(http_ask("/api/calls", &request), 200);
     }
     close_desk(&d);
 }
@@ -402,15 +297,15 @@ TEST(where_there_is_a_key_all_must_bring_it)
     struct tr_http_request away = local("x"), near = local("x");
     away.client = tr_addr_v4(192, 0, 2, 1, 5000);
     for (unsigned i = 0; i < sizeof patterns / sizeof patterns[0]; i++) {
-        CHECK_INT(ask(patterns[i], &away), 403);
-        CHECK_INT(ask(patterns[i], &near), 403);
+        CHECK_INT(http_ask(patterns[i], &away), 403);
+        CHECK_INT(http_ask(patterns[i], &near), 403);
     }
     away.headers[TR_HTTP_AUTHORIZATION] = near.headers[TR_HTTP_AUTHORIZATION] = "Bearer the kex";
-    CHECK_INT(ask("/api/calls", &away), 403);
-    CHECK_INT(ask("/api/calls", &near), 403);
+    CHECK_INT(http_ask("/api/calls", &away), 403);
+    CHECK_INT(http_ask("/api/calls", &near), 403);
     away.headers[TR_HTTP_AUTHORIZATION] = near.headers[TR_HTTP_AUTHORIZATION] = "Bearer the key";
-    CHECK_INT(ask("/api/calls", &away), 200);
-    CHECK_INT(ask("/api/calls", &near), 200);
+    CHECK_INT(http_ask("/api/calls", &away), 200);
+    CHECK_INT(http_ask("/api/calls", &near), 200);
     close_desk(&d);
 }
 
@@ -418,10 +313,10 @@ TEST(where_there_is_a_key_all_must_bring_it)
 static void follow(const char *url, char *expires, char *sig)
 {
     CHECK(sscanf(url, "%*[^?]?expires=%31[0-9]&sig=%79[0-9a-f]", expires, sig) == 2);
-    args[0][0] = "expires";
-    args[0][1] = expires;
-    args[1][0] = "sig";
-    args[1][1] = sig;
+    http_args[0][0] = "expires";
+    http_args[0][1] = expires;
+    http_args[1][0] = "sig";
+    http_args[1][1] = sig;
 }
 
 TEST(a_link_opens_one_recording_for_an_hour)
@@ -435,39 +330,39 @@ TEST(a_link_opens_one_recording_for_an_hour)
     CHECK(write(fd, "webm", 4) == 4);
     close(fd);
     ring(&d, 1, "a", "b");
-    snprintf(id, sizeof id, "%s", word(first_call(), "id"));
+    snprintf(id, sizeof id, "%s", http_word(first_call(), "id"));
     CHECK_INT(ask_local(link, id), 404); /* not recorded */
     CHECK(tr_calls_processing(d.db, id, 50) == TR_OK);
     CHECK_INT(ask_local(link, id), 409);
     CHECK_INT(ask_local(get, id), 409);
     CHECK(tr_calls_ready(d.db, id, file, 4, 61000) == TR_OK);
     const json_t *rec = json_object_get(first_call(), "recording");
-    CHECK_STR(word(rec, "state"), "ready");
-    CHECK_INT(number(rec, "bytes"), 4);
-    CHECK(strstr(word(rec, "url"), id) != NULL);
+    CHECK_STR(http_word(rec, "state"), "ready");
+    CHECK_INT(http_number(rec, "bytes"), 4);
+    CHECK(strstr(http_word(rec, "url"), id) != NULL);
     CHECK_INT(ask_local(get, id), 200);
     CHECK(reply.file && reply.file_bytes == 4 && reply.no_store && !reply.attachment);
     CHECK_INT(ask_local(link, id), 200);
-    snprintf(url, sizeof url, "%s", word(reply.body, "url"));
+    snprintf(url, sizeof url, "%s", http_word(reply.body, "url"));
 
     struct tr_http_request away = local(id);
     away.client = tr_addr_v4(192, 0, 2, 1, 5000);
-    CHECK_INT(ask(get, &away), 403);
+    CHECK_INT(http_ask(get, &away), 403);
     follow(url, expires, sig);
-    CHECK_INT(ask(get, &away), 200);
+    CHECK_INT(http_ask(get, &away), 200);
     follow(url, expires, sig);
     sig[0] = sig[0] == '0' ? '1' : '0';
-    CHECK_INT(ask(get, &away), 403);
+    CHECK_INT(http_ask(get, &away), 403);
     follow(url, expires, sig);
     expires[9]++;
-    CHECK_INT(ask(get, &away), 403);
+    CHECK_INT(http_ask(get, &away), 403);
     struct tr_http_request other = away;
     other.params[0] = "another";
     follow(url, expires, sig);
-    CHECK_INT(ask(get, &other), 403);
+    CHECK_INT(http_ask(get, &other), 403);
     follow(url, expires, sig);
     wall_us += TR_CONTACT_LINK_US + TR_SECOND;
-    CHECK_INT(ask(get, &away), 403);
+    CHECK_INT(http_ask(get, &away), 403);
     unlink(file);
     CHECK_INT(ask_local(get, id), 404); /* the file is gone */
     close_desk(&d);

@@ -22,24 +22,30 @@ struct tr_ratelimit {
     TAILQ_HEAD(, source) recent; /* the longest silent first */
 };
 
-struct tr_ratelimit *tr_ratelimit_create(uint32_t per_s, uint32_t burst, uint32_t sources_max,
-                                         uint64_t seed)
+struct tr_ratelimit *tr_ratelimit_create_every(tr_usec interval, uint32_t burst,
+                                               uint32_t sources_max, uint64_t seed)
 {
     struct tr_ratelimit *limit = tr_alloc(sizeof(*limit));
     if (!limit)
         return NULL;
     TAILQ_INIT(&limit->recent);
     limit->max = sources_max;
-    if (per_s > 0) {
-        limit->cost = TR_SECOND / per_s > 0 ? TR_SECOND / per_s : 1;
-        limit->credit = limit->cost * (burst > 0 ? burst : per_s * (tr_usec)2);
-    }
+    limit->cost = interval;
+    limit->credit = interval * burst;
     limit->by_addr = tr_map_create(sources_max, seed);
     if (!limit->by_addr) {
         tr_ratelimit_destroy(limit);
         return NULL;
     }
     return limit;
+}
+
+struct tr_ratelimit *tr_ratelimit_create(uint32_t per_s, uint32_t burst, uint32_t sources_max,
+                                         uint64_t seed)
+{
+    const tr_usec interval = per_s > 0 ? (TR_SECOND + per_s - 1) / per_s : 0;
+    const uint32_t twice = per_s < UINT32_MAX / 2 ? per_s * 2 : UINT32_MAX;
+    return tr_ratelimit_create_every(interval, burst > 0 ? burst : twice, sources_max, seed);
 }
 
 void tr_ratelimit_destroy(struct tr_ratelimit *limit)

@@ -16,6 +16,7 @@
 #include "base/assert.h"
 #include "base/mem.h"
 #include "contact/contact.h"
+#include "contact/diag.h"
 #include "dtls/dtls.h"
 #include "gateway/gateway.h"
 #include "gateway/pc.h"
@@ -57,6 +58,7 @@ struct tr_server {
     struct tr_recorder *recorder;
     struct tr_gateway *gw;
     struct tr_contact *contact;
+    struct tr_diag *diag;
     struct tr_web *web;
     struct tr_pc_services pc;
     char cand_text[CANDS_MAX][TR_ICE_CAND_LINE_MAX];
@@ -401,6 +403,20 @@ static void stopping(void *arg, tr_usec now)
     tr_recorder_stop_all(s->recorder, now);
 }
 
+static void diag_metrics(const struct tr_server *s, struct tr_metrics *m)
+{
+    struct tr_diag_counters c;
+    tr_diag_counters(s->diag, &c);
+    tr_metrics_one(m, "tring_diag_reports_total", "counter", "Reports of /diag that were kept.",
+                   (double)c.kept);
+    tr_metrics_one(m, "tring_diag_reports_rate_limited_total", "counter",
+                   "Reports of /diag that came too soon.", (double)c.refused_rate);
+    tr_metrics_one(m, "tring_diag_reports_refused_total", "counter",
+                   "Reports of /diag that were none, or too large.", (double)c.refused_bad);
+    tr_metrics_one(m, "tring_diag_reports_failed_total", "counter",
+                   "Reports of /diag that could not be stored.", (double)c.failed);
+}
+
 static void metrics(void *arg, struct tr_metrics *m)
 {
     struct tr_server *s = arg;
@@ -425,6 +441,7 @@ static void metrics(void *arg, struct tr_metrics *m)
                    (double)c.packets_dropped);
     tr_metrics_one(m, "tring_recorded_bytes_total", "counter", "Bytes written to journals.",
                    (double)c.bytes);
+    diag_metrics(s, m);
 }
 
 static const char *text_or_null(const char *text)
@@ -495,6 +512,20 @@ static enum tr_err open_contact(struct tr_server *s, const char **why)
     return err == TR_OK ? TR_OK : fail(why, err, "the call log cannot be started", tr_err_str(err));
 }
 
+static enum tr_err open_diag(struct tr_server *s, const char **why)
+{
+    const struct tr_diag_conf conf = {
+        .db = s->db,
+        .rng = &s->rng,
+        .routes = tr_web_routes(s->web),
+        .admin_routes = tr_web_admin_routes(s->web),
+        .unix_us = tr_clock_unix_us,
+        .admin_secret = s->config->admin.secret[0] ? s->config->admin.secret : s->admin_secret,
+    };
+    enum tr_err err = tr_diag_create(&s->diag, &conf);
+    return err == TR_OK ? TR_OK : fail(why, err, "the reports cannot be started", tr_err_str(err));
+}
+
 enum tr_err tr_server_create(struct tr_server **out, const struct tr_config *config,
                              const char *exe_dir, const char **why)
 {
@@ -515,6 +546,8 @@ enum tr_err tr_server_create(struct tr_server **out, const struct tr_config *con
         err = open_web(s, why);
     if (err == TR_OK)
         err = open_contact(s, why);
+    if (err == TR_OK)
+        err = open_diag(s, why);
     if (err == TR_OK)
         err = add_plugin(s, tr_echotest_create(s->recorder), why);
     if (err == TR_OK)
@@ -560,6 +593,7 @@ void tr_server_destroy(struct tr_server *s)
     tr_web_destroy(s->web);
     tr_gateway_destroy(s->gw, tr_clock_now());
     tr_contact_destroy(s->contact);
+    tr_diag_destroy(s->diag);
     tr_media_destroy(s->media);
     tr_recorder_destroy(s->recorder);
     tr_sql_close(s->db);

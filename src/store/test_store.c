@@ -8,6 +8,7 @@
 #include "store/calls.h"
 #include "store/jobs.h"
 #include "store/lock.h"
+#include "store/reports.h"
 #include "store/rooms.h"
 #include "unit.h"
 
@@ -406,4 +407,88 @@ TEST(rooms_are_kept_by_plugin_and_id)
     tr_sql_close(db);
     remove_db();
     tr_free(long_text);
+}
+
+/* --- reports --- */
+
+static int report_count;
+
+static void note_report(void *user, const struct tr_report *report)
+{
+    int64_t *before = user;
+    CHECK(report->at_us <= *before);
+    *before = report->at_us;
+    report_count++;
+}
+
+static int reports_at(struct tr_sql *db, int64_t now)
+{
+    int64_t before = INT64_MAX;
+    report_count = 0;
+    CHECK_INT(tr_reports_list(db, now, 1000, note_report, &before), TR_OK);
+    return report_count;
+}
+
+static void put_report(struct tr_sql *db, struct tr_rng *rng, int64_t at, const char *source,
+                       char code[TR_REPORT_CODE_MAX])
+{
+    struct tr_report report = { .at_us = at, .verdict = "good" };
+    snprintf(report.source, sizeof report.source, "%s", source);
+    CHECK_INT(tr_reports_put(db, rng, &report, "{}"), TR_OK);
+    memcpy(code, report.code, TR_REPORT_CODE_MAX);
+}
+
+TEST(reports_go_by_age_and_by_number)
+{
+    struct tr_sql *db;
+    struct tr_rng rng = tr_rng_seeded(1);
+    struct tr_report report;
+    char quiet[TR_REPORT_CODE_MAX], first[TR_REPORT_CODE_MAX], code[TR_REPORT_CODE_MAX], source[64];
+    char *body = tr_alloc(TR_REPORT_BODY_MAX);
+    int64_t at = TR_SECOND;
+    CHECK_INT(tr_sql_open(&db, ":memory:"), TR_OK);
+    CHECK_INT(tr_reports_init(db), TR_OK);
+    put_report(db, &rng, at++, "192.0.2.0/24", quiet);
+    put_report(db, &rng, at++, "203.0.113.0/24", first);
+    for (int i = 0; i < TR_REPORTS_PER_SOURCE_MAX; i++)
+        put_report(db, &rng, at++, "203.0.113.0/24", code);
+    CHECK_INT(reports_at(db, at), TR_REPORTS_PER_SOURCE_MAX + 1);
+    CHECK_INT(tr_reports_get(db, at, first, &report, body), TR_ERR_NOTFOUND); /* made room */
+    CHECK_INT(tr_reports_get(db, at, quiet, &report, body), TR_OK);
+    CHECK_STR(report.source, "192.0.2.0/24");
+    CHECK_STR(body, "{}");
+
+    for (int i = 0; i < TR_REPORTS_MAX; i++) {
+        snprintf(source, sizeof source, "10.%d.%d.0/24", i / 250, i % 250);
+        put_report(db, &rng, at++, source, code);
+    }
+    struct tr_sql_stmt *st = tr_sql_use(db, "SELECT count(*) FROM reports");
+    CHECK(tr_sql_step(st) == TR_OK && tr_sql_int(st, 0) == TR_REPORTS_MAX);
+    tr_sql_reset(st);
+    CHECK_INT(reports_at(db, at), TR_REPORTS_LIST_MAX);
+    CHECK_INT(tr_reports_get(db, at, quiet, &report, body), TR_ERR_NOTFOUND);
+
+    at += TR_REPORT_KEEP_US + TR_SECOND;
+    CHECK_INT(reports_at(db, at), 0); /* too old, whether it was swept or not */
+    CHECK_INT(tr_reports_get(db, at, code, &report, body), TR_ERR_NOTFOUND);
+    put_report(db, &rng, at, source, code);
+    st = tr_sql_use(db, "SELECT count(*) FROM reports");
+    CHECK(tr_sql_step(st) == TR_OK && tr_sql_int(st, 0) == 1);
+    tr_sql_reset(st);
+    tr_sql_close(db);
+    tr_free(body);
+}
+
+TEST(reports_never_share_a_code)
+{
+    struct tr_sql *db;
+    struct tr_rng rng = tr_rng_seeded(7), again = tr_rng_seeded(7);
+    char a[TR_REPORT_CODE_MAX], b[TR_REPORT_CODE_MAX];
+    CHECK_INT(tr_sql_open(&db, ":memory:"), TR_OK);
+    CHECK_INT(tr_reports_init(db), TR_OK);
+    put_report(db, &rng, 1, "x", a);
+    put_report(db, &again, 2, "x", b); /* draws the same first */
+    CHECK(strcmp(a, b) != 0);
+    CHECK_INT(reports_at(db, 3), 2);
+    tr_sql_close(db);
 }

@@ -292,6 +292,11 @@ struct tr_routes *tr_web_routes(struct tr_web *web)
     return web->routes;
 }
 
+struct tr_routes *tr_web_admin_routes(struct tr_web *web)
+{
+    return web->admin_routes;
+}
+
 static int port_of(const struct tr_web *web, enum listener_kind kind, bool tls)
 {
     for (int i = 0; i < web->listener_count; i++)

@@ -61,6 +61,7 @@ struct tr_web_conf {        /* texts are copied by the library or at creation; p
 TR_MUST_USE enum tr_err tr_web_create(struct tr_web **web, const struct tr_web_conf *conf);
 void tr_web_destroy(struct tr_web *web);             /* NULL is fine */
 struct tr_routes *tr_web_routes(struct tr_web *web); /* of the main port */
+struct tr_routes *tr_web_admin_routes(struct tr_web *web);
 /* The ports that are listened on; 0: none. */
 int tr_web_port(const struct tr_web *web);
 int tr_web_ws_port(const struct tr_web *web);
