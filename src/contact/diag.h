@@ -2,7 +2,8 @@
  * that code. Control thread.
  *
  *   POST /api/v1/diag-reports        main port, anybody: application/json, at most
- *                                    TR_REPORT_BODY_MAX, one in TR_DIAG_INTERVAL_US from one address
+ *                                    TR_REPORT_BODY_MAX; one address may send one in
+ *                                    TR_DIAG_INTERVAL_US
  *   GET  /api/v1/diag-reports[/CODE] Admin port, with Authorization: Bearer <admin secret>
  *
  * How long and how many are kept: store/reports.h. Of the sender's address only its network is. */

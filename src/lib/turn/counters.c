@@ -1,3 +1,4 @@
+/* The names of the refusals, for metrics and logs. */
 #include "turn/counters.h"
 
 const char *tr_turn_refusal_name(enum tr_turn_refusal refusal)
