@@ -35,6 +35,9 @@ static bool is_known(uint16_t type, enum tr_stun_usage usage)
     case TR_STUN_XOR_MAPPED_ADDRESS: return true;
     case TR_STUN_PRIORITY:
     case TR_STUN_USE_CANDIDATE: return usage == TR_STUN_FOR_ICE;
+    case TR_STUN_CHANGE_REQUEST:
+    case TR_STUN_PADDING:
+    case TR_STUN_RESPONSE_PORT:
     case TR_TURN_CHANNEL_NUMBER:
     case TR_TURN_LIFETIME:
     case TR_TURN_XOR_PEER_ADDRESS:
@@ -259,8 +262,8 @@ enum tr_err tr_stun_read_addr(const struct tr_stun *m, struct tr_slice value, bo
     if (family == FAMILY_V4) {
         *out = tr_addr_v4(ip[0], ip[1], ip[2], ip[3], port);
     } else {
+        *out = (struct tr_addr){ .port = port };
         memcpy(out->ip, ip, sizeof ip);
-        out->port = port;
     }
     return TR_OK;
 }

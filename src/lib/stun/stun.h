@@ -77,6 +77,11 @@ TR_MUST_USE enum tr_err tr_stun_check_integrity(const struct tr_stun *m, struct 
 size_t tr_stun_long_term_key(struct tr_slice username, struct tr_slice realm,
                              struct tr_slice password, bool sha256, uint8_t out[TR_STUN_KEY_MAX]);
 
+/* HMAC-SHA1 or HMAC-SHA256 of at least 4 bytes; returns the length of the digest. For secrets that
+ * passwords and nonces are made from. */
+size_t tr_stun_mac(bool sha256, struct tr_slice key, struct tr_slice text,
+                   uint8_t out[TR_STUN_SHA256]);
+
 /* Writing, with an empty writer: begin, attributes, then integrity (optional), then fingerprint
  * (optional), then tr_stun_end; all errors stick in the writer, so test w->bad or the empty slice
  * once. */

@@ -96,6 +96,14 @@ void tr_stun_hmac(bool sha256, struct tr_slice key, struct tr_slice msg, uint16_
     OPENSSL_cleanse(&s, sizeof s);
 }
 
+size_t tr_stun_mac(bool sha256, struct tr_slice key, struct tr_slice text,
+                   uint8_t out[TR_STUN_SHA256])
+{
+    TR_ASSERT(text.n >= 4);
+    tr_stun_hmac(sha256, key, text, tr_get16(text.p + 2), out);
+    return sha256 ? TR_STUN_SHA256 : TR_STUN_SHA1;
+}
+
 static size_t md5_key(const struct tr_slice parts[5], uint8_t out[TR_STUN_KEY_MAX])
 {
     MD5_CTX md5;

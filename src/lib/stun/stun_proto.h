@@ -1,4 +1,5 @@
-/* The numbers of STUN (RFC 8489), TURN (RFC 8656, 6062) and ICE (RFC 8445), in one place. */
+/* The numbers of STUN (RFC 8489), TURN (RFC 8656, 6062), ICE (RFC 8445) and behaviour
+ * discovery (RFC 5780), in one place. */
 #ifndef TR_STUN_PROTO_H
 #define TR_STUN_PROTO_H
 
@@ -61,6 +62,8 @@ enum tr_stun_attr {
     TR_TURN_RESERVATION_TOKEN = 0x0022,
     TR_STUN_PRIORITY = 0x0024,
     TR_STUN_USE_CANDIDATE = 0x0025,
+    TR_STUN_PADDING = 0x0026,       /* RFC 5780, as CHANGE_REQUEST above */
+    TR_STUN_RESPONSE_PORT = 0x0027, /* RFC 5780 */
     TR_TURN_CONNECTION_ID = 0x002a,
     /* comprehension optional */
     TR_TURN_ADDITIONAL_ADDRESS_FAMILY = 0x8000,
@@ -73,6 +76,8 @@ enum tr_stun_attr {
     TR_STUN_FINGERPRINT = 0x8028,
     TR_STUN_ICE_CONTROLLED = 0x8029,
     TR_STUN_ICE_CONTROLLING = 0x802a,
+    TR_STUN_RESPONSE_ORIGIN = 0x802b, /* RFC 5780 */
+    TR_STUN_OTHER_ADDRESS = 0x802c,   /* RFC 5780 */
     TR_TURN_MOBILITY_TICKET = 0x8030,
     TR_STUN_NETWORK_INFO = 0xc057 /* sent by Chrome; ignored */
 };
