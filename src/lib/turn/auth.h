@@ -1,8 +1,9 @@
 /* Credentials of TURN clients (RFC 8489 9.2) without state for each: nonces that prove the client's
  * address and tell their age, long-term keys of named users, and time-limited credentials (username
  * "expiry" or "expiry:id", password base64(HMAC-SHA1(secret, username))). MD5 and SHA-256 keys,
- * USERHASH, PASSWORD-ALGORITHMS with the nonce cookie against bidding down. Made once, read by all
- * threads; reading takes no lock. */
+ * USERHASH (of named users only: nobody can know the name behind the hash of a time-limited one),
+ * PASSWORD-ALGORITHMS with the nonce cookie against bidding down. Made once, read by all threads;
+ * reading takes no lock. */
 #ifndef TR_TURN_AUTH_H
 #define TR_TURN_AUTH_H
 
@@ -21,8 +22,10 @@ struct tr_turn_auth;
 enum {
     TR_TURN_SECRETS_MAX = 2, /* the current one and the one before it, while it is rotated */
     TR_TURN_USERS_MAX = 64,
-    TR_TURN_NONCE_MAX = 64, /* bytes of a nonce as text */
-    TR_TURN_CREDENTIAL_MAX = 128,
+    TR_TURN_NONCE_MAX = 64,       /* bytes of a nonce as text */
+    TR_TURN_CREDENTIAL_MAX = 128, /* with the NUL */
+    TR_TURN_REALM_MAX = 127,
+    TR_TURN_SECRET_MAX = 256,
 };
 
 struct tr_turn_user {
@@ -38,6 +41,7 @@ struct tr_turn_auth_conf { /* copied */
     int64_t wall_offset_us; /* Unix microseconds minus `now`: expiry is wall time */
 };
 
+/* What is not OK has proven no address either: answers to it are throttled. */
 enum tr_turn_proof {
     TR_TURN_PROOF_OK,
     TR_TURN_PROOF_NONE,  /* no credential: 401 with realm and nonce */
@@ -50,8 +54,8 @@ struct tr_turn_identity { /* who asks; by value, an allocation keeps it */
     uint8_t key[TR_STUN_KEY_MAX];
     uint8_t key_n;
     bool sha256;    /* answers carry MESSAGE-INTEGRITY-SHA256 */
-    uint8_t name_n; /* the stable part of the username: quotas go by it */
-    char name[TR_TURN_CREDENTIAL_MAX];
+    uint8_t name_n; /* the stable part of the username (its id): quotas go by it */
+    char name[TR_TURN_CREDENTIAL_MAX]; /* a longer one is cut */
     uint8_t user_hash[16]; /* of the whole username: all requests of an allocation have the same */
 };
 
@@ -59,7 +63,8 @@ struct tr_turn_identity { /* who asks; by value, an allocation keeps it */
 struct tr_turn_auth *tr_turn_auth_create(const struct tr_turn_auth_conf *conf, struct tr_rng *rng);
 void tr_turn_auth_destroy(struct tr_turn_auth *auth); /* wipes keys; NULL is fine */
 
-/* fresh: an expired credential is refused (Allocate); else the allocation that it made lives on. */
+/* m: parsed as TR_STUN_FOR_TURN. *who is written when OK, and wiped otherwise.
+ * fresh: an expired credential is refused (Allocate); else the allocation that it made lives on. */
 enum tr_turn_proof tr_turn_auth_check(const struct tr_turn_auth *auth, tr_usec now,
                                       const struct tr_path *flow, const struct tr_stun *m,
                                       bool fresh, struct tr_turn_identity *who);
