@@ -30,7 +30,8 @@ struct tr_turn_policy_conf { /* copied */
     int own_count;
 };
 
-/* BADMSG: a range does not parse, *bad says which. */
+/* BADMSG: a range does not parse (bits behind the prefix count as such), *bad says which. LIMIT:
+ * too many. */
 TR_MUST_USE enum tr_err tr_turn_policy_create(struct tr_turn_policy **policy,
                                               const struct tr_turn_policy_conf *conf,
                                               const char **bad);
