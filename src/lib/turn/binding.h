@@ -9,14 +9,16 @@
 struct tr_stun;
 
 struct tr_binding_conf {
-    struct tr_addr other; /* RFC 5780: both differ from the main one; port 0: none */
+    struct tr_addr other; /* RFC 5780: IP and port differ from those of main; port 0: none */
     struct tr_addr main;
 };
 
-/* The answer to a Binding request that came by path, never longer than twice the request; *from:
- * the address that it has to leave by. IGNORED: no Binding request, or one that needs no answer. */
+/* The answer to a Binding request (parsed as TR_STUN_FOR_TURN) that came by path, for an empty
+ * writer. On the wire, with the headers of IP and UDP, it is at most twice as long as the request.
+ * *out: by which path it leaves; CHANGE-REQUEST moves its local end, RESPONSE-PORT its remote one.
+ * IGNORED: no Binding request. LIMIT: the writer is too small. */
 TR_MUST_USE enum tr_err tr_binding_answer(const struct tr_binding_conf *conf,
                                           const struct tr_path *path, const struct tr_stun *request,
-                                          struct tr_wr *answer, struct tr_addr *from);
+                                          struct tr_wr *answer, struct tr_path *out);
 
 #endif
