@@ -121,13 +121,15 @@ static bool parse_url(struct load_options *o, const char *url)
     if ((!o->http && strncmp(url, ws, sizeof ws - 1) != 0) || strlen(url) >= sizeof o->url)
         return false;
     const char *host = url + (o->http ? sizeof http : sizeof ws) - 1;
-    size_t n = strcspn(host, ":/");
-    if (n == 0 || n >= sizeof o->host)
+    bool v6 = *host == '['; /* RFC 3986: an IPv6 address stands in brackets */
+    host += v6;
+    size_t n = strcspn(host, v6 ? "]" : ":/");
+    if (n == 0 || n >= sizeof o->host || (v6 && host[n] != ']'))
         return false;
     snprintf(o->url, sizeof o->url, "%s", url);
     snprintf(o->host, sizeof o->host, "%.*s", (int)n, host);
     o->port = 80;
-    const char *rest = host + n;
+    const char *rest = host + n + v6;
     if (*rest == ':') {
         char *end;
         unsigned long port = strtoul(rest + 1, &end, 10);

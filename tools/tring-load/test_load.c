@@ -37,6 +37,11 @@ TEST(options_good)
     CHECK(parse(&o, (const char *[]){ "--echo", "1", "--url", "http://h:8088/janus", NULL }) ==
           LOAD_RUN);
     CHECK(o.http && o.port == 8088);
+    CHECK(parse(&o, (const char *[]){ "--echo", "1", "--url", "ws://[2001:db8::1]:81/x", NULL }) ==
+          LOAD_RUN);
+    CHECK_STR(o.host, "2001:db8::1");
+    CHECK_INT(o.port, 81);
+    CHECK_STR(o.path, "/x");
     CHECK(parse(&o, (const char *[]){ "--echo", "1", "--loss", "2.5", "--gro", NULL }) == LOAD_RUN);
     CHECK(o.loss > 0.0249 && o.loss < 0.0251 && o.gro);
     CHECK(parse(&o, (const char *[]){ "--echo", "1", "--help", NULL }) == LOAD_HELP);
@@ -67,6 +72,7 @@ TEST(options_wrong)
         { "--echo", "1", "--url", "https://h/" },
         { "--echo", "1", "--url", "ws://:80/" },
         { "--echo", "1", "--url", "ws://h:99999/" },
+        { "--echo", "1", "--url", "ws://[::1/" },
         { "--echo", "1", "--profile", "none" },
         { "--echo", "1", "--bind", "localhost" },
         { "--echo", "1", "--nonsense" },

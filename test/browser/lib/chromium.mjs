@@ -15,10 +15,13 @@ const ARGS = [
 ];
 const FAKE_CONSENT = '--use-fake-ui-for-media-stream';
 
-/** `consent: false`: nobody answers the question for the camera with yes. */
-export function launchChromium({ consent = true, args = [] } = {}) {
+/**
+ * `consent: false`: nobody answers the question for the camera with yes. `program`: another one, which
+ * becomes Chromium by exec.
+ */
+export function launchChromium({ consent = true, args = [], program } = {}) {
   return chromium.launch({
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    executablePath: program ?? process.env.CHROMIUM ?? '/usr/bin/chromium',
     args: [...ARGS, ...(consent ? [FAKE_CONSENT] : []), ...args],
   });
 }

@@ -1,0 +1,298 @@
+#!/usr/bin/env python3
+"""Goal: every call connects, from behind any NAT or firewall, with media both ways.
+Method: an internet of network namespaces, with a server and clients in networks of each kind. Each
+kind of NAT is first shown to be what it is called (turnutils_natdiscovery). Then tring-load calls
+itself from each network, and Chromium in each network calls Chromium in each other. The table
+says which kind of candidate carried the call.
+
+    test/nat/run.py                         everything (as root, with nftables, chromium, coturn)
+    test/nat/run.py --networks symm,tcp443  only between these
+    test/nat/run.py --relay coturn          Debian's coturn is the relay: proves the test itself
+"""
+import argparse
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import queue
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+sys.dont_write_bytecode = True
+sys.path[:0] = [HERE, os.path.join(ROOT, "test", "turn")]
+
+import networks  # noqa: E402
+import servers  # noqa: E402
+from topology import Failed, Lab, NotHere, require  # noqa: E402
+
+CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+ANSWER_LIMIT_S = 90
+MEDIA = 10000
+WEB = 443  # what a firewall lets through
+SIGNALLING = 8188
+
+NATS = {  # what turnutils_natdiscovery has to say of mapping and filtering
+    "open": ("No NAT!", "Endpoint Independent Filtering"),
+    "cone": ("Endpoint Independent Mapping", "Endpoint Independent Filtering"),
+    "address": ("Endpoint Independent Mapping", "Address Dependent Filtering"),
+    "port": ("Endpoint Independent Mapping", "Address and Port Dependent Filtering"),
+    "symm": ("Address and Port Dependent Mapping", "Address and Port Dependent Filtering"),
+    "double": ("Address and Port Dependent Mapping", "Address and Port Dependent Filtering"),
+}
+
+
+class Results:
+    def __init__(self):
+        self.passed = self.failed = self.skipped = 0
+
+    def tell(self, ok, what, said=""):
+        self.passed += ok
+        self.failed += not ok
+        print("ok  " if ok else "FAIL", what, said, flush=True)
+
+    @contextlib.contextmanager
+    def step(self, what):
+        """Gives a list for words of the line that tells how it went."""
+        said, start = [], time.monotonic()
+        try:
+            yield said
+        except Failed as why:
+            self.tell(False, what, str(why))
+        else:
+            self.tell(True, what, f"({time.monotonic() - start:.1f} s) {' '.join(said)}")
+
+
+# -- The servers -----------------------------------------------------------------------------------
+
+
+# On its first addresses the server's port 443 is the web's; on its second ones it is TURN's.
+WEB_AT_443 = f"""
+table inet web {{
+  chain in {{
+    type nat hook prerouting priority dstnat;
+    ip daddr {networks.SERVER} tcp dport {WEB} redirect to :{SIGNALLING}
+    ip6 daddr {networks.SERVER6} tcp dport {WEB} redirect to :{SIGNALLING}
+  }}
+}}
+"""
+
+
+def coturn(server, **more):
+    return servers.coturn([networks.SERVER, networks.SERVER_TURN, networks.SERVER6,
+                           networks.SERVER6_TURN], tls_port=WEB, prefix=server.command(), **more)
+
+
+def start_servers(args, server, stack):
+    server.filter(WEB_AT_443)
+    stack.enter_context(servers.tring(args.build, [networks.SERVER], http=0, ws=SIGNALLING,
+                                      listen="", media=MEDIA, prefix=server.command()))
+    if args.relay == "coturn":
+        stack.enter_context(coturn(server))
+
+
+def ice_servers(network):
+    at = network.turn
+    urls = [f"turn:{at}:3478?transport=udp", f"turn:{at}:3478?transport=tcp",
+            f"turns:{at}:{WEB}?transport=tcp"]
+    login = {"username": servers.USER, "credential": servers.PASSWORD}
+    return [{"urls": f"stun:{at}:3478"}, {"urls": urls, **login}]
+
+
+# -- Chromium --------------------------------------------------------------------------------------
+
+
+class Phones:
+    """Chromium in the networks, by way of phones.mjs."""
+
+    def __init__(self, lab, folder):
+        self.folder = folder
+        self.process = subprocess.Popen(["node", os.path.join(HERE, "phones.mjs")], text=True,
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        lab.processes.append(self.process)
+        self.answers = queue.Queue()
+        self.opened = set()
+        threading.Thread(target=self.read, daemon=True).start()
+
+    def read(self):
+        for line in self.process.stdout:
+            self.answers.put(line)
+        self.answers.put(None)
+
+    def ask(self, do, **request):
+        self.process.stdin.write(json.dumps({"do": do, **request}) + "\n")
+        self.process.stdin.flush()
+        try:
+            line = self.answers.get(timeout=ANSWER_LIMIT_S)
+        except queue.Empty as late:
+            raise Failed(f"{do}: no answer") from late
+        answer = json.loads(line) if line else {"error": "phones.mjs has ended"}
+        if "error" in answer:
+            raise Failed(f"{do}: {answer['error']}")
+        return answer
+
+    def open(self, network, seat):
+        """A phone in a network; there are two seats, for calls within it."""
+        name = f"{network.name}{seat}"
+        if name in self.opened:
+            return name
+        program = os.path.join(self.folder, f"chromium-{network.name}")
+        start = " ".join(network.host.command(CHROMIUM))
+        servers.write(program, f'#!/bin/sh\nexec {start} "$@"\n')
+        os.chmod(program, 0o755)
+        self.ask("open", name=name, network=network.name, program=program,
+                 url=f"ws://{network.server}:{WEB}/", iceServers=ice_servers(network))
+        self.opened.add(name)
+        return name
+
+
+def in_words(network, phone):
+    """What carried this end of the call: it must be the best that this network lets through."""
+    pair = phone["pair"]
+    words = f"{pair['type']} {pair['protocol']}".removesuffix(" udp")
+    direct = pair["protocol"] == "udp" and pair["type"] != "relay"
+    if network.udp != direct:
+        raise Failed(f"{network.name} went by {words}; it has {pair}")
+    return words
+
+
+def table(names, cells):
+    """What carried the call: a cell is the row's end + the column's end, by UDP unless it says
+    otherwise."""
+    width = max(len(text) for text in [*cells.values(), *names]) + 2
+    lines = ["".join(text.ljust(width) for text in ["", *names])]
+    for row in names:
+        texts = [cells.get((row, column), "") for column in names]
+        lines.append("".join(text.ljust(width) for text in [row, *texts]).rstrip())
+    return "\n".join(lines)
+
+
+def call_each_other(phones, clients, results):
+    cells = {}
+    seats = {(c.name, seat): phones.open(c, seat) for c in clients for seat in (1, 2)}
+    for i, one in enumerate(clients):
+        for other in clients[i:]:
+            with results.step(f"call {one.name} - {other.name}") as said:
+                cells[one.name, other.name] = "-"
+                from_, to = seats[one.name, 1], seats[other.name, 2]
+                made = phones.ask("call", **{"from": from_, "to": to})
+                ends = [in_words(one, made["phones"][from_]),
+                        in_words(other, made["phones"][to])]
+                cells[one.name, other.name] = "+".join(ends)
+                said.append(cells[one.name, other.name])
+                phones.ask("hangup", name=from_)
+    print(table([c.name for c in clients], cells))
+
+
+def change_address(phones, clients, results):
+    """In mid-call: at home the provider changes the address; a phone leaves home."""
+    by_name = {c.name: c for c in clients}
+    for name, what, change in (
+            ("symm", "the router gets another address", lambda n: networks.renumber(n, 250)),
+            ("moves", "the phone goes from one network into another", networks.use_second)):
+        if name not in by_name:
+            continue
+        network, other = by_name[name], by_name.get("open", by_name[name])
+        with results.step(f"change: {what}") as said:
+            names = [phones.open(network, 1), phones.open(other, 2)]
+            phones.ask("call", **{"from": names[0], "to": names[1]})
+            change(network)
+            time.sleep(0.5)  # what was under way has come
+            after = phones.ask("flows", names=names)
+            mine = after["phones"][names[0]]
+            said.append(f"{in_words(network, mine)}, {mine['restarts']} ICE restarts, "
+                        f"{after['ms']} ms")
+            phones.ask("hangup", name=names[1])
+
+
+# -- tring-load ------------------------------------------------------------------------------------
+
+
+def load_command(args, network):
+    return [os.path.join(args.build, "tools", "tring-load", "tring-load"), "--echo", "1",
+            "--url", f"ws://{network.server}:{WEB}/", "--bind", network.address, "--duration", "1",
+            "--warmup", "0.3", "--video-kbps", "200", "--quiet", "--setup-limit", "15"]
+
+
+def load_each(args, clients, results):
+    for network in clients:
+        if not network.udp:
+            continue
+        with results.step(f"tring-load in {network.name}") as said:
+            text = network.host.run(*load_command(args, network))
+            result = json.loads(text) if text else {}
+            if result.get("with_media") != 1 or result["delivered_share"] < 0.99:
+                raise Failed(text or "it said nothing")
+            said.append(f"{result['delivered_share'] * 100:.1f} % delivered")
+
+
+def look_at_nats(clients, results):
+    for network in clients:
+        if network.name not in NATS:
+            continue
+        with results.step(f"NAT {network.name}: {network.title}") as said:
+            text = network.host.run("turnutils_natdiscovery", "-m", "-f", "-L", network.address,
+                                    networks.SERVER)
+            for expected in NATS[network.name]:
+                if expected not in text:
+                    raise Failed(f"this is not '{expected}': {text[-1000:]}")
+                said.append(f"{expected};")
+
+
+# -- The run ---------------------------------------------------------------------------------------
+
+
+def run(args, results):
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="tring-nat-"))
+        lab = stack.enter_context(Lab())
+        switch, server = networks.internet(lab)
+        clients = networks.clients(lab, switch, args.networks)
+        with coturn(server):
+            look_at_nats(clients, results)
+        start_servers(args, server, stack)
+        load_each(args, clients, results)
+        phones = Phones(lab, folder)
+        call_each_other(phones, clients, results)
+        change_address(phones, clients, results)
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", default=os.path.join(ROOT, "build", "release"))
+    parser.add_argument("--networks", default=",".join(networks.KINDS), help="some of %(default)s")
+    parser.add_argument("--relay", default="coturn", choices=["tring", "coturn"])
+    args = parser.parse_args()
+    args.build = os.path.abspath(args.build)
+    args.networks = args.networks.split(",")
+    unknown = [n for n in args.networks if n not in networks.KINDS]
+    if unknown:
+        parser.error(f"no network {unknown[0]}")
+    return args
+
+
+def main():
+    args = arguments()
+    results = Results()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that all is taken down
+    try:
+        require()
+        run(args, results)
+    except NotHere as why:
+        print(f"skip the NAT matrix: {why}")
+        results.skipped += 1
+    except Failed as why:
+        results.tell(False, "the run", str(why))
+    if results.skipped:
+        print(f"  {results.skipped} skipped")
+    print(f"{results.passed} passed, {results.failed} failed")
+    return results.failed > 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
