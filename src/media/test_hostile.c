@@ -257,7 +257,8 @@ TEST(a_subscriber_that_asks_for_key_frames_all_the_time)
             innocent_turn(s);
         }
         int asked = s->a->keyframes_asked - before;
-        CHECK(asked >= 1 && asked <= (int)((tr_clock_now() - start) / (500 * TR_MSEC)) + 1);
+        /* One begins the time, and one may have been on its way before. */
+        CHECK(asked >= 1 && asked <= (int)((tr_clock_now() - start) / (500 * TR_MSEC)) + 2);
         CHECK(counters(r).plis_in >= 300);
     }
     scene_close(s);

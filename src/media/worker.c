@@ -360,6 +360,7 @@ static void layer_tick(struct worker *w)
     each_peer(w, wpeer_share);
     each_peer(w, uplink_peer_tick);
     publish(w);
+    w->stirred = false;
 }
 
 static void shadow_tick(struct worker *w)
@@ -377,11 +378,11 @@ static void shadow_tick(struct worker *w)
 static void ticks(struct worker *w)
 {
     if (w->now >= w->layer_tick_due) {
-        w->layer_tick_due = w->now + LAYER_TICK_US;
+        w->layer_tick_due = tr_usec_up(w->now + 1, LAYER_TICK_US);
         layer_tick(w);
     }
     if (w->now >= w->tick_due) {
-        w->tick_due = w->now + TICK_US;
+        w->tick_due = tr_usec_up(w->now + 1, TICK_US);
         each_peer(w, wpeer_tick);
         ports_tick(w);
         shadow_tick(w);
@@ -399,12 +400,15 @@ static bool flush_outboxes(struct worker *w)
 static tr_usec time_to_sleep(const struct worker *w, bool delivered)
 {
     const struct tr_heap_node *node = tr_heap_min(&w->timers);
-    tr_usec next = tr_usec_min(w->tick_due, w->layer_tick_due);
-    next = tr_usec_min(next, ports_next_timeout(w));
+    tr_usec next = ports_next_timeout(w);
+    if (w->stirred || w->ports || tr_map_count(w->peers) > 0 || tr_map_count(w->sources) > 0)
+        next = tr_usec_min(next, tr_usec_min(w->tick_due, w->layer_tick_due));
     if (node)
         next = tr_usec_min(next, node->key);
     if (!delivered)
         next = tr_usec_min(next, w->now + TR_MSEC);
+    if (next == TR_NEVER)
+        return TR_NEVER;
     return next <= w->now ? 0 : next - w->now;
 }
 
@@ -413,6 +417,7 @@ bool worker_turn(struct worker *w, tr_usec now, uint32_t ready)
     w->now = now;
     read_messages(w);
     bool busy = read_sockets(w, ready);
+    w->stirred |= ready != 0;
     run_timers(w);
     ticks(w);
     sources_forward(w);
@@ -425,9 +430,11 @@ void worker_run(void *arg)
 {
     struct worker *w = arg;
     uint32_t ready = 0;
-    while (!w->stop) {
+    for (;;) {
         bool busy = worker_turn(w, tr_clock_now(), ready);
         bool delivered = flush_outboxes(w);
+        if (w->stop)
+            break;
         bool asleep = !busy && tr_mailbox_sleep(w->inbox);
         ready = tr_waiter_wait(w->waiter, asleep ? time_to_sleep(w, delivered) : 0);
         if (asleep && (ready >> WORKER_TAG_INBOX & 1))

@@ -63,7 +63,7 @@ struct worker {
     struct tr_rng rng;
     tr_usec now;
     tr_usec tick_due, layer_tick_due;
-    bool stop;
+    bool stop, stirred;     /* stirred: something may have been counted since the last tick */
     struct tr_map *addrs;   /* remote address and socket -> struct addr_entry */
     struct tr_map *peers;   /* id -> wpeer */
     struct tr_map *ufrags;  /* ours -> wpeer */

@@ -10,6 +10,8 @@ enum {
     RTCP_IN_MAX = 1600,
     NACKS_A_STREAM_MAX = 64,
     REPORT_JITTER_US = 200000,
+    /* Reports of many peers leave in one turn: to wake up for each costs more than all of it. */
+    REPORT_GRID_US = 100000,
     FEEDBACK_ROOM = 80,           /* left in the packet for one more message */
     SENDER_REPORT_ROOM = 28 + 40, /* with its CNAME */
     REMB_ROOM = 20 + 4 * TR_RTCP_SSRCS_MAX,
@@ -279,8 +281,9 @@ static void put_reports(struct tr_peer *peer, tr_usec now, struct tr_wr *w)
     if (receives_video(peer))
         put_remb(peer, w);
     peer->report_stream = peer->report_track = 0;
-    peer->report_due = now + PEER_REPORT_US - REPORT_JITTER_US / 2 +
-                       (tr_usec)tr_rng_below(peer->conf.rng, REPORT_JITTER_US);
+    tr_usec due = now + PEER_REPORT_US - REPORT_JITTER_US / 2 +
+                  (tr_usec)tr_rng_below(peer->conf.rng, REPORT_JITTER_US);
+    peer->report_due = tr_usec_up(due, REPORT_GRID_US);
 }
 
 /* The largest round trip of what we send, as a guess for what we receive. */

@@ -19,6 +19,12 @@ static inline tr_usec tr_usec_min(tr_usec a, tr_usec b)
     return a < b ? a : b;
 }
 
+/* The first multiple of step that is not before `at`; at >= 0. */
+static inline tr_usec tr_usec_up(tr_usec at, tr_usec step)
+{
+    return (at + step - 1) / step * step;
+}
+
 /* Unix microseconds to NTP and back, without loss until the era ends in 2036. */
 static inline tr_ntp tr_ntp_from_unix_us(int64_t unix_us)
 {
