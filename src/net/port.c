@@ -12,7 +12,7 @@
 #include "net/ifaddr.h"
 #include "net/sockaddr.h"
 
-enum { KERNEL_BUFFER_BYTES = 1 << 20 };
+enum { KERNEL_BUFFER_BYTES = 1 << 20, RELAY_BUFFER_BYTES = 1 << 20 };
 
 static bool is_group(const struct tr_addr *a)
 {
@@ -54,6 +54,17 @@ static bool bind_to(int fd, const struct tr_addr *addr, struct tr_addr *local)
     return true;
 }
 
+static void set_relay(int fd, bool v4)
+{
+    int on = 1, how = IP_PMTUDISC_DONT, bytes = RELAY_BUFFER_BYTES;
+    setsockopt(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_RECVERR : IPV6_RECVERR, &on, sizeof on);
+    if (v4)
+        setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &how, sizeof how);
+    else
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
+}
+
 enum tr_err tr_port_open(const struct tr_port_conf *conf, int *out, struct tr_addr *local)
 {
     bool group = !tr_addr_is_any(&conf->group);
@@ -72,6 +83,8 @@ enum tr_err tr_port_open(const struct tr_port_conf *conf, int *out, struct tr_ad
     if (fd < 0)
         return TR_ERR_IO;
     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
+    if (conf->relay)
+        set_relay(fd, family == AF_INET);
     if ((group && !join(fd, &conf->group, iface)) || !bind_to(fd, &addr, local)) {
         tr_port_close(fd);
         return TR_ERR_IO;

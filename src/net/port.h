@@ -1,7 +1,9 @@
-/* One UDP port for plain RTP: opened by who decides on it, read by another thread (swarm.h).
+/* One UDP port for plain RTP or of a relay: opened by who decides on it, read by swarm.h.
  * Opening it does not block. */
 #ifndef TR_PORT_H
 #define TR_PORT_H
+
+#include <stdbool.h>
 
 #include "base/addr.h"
 #include "base/err.h"
@@ -12,6 +14,7 @@ struct tr_port_conf {
     /* An interface, by name or by an address of it: it joins the group, or without one its address
      * is bound. NULL or "": the system's choice. */
     const char *iface;
+    bool relay; /* of a TURN server: ICMP errors are told (swarm.h), routers may fragment */
 };
 
 /* A non-blocking socket and where it is. With a group the socket hears only the group, and shares

@@ -3,16 +3,19 @@
 #include "net/swarm.h"
 
 #include <errno.h>
+#include <time.h> /* the next one needs it */
+
+#include <linux/errqueue.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/assert.h"
 #include "base/mem.h"
+#include "net/burst.h"
 #include "net/sockaddr.h"
 
 enum {
@@ -23,14 +26,26 @@ enum {
     DATAGRAM_MAX = 2048,
     KERNEL_BUFFER_BYTES = 1 << 20,
     CONTROL_BYTES = 64,
+    ERRORS_A_TURN = 16, /* of one socket */
+    ERROR_CONTROL = 512,
 };
+
+#define NO_SLOT UINT32_MAX
 
 #define WAIT_MAX_US (60 * TR_SECOND)
 
 struct member {
     int fd; /* -1: free */
+    uint32_t next_free;
     void *arg;
     struct tr_addr local;
+};
+
+struct inbound { /* what recvmmsg needs; set up once, and after each use what that has changed */
+    struct mmsghdr msgs[RECV_BATCH];
+    struct iovec iov[RECV_BATCH];
+    struct sockaddr_storage from[RECV_BATCH];
+    _Alignas(8) uint8_t control[RECV_BATCH][CONTROL_BYTES];
 };
 
 struct waiting {
@@ -43,8 +58,11 @@ struct waiting {
 struct tr_swarm {
     struct member *members;
     uint32_t max, count; /* slots ever used */
+    uint32_t free;       /* NO_SLOT: none of those */
     int epoll;
     bool gro;
+    tr_swarm_icmp_h *icmp; /* NULL: nobody asks */
+    struct inbound inbound;
     struct tr_swarm_counters counters;
     uint8_t *in;  /* RECV_BATCH buffers */
     uint8_t *out; /* SEND_BATCH datagrams */
@@ -52,18 +70,33 @@ struct tr_swarm {
     int queued;
 };
 
+static void prepare(struct tr_swarm *s, int i)
+{
+    struct inbound *in = &s->inbound;
+    in->iov[i] = (struct iovec){ s->in + (size_t)i * RECV_BYTES, RECV_BYTES };
+    in->msgs[i].msg_hdr = (struct msghdr){ .msg_name = &in->from[i],
+                                           .msg_namelen = sizeof in->from[i],
+                                           .msg_iov = &in->iov[i],
+                                           .msg_iovlen = 1,
+                                           .msg_control = in->control[i],
+                                           .msg_controllen = sizeof in->control[i] };
+}
+
 enum tr_err tr_swarm_open(struct tr_swarm **out, uint32_t sockets_max, bool gro)
 {
     struct tr_swarm *s = tr_alloc(sizeof *s);
     if (!s)
         return TR_ERR_NOMEM;
     s->max = sockets_max;
+    s->free = NO_SLOT;
     s->gro = gro;
     s->members = tr_alloc(sockets_max * sizeof *s->members);
     s->in = tr_alloc((size_t)RECV_BATCH * RECV_BYTES);
     s->out = tr_alloc((size_t)SEND_BATCH * DATAGRAM_MAX);
     s->epoll = epoll_create1(EPOLL_CLOEXEC);
     bool memory = s->members && s->in && s->out;
+    for (int i = 0; memory && i < RECV_BATCH; i++)
+        prepare(s, i);
     if (!memory || s->epoll < 0) {
         tr_swarm_close(s);
         return memory ? TR_ERR_IO : TR_ERR_NOMEM;
@@ -113,16 +146,24 @@ static int open_socket(const struct tr_addr *ip, struct tr_addr *local)
     return fd;
 }
 
-static bool find_slot(struct tr_swarm *s, uint32_t *slot)
+static bool take_slot(struct tr_swarm *s, uint32_t *slot)
 {
-    for (*slot = 0; *slot < s->count; (*slot)++) {
-        if (s->members[*slot].fd < 0)
-            return true;
+    *slot = s->free;
+    if (*slot != NO_SLOT) {
+        s->free = s->members[*slot].next_free;
+        return true;
     }
     if (s->count == s->max)
         return false;
-    s->count++;
+    *slot = s->count++;
     return true;
+}
+
+static void give_slot(struct tr_swarm *s, uint32_t slot)
+{
+    s->members[slot].fd = -1;
+    s->members[slot].next_free = s->free;
+    s->free = slot;
 }
 
 enum tr_err tr_swarm_adopt(struct tr_swarm *s, int fd, const struct tr_addr *local, void *arg,
@@ -130,15 +171,16 @@ enum tr_err tr_swarm_adopt(struct tr_swarm *s, int fd, const struct tr_addr *loc
 {
     int on = 1;
     uint32_t slot;
-    if (!find_slot(s, &slot))
+    if (!take_slot(s, &slot))
         return TR_ERR_LIMIT;
     struct epoll_event ev = { .events = EPOLLIN, .data.u32 = slot };
-    s->members[slot] = (struct member){ .fd = -1, .arg = arg, .local = *local };
-    if (fd < 0 || epoll_ctl(s->epoll, EPOLL_CTL_ADD, fd, &ev) != 0)
+    s->members[slot] = (struct member){ .fd = fd, .arg = arg, .local = *local };
+    if (fd < 0 || epoll_ctl(s->epoll, EPOLL_CTL_ADD, fd, &ev) != 0) {
+        give_slot(s, slot);
         return TR_ERR_IO;
+    }
     if (s->gro)
         setsockopt(fd, IPPROTO_UDP, UDP_GRO, &on, sizeof on);
-    s->members[slot].fd = fd;
     *socket = slot;
     return TR_OK;
 }
@@ -162,9 +204,20 @@ void tr_swarm_remove(struct tr_swarm *s, uint32_t socket)
 {
     struct member *m = &s->members[socket];
     tr_swarm_flush(s); /* what waits for this socket */
-    if (m->fd >= 0)
-        close(m->fd);
-    m->fd = -1;
+    if (m->fd < 0)
+        return;
+    close(m->fd);
+    give_slot(s, socket);
+}
+
+int tr_swarm_socket_fd(const struct tr_swarm *s, uint32_t socket)
+{
+    return s->members[socket].fd;
+}
+
+void tr_swarm_on_icmp(struct tr_swarm *s, tr_swarm_icmp_h *handler)
+{
+    s->icmp = handler;
 }
 
 /* --- in --- */
@@ -184,24 +237,50 @@ static void deliver(struct tr_swarm *s, void *arg, const struct tr_path *path, s
 static void read_socket(struct tr_swarm *s, uint32_t socket, tr_udp_h *handler)
 {
     const struct member m = s->members[socket]; /* the handler may add, which moves nothing */
-    struct mmsghdr msgs[RECV_BATCH];
-    struct iovec iov[RECV_BATCH];
-    struct sockaddr_storage from[RECV_BATCH];
-    _Alignas(8) uint8_t control[RECV_BATCH][CONTROL_BYTES];
-    for (int i = 0; i < RECV_BATCH; i++) {
-        iov[i] = (struct iovec){ s->in + (size_t)i * RECV_BYTES, RECV_BYTES };
-        msgs[i].msg_hdr = (struct msghdr){ .msg_name = &from[i],
-                                           .msg_namelen = sizeof from[i],
-                                           .msg_iov = &iov[i],
-                                           .msg_iovlen = 1,
-                                           .msg_control = control[i],
-                                           .msg_controllen = sizeof control[i] };
-    }
-    int n = recvmmsg(m.fd, msgs, RECV_BATCH, MSG_DONTWAIT, NULL);
+    struct inbound *in = &s->inbound;
+    int n = recvmmsg(m.fd, in->msgs, RECV_BATCH, MSG_DONTWAIT, NULL);
     for (int i = 0; i < n; i++) {
-        struct tr_path path = { .local = m.local, .remote = tr_sockaddr_get(&from[i]) };
-        struct tr_slice in = tr_slice(iov[i].iov_base, msgs[i].msg_len);
-        deliver(s, m.arg, &path, in, tr_gro_size(&msgs[i].msg_hdr, in.n), handler);
+        struct msghdr *hdr = &in->msgs[i].msg_hdr;
+        struct tr_path path = { .local = m.local, .remote = tr_sockaddr_get(&in->from[i]) };
+        struct tr_slice bytes = tr_slice(in->iov[i].iov_base, in->msgs[i].msg_len);
+        deliver(s, m.arg, &path, bytes, tr_gro_size(hdr, bytes.n), handler);
+        prepare(s, i);
+    }
+}
+
+/* --- ICMP --- */
+
+static void tell_icmp(struct tr_swarm *s, void *arg, struct msghdr *hdr, const struct tr_addr *peer)
+{
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(hdr); c; c = CMSG_NXTHDR(hdr, c)) {
+        struct sock_extended_err e;
+        bool error = (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_RECVERR) ||
+                     (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_RECVERR);
+        if (!error)
+            continue;
+        memcpy(&e, CMSG_DATA(c), sizeof e);
+        if (s->icmp && (e.ee_origin == SO_EE_ORIGIN_ICMP || e.ee_origin == SO_EE_ORIGIN_ICMP6))
+            s->icmp(arg, peer, e.ee_type, e.ee_code, e.ee_info);
+    }
+}
+
+static void read_errors(struct tr_swarm *s, uint32_t socket)
+{
+    const struct member m = s->members[socket];
+    for (int i = 0; i < ERRORS_A_TURN; i++) {
+        struct sockaddr_storage to;
+        _Alignas(8) uint8_t control[ERROR_CONTROL];
+        struct iovec iov = { s->in, RECV_BYTES }; /* the datagram that it is about */
+        struct msghdr hdr = { .msg_name = &to,
+                              .msg_namelen = sizeof to,
+                              .msg_iov = &iov,
+                              .msg_iovlen = 1,
+                              .msg_control = control,
+                              .msg_controllen = sizeof control };
+        if (recvmsg(m.fd, &hdr, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
+            return;
+        struct tr_addr peer = tr_sockaddr_get(&to);
+        tell_icmp(s, m.arg, &hdr, &peer);
     }
 }
 
@@ -213,8 +292,11 @@ void tr_swarm_wait(struct tr_swarm *s, tr_usec timeout_us, tr_udp_h *handler)
     int n = epoll_pwait2(s->epoll, ready, READY_MAX, &t, NULL);
     if (n < 0 && errno == ENOSYS) /* Linux before 5.11 */
         n = epoll_wait(s->epoll, ready, READY_MAX, (int)((us + 999) / 1000));
-    for (int i = 0; i < n; i++)
+    for (int i = 0; i < n; i++) {
+        if (ready[i].events & EPOLLERR)
+            read_errors(s, ready[i].data.u32);
         read_socket(s, ready[i].data.u32, handler);
+    }
 }
 
 /* --- out --- */
@@ -244,18 +326,12 @@ static void send_run(struct tr_swarm *s, int first, int end)
             .msg_name = &w->to, .msg_namelen = w->to_len, .msg_iov = &w->iov, .msg_iovlen = 1
         };
     }
-    int fd = s->members[s->queue[first].socket].fd;
-    while (first < end) {
-        int n = sendmmsg(fd, hdrs + first, (unsigned)(end - first), MSG_DONTWAIT);
-        for (int i = 0; i < n; i++, first++) {
-            s->counters.datagrams_out++;
-            s->counters.bytes_out += s->queue[first].iov.iov_len;
-        }
-        if (n <= 0 && errno != EINTR) { /* the first one failed: leave it out */
-            s->counters.send_dropped++;
-            first++;
-        }
-    }
+    struct tr_udp_counters sent = { 0 };
+    bool gso = false;
+    tr_burst_send(s->members[s->queue[first].socket].fd, hdrs + first, end - first, &sent, &gso);
+    s->counters.datagrams_out += sent.datagrams_out;
+    s->counters.bytes_out += sent.bytes_out;
+    s->counters.send_dropped += sent.send_dropped;
 }
 
 void tr_swarm_flush(struct tr_swarm *s)

@@ -1,7 +1,7 @@
 /* Many UDP sockets of one thread, one for each client, over one set of buffers: what a load
- * generator holds, and a media worker for ports of plain RTP. (udp.h is for few sockets with much
- * traffic each.) A datagram is one system message, as from a browser: no UDP_SEGMENT; UDP_GRO only
- * when asked for.
+ * generator holds, and a media worker for ports of plain RTP and of its relay. (udp.h is for few
+ * sockets with much traffic each.) A datagram is one system message, as from a browser: no
+ * UDP_SEGMENT; UDP_GRO only when asked for.
  *
  * Out: datagrams are copied into one queue and handed over by sendmmsg, in runs of one socket. */
 #ifndef TR_SWARM_H
@@ -35,9 +35,15 @@ TR_MUST_USE enum tr_err tr_swarm_add(struct tr_swarm *swarm, const struct tr_add
 TR_MUST_USE enum tr_err tr_swarm_adopt(struct tr_swarm *swarm, int fd, const struct tr_addr *local,
                                        void *arg, uint32_t *socket);
 void tr_swarm_remove(struct tr_swarm *swarm, uint32_t socket);
+int tr_swarm_socket_fd(const struct tr_swarm *swarm, uint32_t socket); /* to send by (gather.h) */
 /* Waits until something can be read, timeout_us at most (0: only look), and reads it. The handler
  * may send and add, but not remove. */
 void tr_swarm_wait(struct tr_swarm *swarm, tr_usec timeout_us, tr_udp_h *handler);
+/* An ICMP error to what a socket has sent to peer; data: its second word, such as an MTU. */
+typedef void tr_swarm_icmp_h(void *arg, const struct tr_addr *peer, uint8_t type, uint8_t code,
+                             uint32_t data);
+/* tr_swarm_wait calls it for sockets that ask for such errors (port.h, relay). */
+void tr_swarm_on_icmp(struct tr_swarm *swarm, tr_swarm_icmp_h *handler);
 /* Copies one datagram into the queue. */
 void tr_swarm_send(struct tr_swarm *swarm, uint32_t socket, const struct tr_addr *to,
                    struct tr_slice datagram);

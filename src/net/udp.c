@@ -14,6 +14,7 @@
 
 #include "base/assert.h"
 #include "base/mem.h"
+#include "net/burst.h"
 #include "net/sockaddr.h"
 
 enum {
@@ -21,7 +22,6 @@ enum {
     RECV_BYTES = 65536,
     SEND_BATCH = 64,
     SEND_BYTES = 1 << 20,
-    MESSAGE_BYTES_MAX = 65000,
     KERNEL_BUFFER_BYTES = 4 << 20,
     CONTROL_BYTES = 64,
     PORT_TRIES = 32,
@@ -39,8 +39,7 @@ struct out_msg {
     int socket;
     struct iovec iov;
     uint16_t segment;
-    uint16_t count; /* datagrams */
-    _Alignas(8) uint8_t control[CONTROL_BYTES];
+    _Alignas(8) uint8_t control[TR_BURST_CONTROL];
 };
 
 struct tr_udp {
@@ -124,7 +123,7 @@ static enum tr_err open_sockets(struct tr_udp *udp, const struct tr_addr *bind_t
 enum tr_err tr_udp_open(struct tr_udp **out, const struct tr_addr *bind_to, int count,
                         uint16_t port, bool gso)
 {
-    if (count < 1 || count > TR_UDP_SOCKETS_MAX)
+    if (count < 0 || count > TR_UDP_SOCKETS_MAX)
         return TR_ERR_INVAL;
     struct tr_udp *udp = tr_alloc(sizeof *udp);
     if (!udp)
@@ -241,17 +240,6 @@ void tr_udp_hold(struct tr_udp *udp, const uint8_t *end)
     udp->out_used = (size_t)(end - udp->out);
 }
 
-static void set_segment(struct msghdr *hdr, struct out_msg *m)
-{
-    hdr->msg_control = m->control;
-    hdr->msg_controllen = CMSG_SPACE(sizeof(uint16_t));
-    struct cmsghdr *c = CMSG_FIRSTHDR(hdr);
-    c->cmsg_level = IPPROTO_UDP;
-    c->cmsg_type = UDP_SEGMENT;
-    c->cmsg_len = CMSG_LEN(sizeof(uint16_t));
-    memcpy(CMSG_DATA(c), &m->segment, sizeof m->segment);
-}
-
 static void queue(struct tr_udp *udp, int socket, const struct tr_addr *to, const uint8_t *p,
                   size_t len, uint16_t segment)
 {
@@ -266,7 +254,6 @@ static void queue(struct tr_udp *udp, int socket, const struct tr_addr *to, cons
     m->socket = socket;
     m->iov = (struct iovec){ (void *)(uintptr_t)p, len };
     m->segment = segment;
-    m->count = (uint16_t)(segment ? (len + segment - 1) / segment : 1);
 }
 
 void tr_udp_commit(struct tr_udp *udp, const struct tr_path *path, const uint8_t *p, size_t len,
@@ -284,8 +271,8 @@ void tr_udp_commit(struct tr_udp *udp, const struct tr_path *path, const uint8_t
         return;
     }
     size_t step = udp->gso ? (size_t)segment * TR_UDP_SEGMENTS_MAX : segment;
-    if (udp->gso && step > MESSAGE_BYTES_MAX)
-        step = MESSAGE_BYTES_MAX / segment * segment;
+    if (udp->gso && step > TR_BURST_BYTES_MAX)
+        step = TR_BURST_BYTES_MAX / segment * segment;
     for (size_t at = 0; at < len; at += step) {
         size_t n = len - at < step ? len - at : step;
         queue(udp, socket, &path->remote, p + at, n, n > segment ? segment : 0);
@@ -294,45 +281,11 @@ void tr_udp_commit(struct tr_udp *udp, const struct tr_path *path, const uint8_t
 
 void tr_udp_send(struct tr_udp *udp, const struct tr_path *path, struct tr_slice datagram)
 {
-    if (datagram.n == 0 || datagram.n > MESSAGE_BYTES_MAX)
+    if (datagram.n == 0 || datagram.n > TR_BURST_BYTES_MAX)
         return;
     uint8_t *p = tr_udp_reserve(udp, datagram.n);
     memcpy(p, datagram.p, datagram.n);
     tr_udp_commit(udp, path, p, datagram.n, 0);
-}
-
-/* A message that the kernel cannot cut: UDP_SEGMENT needs checksums by the device (EIO, which will
- * not change) and datagrams within the path's MTU (other errors, of this one client). Its datagrams
- * go one by one. */
-static void send_cut(struct tr_udp *udp, int fd, struct out_msg *m, int why)
-{
-    if (why == EIO)
-        udp->gso = false;
-    for (size_t at = 0; at < m->iov.iov_len; at += m->segment) {
-        size_t left = m->iov.iov_len - at, n = left < m->segment ? left : m->segment;
-        ssize_t sent = sendto(fd, (const uint8_t *)m->iov.iov_base + at, n, MSG_DONTWAIT,
-                              (const struct sockaddr *)&m->to, m->to_len);
-        udp->counters.sends++;
-        udp->counters.datagrams_out += sent >= 0;
-        udp->counters.bytes_out += sent >= 0 ? n : 0;
-        udp->counters.send_dropped += sent < 0;
-    }
-}
-
-static void count_sent(struct tr_udp *udp, const struct out_msg *m)
-{
-    udp->counters.datagrams_out += m->count;
-    udp->counters.bytes_out += m->iov.iov_len;
-}
-
-/* The kernel did not take the message: it is left out, so that those behind it go on. */
-static void not_taken(struct tr_udp *udp, int fd, struct out_msg *m, int why)
-{
-    bool full = why == EAGAIN || why == EWOULDBLOCK || why == ENOBUFS;
-    if (m->segment && !full)
-        send_cut(udp, fd, m, why);
-    else
-        udp->counters.send_dropped += m->count;
 }
 
 /* Hands over the messages first .. end - 1, all of one socket. */
@@ -345,17 +298,10 @@ static void send_batch(struct tr_udp *udp, int first, int end)
             .msg_name = &m->to, .msg_namelen = m->to_len, .msg_iov = &m->iov, .msg_iovlen = 1
         };
         if (m->segment)
-            set_segment(&hdrs[i].msg_hdr, m);
+            tr_burst_segment(&hdrs[i].msg_hdr, m->control, m->segment);
     }
-    int fd = udp->sockets[udp->msgs[first].socket].fd;
-    while (first < end) {
-        int n = sendmmsg(fd, hdrs + first, (unsigned)(end - first), MSG_DONTWAIT);
-        udp->counters.sends++;
-        for (int i = 0; i < n; i++)
-            count_sent(udp, &udp->msgs[first++]);
-        if (n <= 0 && errno != EINTR)
-            not_taken(udp, fd, &udp->msgs[first++], errno);
-    }
+    tr_burst_send(udp->sockets[udp->msgs[first].socket].fd, hdrs + first, end - first,
+                  &udp->counters, &udp->gso);
 }
 
 void tr_udp_flush(struct tr_udp *udp)

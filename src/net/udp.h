@@ -28,8 +28,9 @@ struct tr_udp_counters {
     uint64_t send_dropped; /* datagrams that the kernel did not take */
 };
 
-/* Binds every address to port; 0 takes a free one, the same for all (tr_udp_port). gso: use
- * UDP_SEGMENT where the kernel has it. IO: the system's reason is in errno. */
+/* Binds every address to port; 0 takes a free one, the same for all (tr_udp_port). No address: no
+ * socket, and what is sent goes nowhere. gso: use UDP_SEGMENT where the kernel has it. IO: the
+ * system's reason is in errno. */
 TR_MUST_USE enum tr_err tr_udp_open(struct tr_udp **udp, const struct tr_addr *bind, int count,
                                     uint16_t port, bool gso);
 void tr_udp_close(struct tr_udp *udp); /* NULL is fine */
