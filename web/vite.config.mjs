@@ -21,6 +21,7 @@ export default defineConfig({
         here('pages/index.html'),
         here('pages/customer/index.html'),
         here('pages/agent/index.html'),
+        here('pages/diag/index.html'),
       ],
     },
   },

@@ -12,6 +12,7 @@ import './tests/demos.mjs';
 import './tests/layers.mjs';
 import './tests/rooms.mjs';
 import './tests/congestion.mjs';
+import './tests/diag.mjs';
 import '../interop/tests/janode.mjs';
 
 process.exitCode = (await runAll(process.argv[2])) ? 0 : 1;

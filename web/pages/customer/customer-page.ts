@@ -20,7 +20,7 @@ import { phoneIcon } from '../shared/icons.js';
 import { mediaNotice } from '../shared/media-notice.js';
 import { swapMedia } from '../shared/media-swap.js';
 import { endSentence, personName, t } from '../shared/messages.js';
-import { pageHeader, rings } from '../shared/parts.js';
+import { diagLink, pageHeader, rings } from '../shared/parts.js';
 import { loadChoice } from '../shared/settings.js';
 import { CustomerFlow, type FlowState, type OpenLine } from './flow.js';
 
@@ -57,7 +57,7 @@ export class CustomerPage extends PageElement {
         >
           ${this.statusText()}
         </div>
-        ${this.body()}
+        ${this.body()} ${this.wentWrong() ? html`<p class="centred">${diagLink()}</p>` : ''}
         <device-settings
           ?hidden=${!SETTINGS_IN.has(this.flowState.name)}
           .inCall=${USES_DEVICES.has(this.flowState.name)}
@@ -147,6 +147,13 @@ export class CustomerPage extends PageElement {
       case 'ended':
         return this.action('call-again-button', t.customer.callAgain);
     }
+  }
+
+  /** Whether it may have been the network: for a device error there is the notice. */
+  private wentWrong(): boolean {
+    const state = this.flowState;
+    if (state.name === 'ended') return ['connection-lost', 'failed'].includes(state.end.code);
+    return state.name === 'error';
   }
 
   private action(id: string, label: string): TemplateResult {

@@ -35,6 +35,7 @@ export const bellIcon = icon(
   svg`<path d="M6 16.500V11a6 6 0 0 1 12 0v5.500l1.500 1.500h-15zM10 20.500a2.200 2.200 0 0 0 4 0"/>`,
 );
 export const arrowIcon = icon(svg`<path d="M5 12h13M13 6.500l5.500 5.500-5.500 5.500"/>`);
+export const checkIcon = icon(svg`<path d="M3 12h4l2.500-6 4.500 12 2.500-6h4.500"/>`);
 export const personIcon = icon(
   svg`<circle cx="12" cy="8.500" r="4"/><path d="M4.500 20a7.500 7.500 0 0 1 15 0"/>`,
 );

@@ -1,6 +1,7 @@
 import { html, type TemplateResult } from 'lit';
 import type { MediaError, MediaWayOn } from '@tring/client';
 import { mediaSentence, mediaWays } from './messages.js';
+import { diagLink } from './parts.js';
 
 /** A device error in words, with a button for each way on. */
 export function mediaNotice(error: MediaError, take: (way: MediaWayOn) => void): TemplateResult {
@@ -27,5 +28,6 @@ export function mediaNotice(error: MediaError, take: (way: MediaWayOn) => void):
           </button>`,
       )}
     </div>
+    <p>${diagLink()}</p>
   </div>`;
 }

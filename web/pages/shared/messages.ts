@@ -21,6 +21,10 @@ const CONSTRAINTS: Record<string, string> = {
   height: 'this picture size, or another tab keeps the camera at a smaller one',
   frameRate: 'this frame rate',
   deviceId: 'what was chosen: that device is not connected any more',
+  aspectRatio: 'this shape of the picture',
+  facingMode: 'a camera that faces this way',
+  sampleRate: 'this sample rate',
+  channelCount: 'this number of channels',
 };
 
 export const en = {
@@ -28,6 +32,7 @@ export const en = {
   brand: 'Tring',
   retry: 'Try again',
   cancel: 'Cancel',
+  diag: 'Check devices and network',
 
   start: {
     title: 'Video calls between your customers and your team',
@@ -36,6 +41,9 @@ export const en = {
     customerText: 'Press Call and reach an agent who is available.',
     agentTitle: 'Agent page',
     agentText: 'Go available, answer calls, watch the recordings.',
+    diagTitle: 'Check your connection',
+    diagText:
+      'Will calls work here? Tests the network, the camera, the microphone and the speaker.',
     tip: 'To try it alone, open the two pages in two tabs: go available on the agent page, then call from the customer page.',
     checking: 'Asking the server…',
     ready: 'The server is ready',
@@ -193,7 +201,7 @@ export function personName(username: string): string {
 
 /** What went wrong with the devices, and what to do: two sentences. */
 export function mediaSentence(error: MediaError): { title: string; hint: string } {
-  const devices = error.askedForVideo ? 'camera and microphone' : 'microphone';
+  const devices = devicesOf(error);
   switch (error.code) {
     case 'permission-denied':
       return {
@@ -217,10 +225,10 @@ export function mediaSentence(error: MediaError): { title: string; hint: string 
       };
     case 'not-found':
       return {
-        title: error.askedForVideo ? 'No camera or no microphone was found' : 'No microphone found',
+        title: `No ${devices.replace(' and ', ' or no ')} was found`,
         hint:
           'Connect it and try again' +
-          (error.askedForVideo ? ', or go on without a picture.' : '.'),
+          (error.waysOn.includes('audio-only') ? ', or go on without a picture.' : '.'),
       };
     case 'in-use':
       return {
@@ -247,6 +255,11 @@ export function mediaSentence(error: MediaError): { title: string; hint: string 
         hint: `Try again. (${error.message})`,
       };
   }
+}
+
+function devicesOf(error: MediaError): string {
+  if (!error.askedForVideo) return 'microphone';
+  return error.askedForAudio ? 'camera and microphone' : 'camera';
 }
 
 export const mediaWays = {

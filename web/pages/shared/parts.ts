@@ -10,6 +10,13 @@ export function pageHeader(side: TemplateResult | string = ''): TemplateResult {
   </header>`;
 }
 
+/** To the page that finds out what is wrong, in a tab of its own: here things may be going on. */
+export function diagLink(): TemplateResult {
+  return html`<a class="link" id="diag-link" href="/diag/" target="_blank" rel="noopener"
+    >${t.diag}</a
+  >`;
+}
+
 /** The page's picture: rings that spread when something rings. */
 export function rings(active: boolean): TemplateResult {
   return html`<svg class="rings ${active ? 'active' : ''}" viewBox="0 0 320 320" aria-hidden="true">

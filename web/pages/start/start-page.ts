@@ -1,7 +1,7 @@
 import { html, type TemplateResult } from 'lit';
 import { customElement, state } from 'lit/decorators.js';
 import { PageElement } from '../shared/element.js';
-import { arrowIcon, headsetIcon, phoneIcon } from '../shared/icons.js';
+import { arrowIcon, checkIcon, headsetIcon, phoneIcon } from '../shared/icons.js';
 import { t } from '../shared/messages.js';
 import { pageHeader, rings } from '../shared/parts.js';
 
@@ -46,6 +46,7 @@ export class StartPage extends PageElement {
         <nav class="doors">
           ${door('link-customer', '/customer/', phoneIcon, t.start.customerTitle, t.start.customerText)}
           ${door('link-agent', '/agent/', headsetIcon, t.start.agentTitle, t.start.agentText)}
+          ${door('link-diag', '/diag/', checkIcon, t.start.diagTitle, t.start.diagText)}
         </nav>
         <p class="tip">${t.start.tip}</p>
       </main>`;

@@ -25,6 +25,15 @@ it('has a sentence of its own for each device error', () => {
   expect(sentence('constraints').hint).toContain('width');
 });
 
+it('speaks of what was asked for only', () => {
+  const title = (code: MediaErrorCode, askedForVideo: boolean, askedForAudio: boolean) =>
+    mediaSentence(new MediaError(code, 'm', { askedForVideo, askedForAudio })).title;
+  expect(title('not-found', true, true)).toBe('No camera or no microphone was found');
+  expect(title('not-found', true, false)).toBe('No camera was found');
+  expect(title('in-use', true, false)).toBe('Another program is using your camera');
+  expect(title('permission-denied', false, true)).toBe('This page may not use your microphone');
+});
+
 it('calls people by their names', () => {
   expect(personName('agent:Ann')).toBe('Ann');
   expect(personName('customer-x1')).toBe('Customer x1');
