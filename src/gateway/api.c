@@ -179,14 +179,13 @@ static int64_t unix_s(const struct tr_api *api)
 
 static bool authorised(const struct tr_api *api)
 {
-    const struct tr_gateway *gw = api->gw;
+    struct tr_gateway *gw = api->gw;
 
     if (!api->client->admin)
         return tr_auth_check(gw->auth, text_of(api, "apisecret"), text_of(api, "token"),
                              unix_s(api));
     const char *secret = text_of(api, "admin_secret");
-    return gw->conf.admin_secret && *gw->conf.admin_secret && secret &&
-           tr_secret_equal(gw->conf.admin_secret, secret);
+    return tr_gateway_admin_check(gw, &api->client->addr, secret, api->now) == TR_OK;
 }
 
 static bool take_targets(struct tr_api *api)
@@ -221,7 +220,7 @@ static void dispatch(struct tr_api *api, const struct tr_request_path *path)
     if (!verb)
         return;
     if (!verb->open && !authorised(api)) {
-        api->gw->counters.auth_failures++;
+        api->gw->counters.auth_failures += !api->client->admin;
         tr_api_error(api, TR_API_UNAUTHORIZED,
                      "Unauthorized request (wrong or missing secret/token)");
         return;

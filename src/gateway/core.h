@@ -1,5 +1,5 @@
-/* What the files of the API core share: sessions, handles and the gateway that owns them. What
- * requests need beside is in api.h. Nothing outside src/gateway includes this. */
+/* What the files of the API core share: sessions, handles, and their owner, the gateway. More for
+ * requests is in api.h. Nothing outside src/gateway includes this. */
 #ifndef TR_GATEWAY_CORE_H
 #define TR_GATEWAY_CORE_H
 
@@ -9,7 +9,7 @@
 #include "base/map.h"
 #include "gateway/auth.h"
 #include "gateway/error.h"
-#include "gateway/gateway.h"
+#include "gateway/inspect.h"
 #include "gateway/pc.h"
 #include "gateway/plugin.h"
 #include "gateway/ratelimit.h"
@@ -70,9 +70,9 @@ struct tr_handle {
     void *user;
     char *opaque_id; /* NULL when none */
     struct tr_pc *pc;
-    tr_id peer;          /* 0: none */
-    tr_usec created, up; /* up: 0 until media can flow */
-    const char *down;    /* pc_down is due, with this reason; NULL: not */
+    tr_id peer;                 /* 0: none */
+    tr_usec created, up;        /* up: 0 until media can flow */
+    const char *down, *closing; /* why pc_down is due, why the pc is being closed; or NULL */
     TAILQ_ENTRY(tr_handle) of_down;
     TAILQ_ENTRY(tr_handle) of_session;
 };
@@ -81,7 +81,8 @@ struct tr_gateway {
     struct tr_gateway_conf conf; /* its texts are owned */
     struct tr_gateway_services services;
     struct tr_auth *auth;
-    struct tr_ratelimit *limit;
+    struct tr_ratelimit *limit, *wrong_secrets;
+    struct tr_gateway_observer observer;
     struct tr_plugin *plugins[TR_GATEWAY_PLUGINS_MAX];
     int plugin_count;
     bool accepting;
@@ -136,8 +137,10 @@ void tr_handle_hangup(struct tr_handle *handle, const char *reason, tr_usec now)
 /* Calls what was put off (pc_down), so that no plugin is called from within itself. */
 void tr_gateway_settle(struct tr_gateway *gw, tr_usec now);
 
-/* --- Admin (admin_info.c) --- */
+/* --- Admin (admin_info.c, admin_webrtc.c) --- */
 
+/* "webrtc" of handle_info; a new reference. */
+json_t *tr_admin_webrtc(const struct tr_gateway *gw, const struct tr_media_peer_stats *stats);
 /* stats NULL: the worker does not know the peer, or did not answer. */
 void tr_admin_answer(struct tr_gateway *gw, struct tr_pending *pending,
                      const struct tr_media_peer_stats *stats, tr_usec now);

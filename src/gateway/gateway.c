@@ -15,7 +15,8 @@ enum {
     HANDLES_DEFAULT = 256,
     EVENTS_DEFAULT = 1000,
     HANDLES_MAX = 65536, /* each costs some 36 KiB: 2.3 GiB together */
-    SOURCES_MAX = 65536
+    SOURCES_MAX = 65536,
+    WRONG_SECRETS = 20 /* of the Admin API, from one address at once; then one a second */
 };
 
 /* --- making --- */
@@ -66,11 +67,12 @@ static enum tr_err make_tables(struct tr_gateway *gw)
     gw->auth = tr_auth_create(&auth);
     gw->limit =
         tr_ratelimit_create(gw->conf.rate_per_s, gw->conf.rate_burst, SOURCES_MAX, tr_rng_u64(rng));
+    gw->wrong_secrets = tr_ratelimit_create(1, WRONG_SECRETS, SOURCES_MAX, tr_rng_u64(rng));
     gw->sessions_by_id = tr_map_create(gw->conf.sessions_max, tr_rng_u64(rng));
     gw->handles_by_id = tr_map_create(HANDLES_MAX, tr_rng_u64(rng));
     gw->handles_by_peer = tr_map_create(HANDLES_MAX, tr_rng_u64(rng));
-    bool ok =
-        gw->auth && gw->limit && gw->sessions_by_id && gw->handles_by_id && gw->handles_by_peer;
+    bool ok = gw->auth && gw->limit && gw->wrong_secrets && gw->sessions_by_id &&
+              gw->handles_by_id && gw->handles_by_peer;
     return ok ? TR_OK : TR_ERR_NOMEM;
 }
 
@@ -112,6 +114,7 @@ void tr_gateway_destroy(struct tr_gateway *gw, tr_usec now)
         gw->plugins[i]->ops->destroy(gw->plugins[i]);
     tr_auth_destroy(gw->auth);
     tr_ratelimit_destroy(gw->limit);
+    tr_ratelimit_destroy(gw->wrong_secrets);
     tr_map_destroy(gw->sessions_by_id);
     tr_map_destroy(gw->handles_by_id);
     tr_map_destroy(gw->handles_by_peer);

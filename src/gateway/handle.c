@@ -129,8 +129,10 @@ void tr_handle_hangup(struct tr_handle *handle, const char *reason, tr_usec now)
 
     if (!tr_pc_exists(handle->pc))
         return;
+    handle->closing = reason;
     tr_pc_close(handle->pc, reason, now);
     (void)!tr_handle_set_peer(handle, 0);
+    handle->closing = NULL;
     handle->up = 0;
     gw->counters.webrtc_down++;
     json_t *event = tr_handle_push(handle, "hangup");
@@ -164,9 +166,17 @@ struct tr_pc *tr_handle_pc(const struct tr_handle *handle)
     return handle->pc;
 }
 
+static void tell_closing(struct tr_handle *handle)
+{
+    const struct tr_gateway_observer *o = &handle->session->gw->observer;
+    if (o->closing)
+        o->closing(o->arg, handle, handle->peer, handle->closing ? handle->closing : "Close PC");
+}
+
 enum tr_err tr_handle_set_peer(struct tr_handle *handle, tr_id peer)
 {
     struct tr_gateway *gw = handle->session->gw;
+    const struct tr_gateway_observer *o = &gw->observer;
 
     if (peer == handle->peer)
         return TR_OK;
@@ -177,10 +187,13 @@ enum tr_err tr_handle_set_peer(struct tr_handle *handle, tr_id peer)
         gw->counters.peers++;
     }
     if (handle->peer) {
+        tell_closing(handle);
         tr_map_remove(gw->handles_by_peer, id_key(&handle->peer));
         gw->counters.peers--;
     }
     handle->peer = peer;
+    if (peer && o->opened)
+        o->opened(o->arg, handle, peer);
     return TR_OK;
 }
 

@@ -54,6 +54,8 @@ void tr_pc_close(struct tr_pc *pc, const char *reason, tr_usec now)
     tr_pc_box_free(&pc->remote);
     pc->peer = 0;
     pc->offered = pc->trickle_done = false;
+    json_decref(pc->trickled);
+    pc->trickled = NULL;
     pc->mlines = 0;
     tr_free(pc->params);
     pc->params = NULL;
@@ -145,7 +147,17 @@ enum tr_err tr_pc_parse_jsep(struct tr_pc *pc, const json_t *jsep, struct tr_jse
     return TR_OK;
 }
 
-/* The server is an ICE-lite agent: it never sends to a candidate, so they are judged and let go. */
+static void note_candidate(struct tr_pc *pc, const json_t *line)
+{
+    if (!pc->trickled)
+        pc->trickled = json_array();
+    if (json_string_length(line) > 0 && json_string_length(line) <= TR_PC_TRICKLED_LINE_MAX &&
+        json_array_size(pc->trickled) < TR_PC_TRICKLED_MAX)
+        (void)json_array_append_new(pc->trickled, json_string(json_string_value(line)));
+}
+
+/* The server is an ICE-lite agent: it never sends to a candidate, so they are judged, and kept only
+ * to be shown. */
 enum tr_err tr_pc_trickle(struct tr_pc *pc, const json_t *candidate, tr_usec now, int *error,
                           const char **reason)
 {
@@ -174,6 +186,8 @@ enum tr_err tr_pc_trickle(struct tr_pc *pc, const json_t *candidate, tr_usec now
     } else if (!json_is_string(line)) {
         *error = TR_API_INVALID_ELEMENT_TYPE;
         *reason = "Trickle error: invalid element type (candidate should be a string)";
+    } else {
+        note_candidate(pc, line);
     }
     return *error ? TR_ERR_BADMSG : TR_OK;
 }
@@ -208,6 +222,21 @@ struct tr_media_end tr_pc_end(const struct tr_handle *handle, int mline)
     return (struct tr_media_end){ .peer = pc_of(handle)->peer, .mline = mline };
 }
 
+static json_t *candidates_of(const struct tr_pc *pc)
+{
+    json_t *local = json_array(), *remote = json_array();
+    for (int i = 0; i < pc->services->cand_count; i++)
+        json_array_append_new(local, json_string(pc->services->cands[i]));
+    for (int m = 0; pc->remote.sdp && m < pc->remote.sdp->media_count; m++) {
+        const struct tr_sdp_media *media = &pc->remote.sdp->media[m];
+        for (int i = 0; i < media->cand_count; i++)
+            json_array_append_new(remote, json_string(media->cands[i]));
+    }
+    if (pc->trickled)
+        json_array_extend(remote, pc->trickled);
+    return json_pack("{s:o, s:o}", "local", local, "remote", remote);
+}
+
 json_t *tr_pc_describe(const struct tr_pc *pc)
 {
     json_t *sdps = json_object();
@@ -217,6 +246,7 @@ json_t *tr_pc_describe(const struct tr_pc *pc)
                   pc->mlines > 0, "all-trickles", pc->trickle_done, "sdps", sdps);
     if (!out)
         return NULL;
+    json_object_set_new(out, "candidates", candidates_of(pc));
     if (pc->local.text)
         json_object_set_new(sdps, "local", json_string(pc->local.text));
     if (pc->remote.text)

@@ -6,7 +6,11 @@
 #include "base/arena.h"
 #include "gateway/pc.h"
 
-enum { TR_PC_CNAME_CHARS = 16 };
+enum {
+    TR_PC_CNAME_CHARS = 16,
+    TR_PC_TRICKLED_MAX = 64,      /* candidates that are kept to be shown */
+    TR_PC_TRICKLED_LINE_MAX = 512 /* bytes of one */
+};
 
 struct tr_pc_box { /* a description and the memory that it lives in */
     struct tr_arena *arena;
@@ -28,6 +32,7 @@ struct tr_pc {
     bool offered;            /* local is an offer without answer */
     bool rid_lmh;
     bool trickle_done;
+    json_t *trickled; /* candidate lines of the client, for describe; NULL: none yet */
     int media_count;
     struct tr_sdp_local_media *media; /* our SSRCs, by m-line */
     uint32_t last_ssrc;

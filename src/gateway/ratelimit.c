@@ -87,14 +87,27 @@ static struct source *find_source(struct tr_ratelimit *limit, const uint8_t key[
     return s;
 }
 
+static void key_of(const struct tr_addr *source, uint8_t key[16])
+{
+    memcpy(key, source->ip, 16);
+    if (!tr_addr_is_v4(source))
+        memset(key + 8, 0, 8);
+}
+
+bool tr_ratelimit_spent(const struct tr_ratelimit *limit, const struct tr_addr *source, tr_usec now)
+{
+    uint8_t key[16];
+    key_of(source, key);
+    const struct source *s = tr_map_get(limit->by_addr, tr_slice(key, 16));
+    return s && s->due > now && s->due - now + limit->cost > limit->credit;
+}
+
 bool tr_ratelimit_take(struct tr_ratelimit *limit, const struct tr_addr *source, tr_usec now)
 {
     if (limit->cost == 0)
         return true;
     uint8_t key[16];
-    memcpy(key, source->ip, 16);
-    if (!tr_addr_is_v4(source))
-        memset(key + 8, 0, 8);
+    key_of(source, key);
 
     struct source *s = find_source(limit, key, now);
     if (!s)

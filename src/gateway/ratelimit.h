@@ -19,5 +19,8 @@ struct tr_ratelimit *tr_ratelimit_create_every(tr_usec interval, uint32_t burst,
                                                uint32_t sources_max, uint64_t seed);
 void tr_ratelimit_destroy(struct tr_ratelimit *limit); /* NULL is fine */
 bool tr_ratelimit_take(struct tr_ratelimit *limit, const struct tr_addr *source, tr_usec now);
+/* Whether the next one would be refused; takes nothing. */
+bool tr_ratelimit_spent(const struct tr_ratelimit *limit, const struct tr_addr *source,
+                        tr_usec now);
 
 #endif

@@ -11,6 +11,7 @@
 
 #include "base/mem.h"
 #include "gateway/auth.h"
+#include "gateway/inspect.h"
 #include "net/log.h"
 #include "unit.h"
 
@@ -93,6 +94,80 @@ TEST(admin_session_and_handle_verbs)
     rig_destroy(&rig);
 }
 
+TEST(admin_wrong_secrets_are_few)
+{
+    struct rig rig;
+    CHECK_INT(rig_create(&rig, NULL), TR_OK);
+    const struct tr_addr here = tr_addr_v4(192, 0, 2, 1, 9), there = tr_addr_v4(192, 0, 2, 2, 9);
+#define TRY(addr, secret) tr_gateway_admin_check(rig.gw, &(addr), secret, rig.now)
+    CHECK_INT(TRY(here, "boss"), TR_OK);
+    for (int i = 0; i < 1000; i++) /* none is no guess */
+        CHECK_INT(TRY(here, NULL), TR_ERR_AUTH);
+    for (int i = 0; i < 20; i++)
+        CHECK_INT(TRY(here, i % 2 ? "bos" : ""), TR_ERR_AUTH);
+    CHECK_INT(TRY(here, "bosss"), TR_ERR_LIMIT);
+    CHECK_INT(TRY(here, "boss"), TR_ERR_LIMIT);       /* not even looked at */
+    ERR(ADMIN(0, 0, "'janus':'list_sessions'"), 403); /* the Admin API is behind the same limit */
+    CHECK_INT(TRY(there, "boss"), TR_OK);             /* others are not hit by it */
+    rig_sleep(&rig, TR_SECOND + 1);
+    CHECK_INT(TRY(here, "boss"), TR_OK);
+    CHECK_INT(TRY(here, "bos"), TR_ERR_AUTH);
+    CHECK_INT(TRY(here, "boss"), TR_ERR_LIMIT);
+    rig_destroy(&rig);
+}
+
+static struct {
+    int opened, closing;
+    tr_id peer;
+    const char *reason;
+} seen;
+
+static void see_opened(void *arg, struct tr_handle *handle, tr_id peer)
+{
+    seen.opened++;
+    seen.peer = peer;
+}
+
+static void see_closing(void *arg, struct tr_handle *handle, tr_id peer, const char *reason)
+{
+    struct tr_handle_facts facts;
+    tr_handle_facts(handle, &facts);
+    CHECK_INT((int)facts.peer, (int)peer);
+    seen.closing++;
+    seen.reason = reason;
+}
+
+static bool count_handle(void *arg, struct tr_handle *handle)
+{
+    return ++*(int *)arg < 2;
+}
+
+TEST(inspect_observer_sees_each_peerconnection_twice)
+{
+    struct rig rig;
+    memset(&seen, 0, sizeof seen);
+    CHECK_INT(rig_create(&rig, NULL), TR_OK);
+    tr_gateway_observe(rig.gw, &(struct tr_gateway_observer){ see_opened, see_closing, NULL });
+    uint64_t s = rig_session(&rig, &rig.ws);
+    struct tr_handle *h[3];
+    for (int i = 0; i < 3; i++)
+        h[i] = tr_handle_find(rig.gw, s, rig_handle(&rig, &rig.ws, s, "janus.plugin.both"));
+    int count = 0;
+    tr_gateway_each_handle(rig.gw, count_handle, &count);
+    CHECK_INT(count, 2); /* it ends when it is told to */
+    fake_pc_up(h[0], 42);
+    CHECK_INT((int)seen.peer, 42);
+    fake_pc_up(h[1], 43);
+    CHECK_INT(seen.opened, 2);
+    ADMIN(s, tr_handle_id(h[0]), "'janus':'hangup_webrtc'");
+    CHECK_INT(seen.closing, 1);
+    CHECK_STR(seen.reason, "Admin API");
+    ADMIN(s, 0, "'janus':'destroy_session'");
+    CHECK_INT(seen.closing, 2);
+    CHECK_STR(seen.reason, "Detach");
+    rig_destroy(&rig);
+}
+
 static void answer_query(struct rig *rig)
 {
     struct tr_media_peer_stats *st = tr_alloc(sizeof(*st));
@@ -104,7 +179,14 @@ static void answer_query(struct rig *rig)
     st->srtp_profile = "AEAD_AES_128_GCM";
     st->drops[TR_DROP_STUN_BAD] = 3;
     st->tracks_count = 2;
+    st->ice_unauthenticated = 2;
     st->tracks[1] = (struct tr_stats_track){ .used = true,
+                                             .clock_rate = 90000,
+                                             .route = { .routed = true,
+                                                        .source_peer = 42,
+                                                        .layer = 1,
+                                                        .layer_target = 2,
+                                                        .layer_bound = 3 },
                                              .video = true,
                                              .mid = "v1",
                                              .codec = "VP8",
@@ -143,6 +225,13 @@ TEST(admin_handle_info)
     CHECK_INT(fake_int(r, "info.webrtc.dtls.stats.dropped.stun_bad"), 3);
     CHECK_STR(fake_text(r, "info.webrtc.media.v1.codecs.codec"), "VP8");
     CHECK_INT(fake_int(r, "info.webrtc.media.v1.stats.in.0.ssrc"), 99);
+    CHECK_STR(fake_text(r, "info.webrtc.ice.checklist.0.remote"), "127.0.0.1:4000");
+    CHECK_STR(fake_text(r, "info.webrtc.ice.checklist.0.protocol"), "udp");
+    CHECK_STR(fake_text(r, "info.webrtc.ice.role"), "controlled");
+    CHECK_INT(fake_int(r, "info.webrtc.ice.checks-unauthenticated"), 2);
+    CHECK_INT(fake_int(r, "info.webrtc.media.v1.codecs.clock-rate"), 90000);
+    CHECK_INT(fake_int(r, "info.webrtc.media.v1.route.layer-target"), 2);
+    CHECK_INT(fake_int(r, "info.webrtc.media.v1.route.from.handle_id"), (json_int_t)h);
     answer_query(&rig); /* late or double: ignored and freed */
     CHECK_INT(rig.admin.count, 1);
 

@@ -320,6 +320,26 @@ static void restart(struct worker *w, struct wpeer *p, const struct tr_media_pee
         tell_down(w, p->id, "Out of memory");
 }
 
+static struct tr_stats_route route_stats(const struct route *r)
+{
+    const struct sink *k = r->sink;
+    bool simulcast = r->source->facts.layers > 1;
+    return (struct tr_stats_route){
+        .routed = true,
+        .paused = r->conf.paused,
+        .svc = !simulcast && r->scalable,
+        .source_peer = r->source->key.peer,
+        .source_mline = r->source->key.mline,
+        .layer = simulcast || r->layer.current < 0 ? r->layer.current : k->told_substream,
+        .layer_target = r->layer.target,
+        .temporal = k->told_temporal,
+        .layer_max = r->conf.substream_max,
+        .temporal_max = r->conf.temporal_max,
+        .layer_bound = r->bound_spatial,
+        .temporal_bound = r->bound_temporal,
+    };
+}
+
 static void answer_query(struct worker *w, struct wpeer *p, const struct msg *m)
 {
     struct tr_media_event ev = { .kind = TR_MEDIA_STATS, .peer = m->peer, .cookie = m->u.cookie };
@@ -328,6 +348,10 @@ static void answer_query(struct worker *w, struct wpeer *p, const struct msg *m)
     if (ev.stats) {
         tr_peer_stats(p->peer, ev.stats);
         ev.stats->worker = w->index;
+        for (int i = 0; i < p->tracks_count && i < TR_STATS_TRACKS_MAX; i++) {
+            if (p->sinks[i] && p->sinks[i]->route)
+                ev.stats->tracks[i].route = route_stats(p->sinks[i]->route);
+        }
     }
     worker_tell(w, &ev);
 }

@@ -107,6 +107,7 @@ static void input_fir(struct tr_peer *peer, const struct tr_rtcp_fb *fb)
             continue;
         tx->fir_any = true;
         tx->fir_seen = seq;
+        tx->firs_received++;
         ask_keyframe(peer, tx);
     }
 }
@@ -239,17 +240,17 @@ static void put_receiver_report(struct tr_peer *peer, tr_usec now, struct tr_wr 
     tr_rtcp_put_rr(w, peer->rtcp_ssrc, blocks, n);
 }
 
-static bool receives_video(const struct tr_peer *peer)
+uint32_t peer_remb(const struct tr_peer *peer)
 {
     for (int i = 0; i < peer->tracks_count; i++) {
         const struct tr_track_conf *conf = &peer->tracks[i].conf;
         if (conf->used && conf->recv && conf->video && conf->fb_remb)
-            return true;
+            return peer->bitrate_bps ? peer->bitrate_bps : PEER_REMB_DEFAULT;
     }
-    return false;
+    return 0;
 }
 
-static void put_remb(struct tr_peer *peer, struct tr_wr *w)
+static void put_remb(struct tr_peer *peer, uint32_t bps, struct tr_wr *w)
 {
     uint32_t ssrcs[PEER_STREAMS_MAX];
     unsigned n = 0;
@@ -259,8 +260,7 @@ static void put_remb(struct tr_peer *peer, struct tr_wr *w)
             ssrcs[n++] = s->ssrc;
     }
     if (n > 0)
-        tr_rtcp_put_remb(w, peer->rtcp_ssrc,
-                         peer->bitrate_bps ? peer->bitrate_bps : PEER_REMB_DEFAULT, ssrcs, n);
+        tr_rtcp_put_remb(w, peer->rtcp_ssrc, bps, ssrcs, n);
 }
 
 /* The regular report: what we send, what we receive, what may be sent to us. */
@@ -278,8 +278,9 @@ static void put_reports(struct tr_peer *peer, tr_usec now, struct tr_wr *w)
     }
     if (peer->report_stream < peer->streams_count || room(w) < REMB_ROOM)
         return; /* still due: the next packet goes on from here */
-    if (receives_video(peer))
-        put_remb(peer, w);
+    uint32_t remb = peer_remb(peer);
+    if (remb > 0)
+        put_remb(peer, remb, w);
     peer->report_stream = peer->report_track = 0;
     tr_usec due = now + PEER_REPORT_US - REPORT_JITTER_US / 2 +
                   (tr_usec)tr_rng_below(peer->conf.rng, REPORT_JITTER_US);
@@ -365,10 +366,12 @@ static void put_keyframe_requests(struct tr_peer *peer, int which, struct tr_wr 
         s->keyframe_asked = false;
         s->plis_sent++;
         peer->counters.plis_out++;
-        if (t->conf.fb_pli || !t->conf.fb_fir)
+        if (t->conf.fb_pli || !t->conf.fb_fir) {
             tr_rtcp_put_pli(w, peer->rtcp_ssrc, s->ssrc);
-        else
+        } else {
+            s->firs_sent++;
             tr_rtcp_put_fir(w, peer->rtcp_ssrc, s->ssrc, t->fir_seq++);
+        }
     }
 }
 

@@ -46,6 +46,18 @@ static const char *ice_state_name(enum tr_ice_state state)
     return "failed";
 }
 
+static const char *pair_state_name(enum tr_ice_pair_state state)
+{
+    switch (state) {
+    case TR_ICE_PAIR_FROZEN: return "frozen";
+    case TR_ICE_PAIR_WAITING: return "waiting";
+    case TR_ICE_PAIR_IN_PROGRESS: return "in-progress";
+    case TR_ICE_PAIR_SUCCEEDED: return "succeeded";
+    case TR_ICE_PAIR_FAILED: break;
+    }
+    return "failed";
+}
+
 const char *tr_srtp_profile_name(enum tr_srtp_profile profile)
 {
     switch (profile) {
@@ -75,12 +87,21 @@ static void ice_stats(const struct tr_peer *peer, struct tr_media_peer_stats *ou
     out->ice_state = ice_state_name(ice.state);
     out->ice_checks = ice.checks_received;
     out->ice_refused = ice.checks_received - ice.checks_answered;
+    out->ice_role = ice.role == TR_ICE_CONTROLLING ? "controlling" : "controlled";
+    out->ice_restarts = ice.restarts;
+    out->ice_switches = ice.switches;
+    out->ice_malformed = ice.rejected_malformed;
+    out->ice_unauthenticated = ice.rejected_400 + ice.rejected_401;
+    out->ice_paths_dropped = ice.paths_dropped;
     for (uint32_t i = 0; i < TR_STATS_PAIRS_MAX && tr_ice_pair_stats(peer->ice, i, &pair); i++) {
         out->pairs[out->pairs_count++] = (struct tr_stats_pair){
             .local = pair.path.local,
             .remote = pair.path.remote,
             .selected = pair.selected,
             .nominated = pair.nominated,
+            .state = pair_state_name(pair.state),
+            .priority = pair.priority,
+            .rtt_us = pair.rtt_us,
             .last_check_us = pair.last_seen_us == TR_NEVER ? 0 : pair.last_seen_us,
         };
     }
@@ -127,6 +148,7 @@ static void layer_stats(const struct tr_peer *peer, const struct peer_track *t, 
     out->bitrate_bps = s->bitrate_bps;
     out->nacks = s->nacks_sent;
     out->plis = s->plis_sent;
+    out->firs = s->firs_sent;
     out->last_us = s->last_us;
 }
 
@@ -144,6 +166,7 @@ static void out_stats(const struct peer_track *t, struct tr_stats_track *out)
     out->out_bitrate_bps = tx->bitrate_bps;
     out->out_nacks = tx->nacks_received;
     out->out_plis = tx->plis_received;
+    out->out_firs = tx->firs_received;
     out->remote_lost = tx->remote_lost > 0 ? (uint32_t)tx->remote_lost : 0;
     out->remote_fraction_lost = tx->remote_fraction;
     out->remote_jitter_rtp = tx->remote_jitter;
@@ -157,6 +180,7 @@ static void track_stats(const struct tr_peer *peer, const struct peer_track *t,
     out->video = t->conf.video;
     out->pt = t->conf.pt;
     out->rtx_pt = t->conf.rtx_pt;
+    out->clock_rate = t->conf.clock_rate;
     memcpy(out->mid, t->conf.mid, sizeof out->mid);
     snprintf(out->codec, sizeof out->codec, "%s", tr_codec_info(t->conf.codec)->name);
     out->layers_count = t->conf.recv ? t->conf.layers_count : 0;
@@ -175,6 +199,8 @@ static void bandwidth_stats(const struct tr_peer *peer, struct tr_stats_bandwidt
         .known = bwe.known,
         .transport_cc = peer->bwe_conf.transport_cc,
         .estimate_bps = bwe.target_bps,
+        .delay_bps = bwe.delay_bps,
+        .loss_bps = bwe.loss_bps,
         .acked_bps = bwe.acked_bps,
         .sent_bps = bwe.sent_bps,
         .loss_ppm = bwe.loss_ppm,
@@ -195,6 +221,8 @@ void tr_peer_stats(const struct tr_peer *peer, struct tr_media_peer_stats *out)
     out->bytes_out = peer->bytes_out;
     memcpy(out->drops, peer->drops, sizeof out->drops);
     out->remb_bps = peer->remb_bps;
+    out->remb_sent_bps = peer_remb(peer);
+    out->twcc_sent = peer->twcc != NULL;
     bandwidth_stats(peer, &out->bandwidth);
     out->created_us = peer->created_us;
     out->connected_us = peer->connected_us;

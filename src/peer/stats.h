@@ -8,9 +8,10 @@
 
 #include "base/addr.h"
 #include "base/time.h"
+#include "peer/track_stats.h"
 #include "srtp/profile.h"
 
-enum { TR_STATS_TRACKS_MAX = 64, TR_STATS_LAYERS_MAX = 3, TR_STATS_PAIRS_MAX = 16 };
+enum { TR_STATS_TRACKS_MAX = 64, TR_STATS_PAIRS_MAX = 16 };
 
 /* Why a datagram or a packet was not used. One counter each, so that an attack has a name. */
 enum tr_drop {
@@ -67,57 +68,22 @@ struct tr_media_counters {
 /* sum += add */
 void tr_counters_add(struct tr_media_counters *sum, const struct tr_media_counters *add);
 
-struct tr_stats_layer { /* one received RTP stream */
-    uint32_t ssrc;
-    uint32_t rtx_ssrc;
-    char rid[17];
-    uint64_t packets;
-    uint64_t bytes;
-    uint64_t lost;
-    uint64_t rtx_packets;
-    uint32_t jitter_rtp; /* RFC 3550 A.8, in clock units */
-    uint32_t bitrate_bps;
-    uint32_t nacks;
-    uint32_t plis;
-    tr_usec last_us; /* when the last packet came; 0: none yet */
-};
-
-struct tr_stats_track {
-    bool used;
-    bool video;
-    char mid[33];
-    char codec[16];
-    uint8_t pt;
-    uint8_t rtx_pt;
-    int layers_count;
-    struct tr_stats_layer layers[TR_STATS_LAYERS_MAX]; /* what the client sends */
-    bool sending;                                      /* what it receives: */
-    uint32_t out_ssrc;
-    uint32_t out_rtx_ssrc;
-    uint64_t out_packets;
-    uint64_t out_bytes;
-    uint64_t out_rtx_packets;
-    uint32_t out_bitrate_bps;
-    uint32_t out_nacks; /* received from the client */
-    uint32_t out_plis;
-    uint32_t remote_lost; /* from its receiver reports */
-    uint8_t remote_fraction_lost;
-    uint32_t remote_jitter_rtp;
-    tr_usec rtt_us; /* 0: unknown */
-};
-
 struct tr_stats_pair {
     struct tr_addr local;
     struct tr_addr remote;
     bool selected;
     bool nominated;
-    tr_usec last_check_us;
+    const char *state; /* as RFC 8445 6.1.2.6 has it; of a lite agent "succeeded" */
+    uint64_t priority;
+    tr_usec rtt_us;        /* 0: unknown, as a lite agent's always is */
+    tr_usec last_check_us; /* 0: none yet */
 };
 
 struct tr_stats_bandwidth { /* how much can be sent to the client */
     bool known;             /* some video is sent, and the client tells what it gets */
     bool transport_cc;      /* else by REMB and its reports */
     uint32_t estimate_bps;
+    uint32_t delay_bps, loss_bps; /* by the delay, by the losses: the estimate is the less */
     uint32_t acked_bps, sent_bps; /* as it arrived, as it was sent */
     uint32_t loss_ppm;
     uint32_t overuses, probes, probes_good;
@@ -126,10 +92,15 @@ struct tr_stats_bandwidth { /* how much can be sent to the client */
 struct tr_media_peer_stats {
     int worker;            /* -1: no check has arrived yet */
     const char *ice_state; /* "new", "checking", "connected", "failed" */
+    const char *ice_role;  /* "controlled", "controlling" */
+    uint32_t ice_restarts;
+    uint32_t ice_switches; /* to another path, within one generation of credentials */
     int pairs_count;
     struct tr_stats_pair pairs[TR_STATS_PAIRS_MAX];
     uint64_t ice_checks;
     uint64_t ice_refused;
+    uint64_t ice_malformed, ice_unauthenticated; /* of the refused */
+    uint64_t ice_paths_dropped;                  /* made room for others */
     const char *dtls_state; /* "new", "connecting", "connected", "closed", "failed" */
     const char *dtls_role;  /* "server", "client" */
     uint32_t dtls_retransmissions;
@@ -138,7 +109,9 @@ struct tr_media_peer_stats {
     const char *srtp_profile;     /* "AEAD_AES_128_GCM" ...; NULL before the handshake */
     uint64_t packets_in, bytes_in, packets_out, bytes_out;
     uint64_t drops[TR_DROP_COUNT];
-    uint32_t remb_bps; /* received; 0: none */
+    uint32_t remb_bps;      /* received; 0: none */
+    uint32_t remb_sent_bps; /* what the client is allowed to send; 0: nothing was said */
+    bool twcc_sent;         /* it is told what of its packets arrived */
     struct tr_stats_bandwidth bandwidth;
     tr_usec created_us, connected_us;
     int tracks_count;

@@ -26,7 +26,7 @@ struct peer_stream { /* one received SSRC */
     uint64_t packets, bytes, rtx_packets;
     uint64_t rate_bytes; /* at the last report, for the bitrate */
     uint32_t bitrate_bps;
-    uint32_t nacks_sent, plis_sent;
+    uint32_t nacks_sent, plis_sent, firs_sent;
     uint64_t lost_taken;
     tr_usec last_us;
     tr_usec learnt_us; /* when its SSRC came unannounced; 0: it is the one of the m-line */
@@ -60,7 +60,7 @@ struct peer_tx {
     bool fir_any;
     uint16_t nacks[TR_PEER_NACKS_MAX];
     int nacks_count;
-    uint32_t nacks_received, plis_received;
+    uint32_t nacks_received, plis_received, firs_received;
     uint8_t remote_fraction;
     int32_t remote_lost, lost_taken;
     uint32_t remote_seq;
