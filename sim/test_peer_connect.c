@@ -247,12 +247,12 @@ static struct tr_addr move_client(void)
 }
 
 /* What a browser does in the same place: a check of the selected pair with USE-CANDIDATE. */
-static void send_nomination(void)
+static struct tr_slice nomination(uint8_t msg[300])
 {
     struct sim_peer *server = sim_server(&call), *client = sim_client(&call);
-    uint8_t msg[300], txid[TR_STUN_TXID];
+    uint8_t txid[TR_STUN_TXID];
     char name[80];
-    struct tr_wr w = tr_wr(msg, sizeof msg);
+    struct tr_wr w = tr_wr(msg, 300);
     tr_rng_fill(sim_rng(call.sim), txid, sizeof txid);
     snprintf(name, sizeof name, "%s:%s", server->ufrag, client->ufrag);
     tr_stun_begin(&w, TR_STUN_REQUEST, TR_STUN_BINDING, txid);
@@ -262,7 +262,13 @@ static void send_nomination(void)
     tr_stun_put(&w, TR_STUN_USE_CANDIDATE, tr_slice(NULL, 0));
     tr_stun_put_integrity(&w, tr_slice_str(server->pwd), false);
     tr_stun_put_fingerprint(&w);
-    sim_send(client->endpoint, &server->addr, tr_stun_end(&w));
+    return tr_stun_end(&w);
+}
+
+static void send_nomination(void)
+{
+    uint8_t msg[300];
+    sim_send(sim_client(&call)->endpoint, &sim_server(&call)->addr, nomination(msg));
 }
 
 TEST(call_follows_a_nominated_check)
@@ -288,6 +294,62 @@ TEST(call_follows_a_nominated_check)
         CHECK(client_side()->receivers[SIM_VIDEO].packets > got);
         CHECK_INT(server_side()->receivers[SIM_VIDEO].corrupt, 0);
         CHECK(!sim_server(&call)->down && !sim_client(&call)->down);
+        call_end(sim);
+    }
+    world_end();
+}
+
+struct victim {
+    struct sim_endpoint *endpoint;
+    int checks, answers, others;
+    size_t bytes;
+};
+
+static void victim_in(void *arg, const struct tr_path *path, struct tr_slice datagram)
+{
+    struct victim *v = arg;
+    bool stun = tr_stun_is(datagram);
+    (void)path;
+    v->bytes += datagram.n;
+    v->checks += stun && datagram.p[0] == 0;
+    v->answers += stun && datagram.p[0] == 1;
+    v->others += !stun;
+}
+
+/* The client's own check, nominating and with the right password, but in another's name: a client
+ * that wants the server to flood somebody, or a check that was caught and is sent again. After an
+ * ICE restart it is no different. */
+TEST(a_nomination_in_anothers_name_moves_no_media)
+{
+    if (!world_begin())
+        return;
+    FOR_EACH_SEED (seed, 50) {
+        struct sim_call_conf conf = { .up = link_of(0, 20 * TR_MSEC), .signal_us = 30 * TR_MSEC };
+        struct sim *sim = call_begin(seed, &conf);
+        struct sim_peer *server = sim_server(&call);
+        struct victim v = { 0 };
+        uint8_t msg[300];
+        v.endpoint = sim_endpoint_create(sim, tr_addr_v4(203, 0, 113, 9, 666), victim_in, &v);
+        struct tr_path path = { .local = server->addr, .remote = tr_addr_v4(203, 0, 113, 9, 666) };
+        CHECK(sim_call_connect(&call, 5 * TR_SECOND));
+        sim_run(sim, TR_SECOND);
+        if (seed % 2 == 1)
+            sim_call_restart_ice(&call);
+        client_side()->receivers[SIM_VIDEO].gap_us = 0;
+        struct tr_slice caught = nomination(msg);
+        int sent = 0;
+        for (; sent < 100; sent++) {
+            sim_peer_receive(server, &path, seed % 3 ? nomination(msg) : caught);
+            sim_run(sim, 20 * TR_MSEC);
+        }
+        CHECK_INT(v.others, 0);
+        CHECK(v.checks > 0 && v.checks <= 6);
+        CHECK(v.answers <= sent);
+        CHECK(v.bytes < (size_t)sent * 100); /* less than what the liar has sent */
+        CHECK(tr_peer_path(server->peer, &path));
+        CHECK(tr_addr_eq(&path.remote, &sim_client(&call)->addr));
+        CHECK(client_side()->receivers[SIM_VIDEO].gap_us < 150 * TR_MSEC);
+        CHECK(!server->down && !sim_client(&call)->down);
         call_end(sim);
     }
     world_end();

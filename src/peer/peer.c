@@ -316,10 +316,11 @@ static void connected(struct tr_peer *peer, tr_usec now, const struct tr_dtls_ou
 }
 
 /* DTLS need not wait for the nomination: a valid path is the other side's (RFC 8445 section 12.1.1
- * lets data go on one), and a client that starts at its first answered check is heard at once. */
+ * lets data go on one), and a client that starts at its first answered check is heard at once. Once
+ * there are keys only the agent says where media goes: it has new paths proven. */
 static void path_valid(struct tr_peer *peer, tr_usec now, const struct tr_path *path)
 {
-    if (peer->have_path)
+    if (peer->have_path || peer->up)
         return;
     peer->path = *path;
     peer->have_path = true;

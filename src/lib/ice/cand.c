@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LINE_MAX = 1024, PORT_MAX = 65535, COMPONENT_MAX = 256 };
+enum { LINE_MAX = 1024, PORT_MAX = 65535, COMPONENT_MAX = 256, TCP_OTHER_PREF_MAX = 8191 };
 
 static const char *const type_names[] = { "host", "srflx", "prflx", "relay" };
 static const char *const tcptype_names[] = { "", "active", "passive", "so" };
@@ -57,6 +57,25 @@ struct tr_ice_cand tr_ice_cand_make(enum tr_ice_cand_type type, const struct tr_
     if (rel)
         cand.rel = *rel;
     tr_ice_foundation(type, base, TR_ICE_UDP, NULL, cand.foundation);
+    return cand;
+}
+
+struct tr_ice_cand tr_ice_cand_make_tcp(enum tr_ice_cand_type type, enum tr_ice_tcptype tcptype,
+                                        const struct tr_addr *addr, const struct tr_addr *rel,
+                                        uint16_t other_pref)
+{
+    /* RFC 6544 4.2: the direction goes before the address. Browsers prefer types in this order, and
+     * take TCP for the last resort before a relay. */
+    static const uint32_t preference[] = { 90, 70, 80, 0 };
+    static const uint32_t direction[] = { 0, 6, 4, 2 };
+    struct tr_ice_cand cand = tr_ice_cand_make(type, addr, rel, 0);
+    const struct tr_addr *base = rel && type != TR_ICE_RELAY ? rel : addr;
+    cand.proto = TR_ICE_TCP;
+    cand.tcptype = tcptype;
+    cand.addr.proto = TR_PROTO_TCP;
+    cand.priority = preference[type] << 24 |
+                    (direction[tcptype] << 13 | (other_pref & TCP_OTHER_PREF_MAX)) << 8 | 255;
+    tr_ice_foundation(type, base, TR_ICE_TCP, NULL, cand.foundation);
     return cand;
 }
 
@@ -230,6 +249,7 @@ enum tr_err tr_ice_cand_parse(struct tr_ice_cand *out, struct tr_slice line)
     for (struct tr_slice name = token(&rest); name.n > 0; name = token(&rest))
         if (!take_extension(&cand, name, &rest))
             return TR_ERR_BADMSG;
+    cand.addr.proto = cand.proto == TR_ICE_TCP ? TR_PROTO_TCP : TR_PROTO_UDP;
     cand.component = (uint16_t)component;
     cand.priority = (uint32_t)priority;
     enum tr_err err = first_err(proto_err, first_err(addr_err, type_err));

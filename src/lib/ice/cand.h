@@ -10,7 +10,8 @@
 enum tr_ice_cand_limits {
     TR_ICE_FOUNDATION_MAX = 32,
     TR_ICE_CAND_UFRAG_MAX = 32, /* of the ufrag extension; a longer one is dropped */
-    TR_ICE_CAND_LINE_MAX = 320  /* printed line and the NUL fit */
+    TR_ICE_CAND_LINE_MAX = 320, /* printed line and the NUL fit */
+    TR_ICE_TCP_ACTIVE_PORT = 9  /* RFC 6544 4.5: stands for a port that nobody connects to */
 };
 
 enum tr_ice_cand_type { TR_ICE_HOST, TR_ICE_SRFLX, TR_ICE_PRFLX, TR_ICE_RELAY };
@@ -21,8 +22,8 @@ struct tr_ice_cand {
     enum tr_ice_cand_type type;
     enum tr_ice_proto proto;
     enum tr_ice_tcptype tcptype;
-    struct tr_addr addr;
-    struct tr_addr rel; /* base of srflx and relay; zeroed (::, port 0) when absent */
+    struct tr_addr addr; /* its proto goes with `proto` */
+    struct tr_addr rel;  /* base of srflx and relay; zeroed (::, port 0) when absent */
     uint32_t priority;
     uint16_t component; /* 1..256 */
     char foundation[TR_ICE_FOUNDATION_MAX + 1];
@@ -41,6 +42,11 @@ void tr_ice_foundation(enum tr_ice_cand_type type, const struct tr_addr *base,
 /* Fills a UDP candidate of component 1 with computed priority and foundation. rel NULL: none. */
 struct tr_ice_cand tr_ice_cand_make(enum tr_ice_cand_type type, const struct tr_addr *addr,
                                     const struct tr_addr *rel, uint16_t local_pref);
+/* The same for TCP (RFC 6544), below every UDP candidate that is no relay's. other_pref: 8191 for
+ * the best address. An active one has no port of its own (9). */
+struct tr_ice_cand tr_ice_cand_make_tcp(enum tr_ice_cand_type type, enum tr_ice_tcptype tcptype,
+                                        const struct tr_addr *addr, const struct tr_addr *rel,
+                                        uint16_t other_pref);
 
 /* Takes "candidate:..." with or without "a=" before it. BADMSG: broken. UNSUPPORTED: well formed
  * but not usable here: a name instead of an address (".local" or any), another transport than UDP

@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "base/assert.h"
 #include "ice/ice_int.h"
+#include "ice/ice_pair.h"
 
 enum { UFRAG_RANDOM = 16, PWD_RANDOM = 24, UFRAG_MIN = 4, PWD_MIN = 22 };
 
@@ -28,6 +29,7 @@ static void ice_check(const struct tr_ice *ice)
     TR_ASSERT(ice->selected < 0 || ice->selected_gen == ice->cur || ice->has_old);
     TR_ASSERT(ice->send_count <= ICE_SENDS_MAX);
     TR_ASSERT(ice->lite == !ice->full);
+    TR_ASSERT(ice->proof.path < 0 || (ice->lite && ice->path[ice->proof.path].slot == ICE_LIVE));
     if (ice->full)
         tr_ice_full_check(ice);
     else
@@ -44,7 +46,7 @@ void tr_ice_leave(struct tr_ice *ice)
 {
     ice->next_us = TR_NEVER;
     if (!ice->failed) {
-        ice->next_us = tr_ice_path_deadline(ice);
+        ice->next_us = tr_usec_min(tr_ice_path_deadline(ice), ice->proof.next_us);
         if (ice->full)
             ice->next_us = tr_usec_min(ice->next_us, tr_ice_full_deadline(ice));
     }
@@ -56,6 +58,8 @@ void tr_ice_timeout(struct tr_ice *ice, tr_usec now)
     tr_ice_enter(ice, now);
     if (!ice->failed)
         tr_ice_path_expire(ice);
+    if (!ice->failed)
+        tr_ice_proof_timeout(ice);
     if (!ice->failed && ice->full)
         tr_ice_full_timeout(ice);
     tr_ice_leave(ice);
@@ -130,6 +134,7 @@ static enum tr_err set_remote(struct tr_ice *ice, const char *ufrag, const char 
         tr_ice_full_switch_role(ice);
     if (ice->selected < 0 && !ice->failed)
         ice->setup_deadline_us = ice->now + ice->setup_us;
+    tr_ice_proof_go_on(ice);
     return TR_OK;
 }
 
@@ -164,6 +169,7 @@ struct tr_ice *tr_ice_create(struct tr_arena *arena, const struct tr_ice_conf *c
     ice->consent_us = conf->consent_us ? conf->consent_us : ICE_EXPIRY;
     ice->setup_us = conf->setup_us ? conf->setup_us : ICE_EXPIRY;
     ice->setup_deadline_us = TR_NEVER;
+    tr_ice_proof_init(ice);
     set_local_creds(ice, conf->ufrag, conf->pwd);
     if (ice->full)
         tr_ice_full_init(ice);
@@ -190,6 +196,7 @@ static void turn_generation(struct tr_ice *ice)
     memset(&ice->remote_cred[ice->cur], 0, sizeof ice->remote_cred[0]);
     for (int i = 0; i < ICE_PATH_SLOTS; i++)
         ice->path[i].gen = ice->cur ^ 1;
+    tr_ice_proof_end(ice); /* whatever it was for is to be nominated anew */
 }
 
 enum tr_err tr_ice_restart(struct tr_ice *ice, tr_usec now, const char *ufrag, const char *pwd)
@@ -241,14 +248,19 @@ uint32_t tr_ice_remote_priority(const struct tr_ice *ice, const struct tr_addr *
 uint32_t tr_ice_local_priority(const struct tr_ice *ice, const struct tr_addr *addr)
 {
     const struct ice_cand *c = find_cand(ice->local, ice->local_count, addr);
-    return c ? c->priority : tr_ice_priority(TR_ICE_HOST, UINT16_MAX, 1);
+    if (c)
+        return c->priority;
+    if (addr->proto != TR_PROTO_TCP)
+        return tr_ice_priority(TR_ICE_HOST, UINT16_MAX, 1);
+    return tr_ice_cand_make_tcp(TR_ICE_HOST, TR_ICE_TCP_PASSIVE, addr, NULL, UINT16_MAX).priority;
 }
 
 static enum tr_err add_cand(struct ice_cand *list, uint8_t *count, int max,
                             const struct tr_ice_cand *cand, const struct tr_addr *addr)
 {
-    if (cand->proto != TR_ICE_UDP || cand->component != 1 || addr->port == 0 ||
-        tr_addr_is_any(addr))
+    bool tcp = cand->proto == TR_ICE_TCP;
+    if (cand->component != 1 || addr->port == 0 || tr_addr_is_any(addr) ||
+        tcp != (addr->proto == TR_PROTO_TCP) || tcp != (cand->tcptype != TR_ICE_TCP_NONE))
         return TR_ERR_UNSUPPORTED;
     if (find_cand(list, *count, addr))
         return TR_ERR_EXISTS;
@@ -256,7 +268,8 @@ static enum tr_err add_cand(struct ice_cand *list, uint8_t *count, int max,
         return TR_ERR_LIMIT;
     list[(*count)++] = (struct ice_cand){ .addr = *addr,
                                           .priority = cand->priority,
-                                          .foundation = hash_text(cand->foundation) };
+                                          .foundation = hash_text(cand->foundation),
+                                          .tcptype = (uint8_t)cand->tcptype };
     return TR_OK;
 }
 

@@ -3,7 +3,8 @@
  * Drive: one of add/input/timeout/... -> poll until TR_ICE_NONE -> sleep to next_timeout.
  * One owner, one thread. Addresses come from outside; a TURN relay is just another one.
  *
- * Lite (the server) answers authenticated checks and never starts one; it is always controlled.
+ * Lite (the server) answers authenticated checks; it is always controlled. Of its own it sends one
+ * kind of check: media moves from one UDP path to another only when the new one has answered it.
  * Full (test client, load generator) forms and checks pairs. Both tell the owner which 4-tuples
  * belong to this peer (VALID, INVALID), on which one to send (SELECTED), and when the peer is gone
  * (FAILED). */
@@ -44,7 +45,7 @@ enum tr_ice_kind {
 
 struct tr_ice_conf {
     enum tr_ice_role role; /* of a full agent at first; lite is always controlled */
-    bool lite;             /* RFC 8445 2.5: answers checks, never starts one */
+    bool lite;             /* RFC 8445 2.5: answers checks, forms no pairs */
     tr_usec consent_us;    /* silence that ends a path; 0 means RFC 7675's 30 s */
     tr_usec setup_us;      /* from set_remote to a selected path; 0 means 30 s */
     const char *ufrag;     /* ours; NULL: random ones of 16 and 24 characters */
@@ -74,8 +75,10 @@ TR_MUST_USE enum tr_err tr_ice_restart(struct tr_ice *ice, tr_usec now, const ch
 const char *tr_ice_ufrag(const struct tr_ice *ice); /* ours, of the current generation */
 const char *tr_ice_pwd(const struct tr_ice *ice);
 
-/* LIMIT: table full. UNSUPPORTED: not UDP or not component 1. EXISTS: known. Relay candidates send
- * from their own addr, srflx from rel (their base). */
+/* LIMIT: table full. UNSUPPORTED: not component 1, or TCP without its type. EXISTS: known. Relay
+ * candidates send from their own addr, srflx from rel (their base). Of TCP (RFC 6544) only an
+ * active local and a passive remote one make a pair: the owner connects when it is first told to
+ * send there, and goes on calling the local end by its candidate (port 9), whatever port it got. */
 TR_MUST_USE enum tr_err tr_ice_add_local(struct tr_ice *ice, tr_usec now,
                                          const struct tr_ice_cand *cand);
 TR_MUST_USE enum tr_err tr_ice_add_remote(struct tr_ice *ice, tr_usec now,

@@ -16,6 +16,7 @@
  * Consent (RFC 7675): on the selected pair a check every 4 to 6 s, never repeated; only their
  * answers count. During a restart this goes on with the old credentials. */
 #include "ice/ice_int.h"
+#include "ice/ice_pair.h"
 
 #include "base/assert.h"
 
@@ -64,7 +65,7 @@ static void set_priority(const struct tr_ice *ice, struct ice_pair *p)
 void tr_ice_full_init(struct tr_ice *ice)
 {
     struct ice_full *full = ice->full;
-    full->tie_breaker = tr_rng_u64(ice->rng);
+    ice->tie_breaker = tr_rng_u64(ice->rng);
     full->first_valid_us = TR_NEVER;
 }
 
@@ -94,11 +95,20 @@ static struct ice_pair *evict(struct tr_ice *ice, uint64_t priority)
     return worst;
 }
 
+static bool can_pair(const struct ice_cand *local, const struct ice_cand *remote)
+{
+    if (local->addr.proto != remote->addr.proto ||
+        tr_addr_is_v4(&local->addr) != tr_addr_is_v4(&remote->addr))
+        return false;
+    return local->addr.proto != TR_PROTO_TCP ||
+           (local->tcptype == TR_ICE_TCP_ACTIVE && remote->tcptype == TR_ICE_TCP_PASSIVE);
+}
+
 static struct ice_pair *add_pair(struct tr_ice *ice, const struct ice_cand *local,
                                  const struct ice_cand *remote)
 {
     struct tr_path path = { .local = local->addr, .remote = remote->addr };
-    if (tr_addr_is_v4(&local->addr) != tr_addr_is_v4(&remote->addr) || ice->failed)
+    if (!can_pair(local, remote) || ice->failed)
         return NULL;
     struct ice_pair *p = find_pair(ice, &path, ice->cur);
     if (p) { /* redundant, or a peer-reflexive candidate that is signalled now */
@@ -353,7 +363,7 @@ enum tr_err tr_ice_full_role_conflict(struct tr_ice *ice, const struct tr_stun *
      *# If the agent's tiebreaker value is larger than or equal to the contents of the
      *# ICE-CONTROLLING attribute, the agent generates a Binding error response and includes an
      *# ERROR-CODE attribute with a value of 487 (Role Conflict) but retains its role. */
-    bool larger = ice->full->tie_breaker >= m->tie_breaker;
+    bool larger = ice->tie_breaker >= m->tie_breaker;
     if (controlling == larger)
         return TR_ERR_PROTO;
     tr_ice_full_switch_role(ice);
@@ -434,7 +444,7 @@ static void on_role_conflict(struct tr_ice *ice, struct ice_pair *p)
         tr_ice_full_switch_role(ice);
     /*= rfc8445#7.2.5.1
      *# The agent MUST change the tiebreaker value. */
-    ice->full->tie_breaker = tr_rng_u64(ice->rng);
+    ice->tie_breaker = tr_rng_u64(ice->rng);
     p->txn.live = false;
     if (p->state != TR_ICE_PAIR_SUCCEEDED)
         p->state = TR_ICE_PAIR_WAITING;

@@ -158,8 +158,7 @@ static enum tr_err dispatch(struct tr_ice *ice, const struct tr_path *path, cons
         return on_request(ice, path, m);
     if (ice->full && !ice->failed)
         return tr_ice_full_on_response(ice, path, m);
-    ice->stats.rejected_response++;
-    return TR_ERR_IGNORED;
+    return tr_ice_proof_on_response(ice, path, m);
 }
 
 enum tr_err tr_ice_input(struct tr_ice *ice, tr_usec now, struct tr_path path, struct tr_slice pkt)

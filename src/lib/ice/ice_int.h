@@ -24,6 +24,18 @@ void tr_ice_path_forget_all(struct tr_ice *ice);
 void tr_ice_fail(struct tr_ice *ice);
 tr_usec tr_ice_path_deadline(const struct tr_ice *ice);
 
+void tr_ice_path_proven(struct tr_ice *ice, struct ice_path *p); /* selects it when it still may */
+
+/* ice_proof.c */
+void tr_ice_proof_init(struct tr_ice *ice);
+bool tr_ice_proof_needed(const struct tr_ice *ice, const struct ice_path *p);
+void tr_ice_proof_begin(struct tr_ice *ice, const struct ice_path *p);
+void tr_ice_proof_go_on(struct tr_ice *ice); /* the peer's password is known now */
+void tr_ice_proof_end(struct tr_ice *ice);
+void tr_ice_proof_timeout(struct tr_ice *ice);
+enum tr_err tr_ice_proof_on_response(struct tr_ice *ice, const struct tr_path *path,
+                                     const struct tr_stun *m);
+
 /* ice_full.c */
 void tr_ice_full_init(struct tr_ice *ice);
 void tr_ice_full_pair_local(struct tr_ice *ice, const struct ice_cand *local);

@@ -31,7 +31,7 @@ static void encode_request(const struct tr_ice *ice, const struct ice_send *s, s
     tr_stun_put_u32(w, TR_STUN_PRIORITY, s->priority);
     bool controlling = ice->role == TR_ICE_CONTROLLING;
     tr_stun_put_u64(w, controlling ? TR_STUN_ICE_CONTROLLING : TR_STUN_ICE_CONTROLLED,
-                    ice->full->tie_breaker);
+                    ice->tie_breaker);
     if (s->use_candidate && controlling)
         tr_stun_put(w, TR_STUN_USE_CANDIDATE, tr_slice(NULL, 0));
     tr_stun_put_integrity(w, tr_slice_str(ice->remote_cred[s->gen].pwd), false);

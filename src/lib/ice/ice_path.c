@@ -10,7 +10,8 @@
  * every check ("aggressive") and mean the pair of the highest priority; browsers move a call to
  * another pair by putting it in the checks of that pair. So a nominated path replaces the selected
  * one when its priority is no lower, or when the peer has stopped nominating the selected one: its
- * last check came without USE-CANDIDATE, or none came with it for ICE_RENOMINATE. */
+ * last check came without USE-CANDIDATE, or none came with it for ICE_RENOMINATE. A lite agent has
+ * the new path proven first (ice_proof.c). */
 #include "ice/ice_int.h"
 
 #include "base/assert.h"
@@ -45,6 +46,8 @@ static void forget(struct tr_ice *ice, struct ice_path *p)
     TR_ASSERT(p->slot == ICE_LIVE);
     p->slot = p->announced ? ICE_DYING : ICE_FREE;
     ice->report_paths = true;
+    if (ice->proof.path == p - ice->path)
+        tr_ice_proof_end(ice);
     if (is_selected(ice, p)) {
         ice->selected = -1;
         ice->report_selected = false;
@@ -89,6 +92,7 @@ static struct ice_path *new_path(struct tr_ice *ice, const struct tr_path *path)
     make_room(ice);
     *p = (struct ice_path){ .slot = ICE_LIVE, .path = *path, .gen = ice->cur };
     ice->report_paths = true;
+    ice->paths_ever += ice->paths_ever < 2;
     return p;
 }
 
@@ -128,12 +132,27 @@ static bool may_replace(const struct tr_ice *ice, const struct ice_path *p)
            ice->now - old->nominated_us > ICE_RENOMINATE;
 }
 
+static void move_to(struct tr_ice *ice, struct ice_path *p)
+{
+    if (tr_ice_proof_needed(ice, p))
+        tr_ice_proof_begin(ice, p);
+    else
+        tr_ice_path_select(ice, p);
+}
+
 void tr_ice_path_nominate(struct tr_ice *ice, struct ice_path *p)
 {
     p->nominated = true;
     p->plain_since = false;
     p->nominated_us = ice->now;
     if (may_replace(ice, p))
+        move_to(ice, p);
+}
+
+/* Between its nomination and its proof the peer may have nominated another one. */
+void tr_ice_path_proven(struct tr_ice *ice, struct ice_path *p)
+{
+    if (p->nominated && may_replace(ice, p))
         tr_ice_path_select(ice, p);
 }
 
@@ -158,6 +177,7 @@ void tr_ice_path_select(struct tr_ice *ice, struct ice_path *p)
     ice->selected_gen = p->gen;
     ice->report_selected = true;
     ice->setup_deadline_us = TR_NEVER;
+    tr_ice_proof_end(ice);
     if (ice->full)
         tr_ice_full_on_selected(ice, p);
     if (p->gen == ice->cur && ice->has_old)
@@ -208,7 +228,7 @@ static void after_loss(struct tr_ice *ice, bool lost_selected)
 {
     struct ice_path *next = lost_selected ? best_nominated(ice) : NULL;
     if (next)
-        tr_ice_path_select(ice, next);
+        move_to(ice, next);
     else if (lost_selected || (!ice->full && !any_live(ice)))
         tr_ice_fail(ice);
 }

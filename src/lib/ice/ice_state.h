@@ -2,6 +2,7 @@
  *   ice.c        creation, credentials, candidates, restart, timers, statistics
  *   ice_path.c   the table of valid 4-tuples and the selection (lite and full)
  *   ice_input.c  judging packets
+ *   ice_proof.c  the own check of a lite agent before it moves
  *   ice_full.c   pairs and checks of a full agent
  *   ice_out.c    what poll hands out */
 #ifndef TR_ICE_STATE_H
@@ -44,6 +45,7 @@ struct ice_cand {        /* what checks need of a candidate */
     struct tr_addr addr; /* local: the address that sends */
     uint32_t priority;
     uint32_t foundation; /* hash */
+    uint8_t tcptype;     /* enum tr_ice_tcptype */
 };
 
 enum ice_slot { ICE_FREE, ICE_LIVE, ICE_DYING };
@@ -53,53 +55,20 @@ struct ice_path { /* a 4-tuple from which something authenticated came */
     bool announced; /* VALID was handed out */
     bool nominated;
     bool plain_since; /* a check without USE-CANDIDATE came after the last one with it */
+    bool proven;      /* lite: our own check was answered there */
     uint8_t gen;
     uint32_t remote_priority; /* as the first check said */
     struct tr_path path;
     uint64_t priority;
-    tr_usec seen_us, nominated_us;
+    tr_usec seen_us, nominated_us, proven_us;
+    tr_usec rtt_us; /* of the proof; 0: unknown */
 };
 
-enum ice_what { ICE_CHECK, ICE_NOMINATE, ICE_CONSENT };
-
-struct ice_txn {
-    bool live; /* waits for an answer and is sent again */
-    enum ice_what what;
-    enum tr_ice_role role; /* that the request claimed */
-    uint8_t sends;
+struct ice_proof { /* lite: an own check that waits for its answer */
+    int8_t path;   /* index, or -1 */
+    uint8_t sends; /* 0: waits for the peer's password */
     uint8_t id[TR_STUN_TXID];
-    tr_usec sent_us, rto_us;
-    tr_usec next_us; /* to send again or to give up */
-};
-
-struct ice_pair {
-    bool used;
-    bool nominate_on_success; /* controlled: USE-CANDIDATE came before our own check succeeded */
-    bool nominating;          /* controlling: its next check carries USE-CANDIDATE */
-    bool forced;              /* controlling: the owner wants this one */
-    bool nominated;
-    uint8_t gen;
-    enum tr_ice_pair_state state;
-    uint32_t triggered; /* place in the triggered-check queue; 0: not in it */
-    struct tr_path path;
-    struct ice_cand local, remote;
-    uint64_t priority;
-    struct ice_txn txn;
-    bool has_previous;
-    uint8_t previous[TR_STUN_TXID]; /* cancelled, but an answer still counts */
-    tr_usec rtt_us;
-    tr_usec seen_us; /* last authenticated response */
-};
-
-struct ice_full {
-    struct ice_pair pair[TR_ICE_PAIR_MAX];
-    int top; /* slots from here on were never used: most agents have a handful of pairs */
-    uint32_t trigger_seq;
-    uint64_t tie_breaker;
-    tr_usec next_check_us;  /* Ta */
-    tr_usec first_valid_us; /* of this generation; TR_NEVER */
-    tr_usec consent_us;     /* last proof of consent on the selected pair */
-    tr_usec next_consent_us;
+    tr_usec started_us, next_us;
 };
 
 enum ice_send_kind { ICE_SEND_REQUEST, ICE_SEND_SUCCESS, ICE_SEND_ERROR };
@@ -129,6 +98,9 @@ struct tr_ice {
     uint8_t selected_gen;
     int8_t selected; /* index of path, or -1 */
     enum tr_ice_role role;
+    uint64_t tie_breaker;
+    uint32_t paths_ever; /* that there have been; stops at 2 */
+    struct ice_proof proof;
     struct tr_rng *rng;
     tr_usec now, next_us;
     tr_usec consent_us, setup_us;

@@ -2,6 +2,7 @@
 #include "ice/stats.h"
 
 #include "ice/ice_int.h"
+#include "ice/ice_pair.h"
 
 static bool is_listed(const struct tr_ice *ice, int i)
 {
@@ -47,6 +48,7 @@ static void from_path(const struct tr_ice *ice, const struct ice_path *p,
     out->priority = p->priority;
     out->nominated = p->nominated;
     out->selected = ice->selected >= 0 && p == &ice->path[ice->selected];
+    out->rtt_us = p->rtt_us;
     out->last_seen_us = p->seen_us;
 }
 

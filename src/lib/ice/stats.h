@@ -33,6 +33,8 @@ struct tr_ice_stats {
     uint64_t sends_dropped;      /* the owner did not poll */
     uint64_t checks_sent;        /* retransmissions and consent checks included */
     uint64_t responses_received; /* authenticated */
+    uint64_t proofs_begun;       /* lite: nominated paths that were asked for an answer first */
+    uint64_t proofs_failed;      /* ... and gave none */
     tr_usec rtt_us;              /* smoothed, of the selected pair of a full agent; 0: unknown */
     uint32_t pairs;              /* how many tr_ice_pair_stats gives */
 };
@@ -43,7 +45,7 @@ struct tr_ice_pair_stats {
     uint64_t priority;
     bool nominated;
     bool selected;
-    tr_usec rtt_us;       /* 0: unknown (always so in lite) */
+    tr_usec rtt_us;       /* 0: unknown (in lite: of a path that was proven) */
     tr_usec last_seen_us; /* absolute time of the last authenticated packet; TR_NEVER: none */
 };
 

@@ -11,6 +11,8 @@
 
 #define UFRAG "localufrag"
 #define PWD "localpasswordlocalpassword"
+#define PEER "peer"
+#define PEER_PWD "peerpasswordpeerpassword"
 #define UFRAG2 "secondufrag"
 #define PWD2 "secondpasswordsecondpassword"
 
@@ -23,12 +25,15 @@ struct fix { /* an agent and what it said last */
     struct tr_stun answer;
     int sends, valid, selected, invalid, failed;
     struct tr_path selected_path, invalid_path;
+    int asked; /* own checks of the agent, and the last one */
+    uint8_t asked_txid[TR_STUN_TXID];
+    struct tr_path asked_path;
 };
 
 struct check { /* how to write one; zero means the good default */
     const char *username, *pwd;
     uint32_t priority;
-    bool use, no_username, no_integrity, no_priority, controlled, sha256, unknown;
+    bool use, no_username, no_integrity, no_priority, controlled, sha256, unknown, tcp;
     uint16_t port; /* of the peer */
 };
 
@@ -38,13 +43,33 @@ static struct tr_path path_of(uint16_t port)
                              .remote = tr_addr_v4(198, 51, 100, 7, port) };
 }
 
+/* The agent's own check: it is for the peer, and says that the agent is controlled. */
+static void note_own_check(struct fix *f, const struct tr_ice_out *out)
+{
+    struct tr_stun m;
+    CHECK_INT(tr_stun_parse(&m, out->data, TR_STUN_FOR_ICE), TR_OK);
+    CHECK_INT(m.cls, TR_STUN_REQUEST);
+    CHECK(m.has & TR_STUN_HAS_CONTROLLED && m.has & TR_STUN_HAS_PRIORITY);
+    CHECK(!(m.has & TR_STUN_HAS_USE_CANDIDATE));
+    CHECK(m.username.n > 5 && memcmp(m.username.p, PEER ":", 5) == 0);
+    CHECK_INT(tr_stun_check_integrity(&m, tr_slice_str(PEER_PWD)), TR_OK);
+    f->asked++;
+    memcpy(f->asked_txid, m.txid, sizeof f->asked_txid);
+    f->asked_path = out->path;
+}
+
 static void drain(struct fix *f)
 {
     struct tr_ice_out out;
+    f->asked = 0;
     f->sends = f->valid = f->selected = f->invalid = f->failed = 0;
     for (tr_ice_poll(f->ice, &out); out.kind != TR_ICE_NONE; tr_ice_poll(f->ice, &out)) {
         switch (out.kind) {
         case TR_ICE_SEND:
+            if (!(out.data.p[0] & 1) && !(out.data.p[1] & 0x10)) {
+                note_own_check(f, &out);
+                break;
+            }
             f->sends++;
             memcpy(f->answer_bytes, out.data.p, out.data.n);
             CHECK_INT(
@@ -86,6 +111,7 @@ static enum tr_err feed(struct fix *f, const struct check *c)
         tr_stun_put_integrity(&w, tr_slice_str(c->pwd ? c->pwd : PWD), c->sha256);
     tr_stun_put_fingerprint(&w);
     struct tr_path path = path_of(c->port ? c->port : 1000);
+    path.local.proto = path.remote.proto = c->tcp ? TR_PROTO_TCP : TR_PROTO_UDP;
     enum tr_err err = tr_ice_input(f->ice, f->now, path, tr_stun_end(&w));
     drain(f);
     if (f->sends)
@@ -93,6 +119,37 @@ static enum tr_err feed(struct fix *f, const struct check *c)
     return err;
 }
 #define FEED(f, ...) feed(f, &(struct check){ __VA_ARGS__ })
+
+/* The peer answers the agent's last own check; from another port, or with another password. */
+static enum tr_err prove_as(struct fix *f, enum tr_stun_class cls, const char *pwd, uint16_t port)
+{
+    uint8_t buf[200];
+    struct tr_wr w = tr_wr(buf, sizeof buf);
+    struct tr_path path = f->asked_path;
+    path.remote.port = port ? port : path.remote.port;
+    tr_stun_begin(&w, cls, TR_STUN_BINDING, f->asked_txid);
+    if (cls == TR_STUN_ERROR)
+        tr_stun_put_error(&w, TR_STUN_ROLE_CONFLICT);
+    else
+        tr_stun_put_addr(&w, TR_STUN_XOR_MAPPED_ADDRESS, &path.local, true);
+    if (pwd)
+        tr_stun_put_integrity(&w, tr_slice_str(pwd), false);
+    tr_stun_put_fingerprint(&w);
+    enum tr_err err = tr_ice_input(f->ice, f->now, path, tr_stun_end(&w));
+    drain(f);
+    return err;
+}
+
+static void prove(struct fix *f)
+{
+    CHECK_INT(f->asked, 1);
+    CHECK_INT(prove_as(f, TR_STUN_SUCCESS, PEER_PWD, 0), TR_OK);
+}
+
+static void know_peer(struct fix *f)
+{
+    CHECK_INT(tr_ice_set_remote(f->ice, f->now, PEER, PEER_PWD, false), TR_OK);
+}
 
 static void setup(struct fix *f)
 {
@@ -242,31 +299,137 @@ TEST(ice_lite_follows_a_later_nomination)
 {
     struct fix f;
     setup(&f);
+    know_peer(&f);
     FEED(&f, .port = 1, .use = true, .priority = 2000);
     CHECK_INT(f.selected, 1);
     /* Aggressive nomination: a lower pair right behind it changes nothing ... */
     FEED(&f, .port = 2, .use = true, .priority = 1000);
-    CHECK_INT(f.selected, 0);
+    CHECK_INT(f.selected + f.asked, 0);
     /* ... a higher one does. */
     FEED(&f, .port = 3, .use = true, .priority = 3000);
+    prove(&f);
     CHECK_INT(f.selected, 1);
     CHECK_INT(f.selected_path.remote.port, 3);
     /* The peer stops nominating the selected pair: its word counts whatever the priority. */
     FEED(&f, .port = 3, .priority = 3000);
+    pass(&f, TR_SECOND);
     FEED(&f, .port = 2, .use = true, .priority = 1000);
+    prove(&f);
     CHECK_INT(f.selected, 1);
     CHECK_INT(f.selected_path.remote.port, 2);
-    /* The selected pair is silent for a while: the same. */
+    /* The selected pair is silent for a while: the same. What was proven need not be again. */
     FEED(&f, .port = 3, .use = true, .priority = 3000);
     CHECK_INT(f.selected, 1);
     pass(&f, 2 * TR_SECOND);
     FEED(&f, .port = 1, .use = true, .priority = 10);
+    prove(&f);
     CHECK_INT(f.selected, 1);
     CHECK_INT(f.selected_path.remote.port, 1);
     /* A check without USE-CANDIDATE never selects. */
     pass(&f, 2 * TR_SECOND);
     FEED(&f, .port = 4, .priority = 4000);
     CHECK_INT(f.selected, 0);
+    teardown(&f);
+}
+
+/* A check can be sent in anybody's name, by somebody who has a call of his own. */
+TEST(ice_lite_has_a_new_path_proven)
+{
+    struct fix f;
+    struct tr_path path;
+    struct tr_ice_stats s;
+    setup(&f);
+    know_peer(&f);
+    FEED(&f, .port = 1, .use = true, .priority = 1000);
+    CHECK_INT(f.selected, 1);
+    f.now += TR_SECOND;
+    FEED(&f, .port = 2, .use = true, .priority = 2000);
+    CHECK_INT(f.valid, 1);
+    CHECK_INT(f.selected, 0);
+    CHECK_INT(f.asked, 1);
+    CHECK_INT(f.asked_path.remote.port, 2);
+    /* Answers that prove nothing: not signed (any STUN server's), ours, of another address. */
+    CHECK_INT(prove_as(&f, TR_STUN_SUCCESS, NULL, 0), TR_ERR_AUTH);
+    CHECK_INT(prove_as(&f, TR_STUN_ERROR, NULL, 0), TR_ERR_AUTH);
+    CHECK_INT(prove_as(&f, TR_STUN_SUCCESS, PWD, 0), TR_ERR_AUTH);
+    CHECK_INT(prove_as(&f, TR_STUN_SUCCESS, PEER_PWD, 1), TR_ERR_IGNORED);
+    f.asked_txid[3] ^= 1;
+    CHECK_INT(prove_as(&f, TR_STUN_SUCCESS, PEER_PWD, 0), TR_ERR_IGNORED);
+    f.asked_txid[3] ^= 1;
+    /* Nominating it again and again asks no more often. */
+    for (int i = 0; i < 10; i++) {
+        FEED(&f, .port = 2, .use = true, .priority = 2000);
+        CHECK_INT(f.selected + f.asked, 0);
+    }
+    /* Nor does nominating others, but now and then. */
+    for (uint16_t port = 10; port < 20; port++) {
+        FEED(&f, .port = port, .use = true, .priority = 3000);
+        CHECK_INT(f.asked, 0);
+    }
+    CHECK(tr_ice_selected(f.ice, &path) && path.remote.port == 1);
+    int asked = 0;
+    for (int i = 0; i < 100; i++) {
+        f.now += 100 * TR_MSEC;
+        if (i % 10 == 0)
+            FEED(&f, .port = 1);
+        tr_ice_timeout(f.ice, f.now);
+        drain(&f);
+        asked += f.asked;
+    }
+    CHECK_INT(asked, 4);
+    tr_ice_stats(f.ice, &s);
+    CHECK_INT(s.proofs_begun, 1);
+    CHECK_INT(s.proofs_failed, 1);
+    CHECK(tr_ice_selected(f.ice, &path) && path.remote.port == 1);
+    /* A signed refusal is an answer, too. */
+    FEED(&f, .port = 2, .use = true, .priority = 2000);
+    CHECK_INT(f.asked, 1);
+    CHECK_INT(prove_as(&f, TR_STUN_ERROR, PEER_PWD, 0), TR_OK);
+    CHECK_INT(f.selected, 1);
+    CHECK_INT(f.selected_path.remote.port, 2);
+    teardown(&f);
+}
+
+/* The first path is taken on trust, but only while it is the only one: else a liar would begin with
+ * his own and nominate another. */
+TEST(ice_lite_trusts_only_the_first_path)
+{
+    struct fix f;
+    setup(&f);
+    know_peer(&f);
+    FEED(&f, .port = 1);
+    FEED(&f, .port = 2, .use = true);
+    CHECK_INT(f.selected, 0);
+    prove(&f);
+    CHECK_INT(f.selected, 1);
+    f.now += TR_SECOND;
+    FEED(&f, .port = 1, .use = true, .priority = 5000); /* never proven */
+    CHECK_INT(f.selected, 0);
+    prove(&f);
+    CHECK_INT(f.selected, 1);
+    f.now += 25 * TR_SECOND;
+    FEED(&f, .port = 1);
+    FEED(&f, .port = 2);
+    f.now += 10 * TR_SECOND; /* too long ago for a proof */
+    FEED(&f, .port = 2, .use = true, .priority = 9000);
+    CHECK_INT(f.selected, 0);
+    prove(&f);
+    CHECK_INT(f.selected, 1);
+    teardown(&f);
+}
+
+/* A stream cannot be opened in another's name. */
+TEST(ice_lite_follows_to_tcp_at_once)
+{
+    struct fix f;
+    setup(&f);
+    know_peer(&f);
+    FEED(&f, .port = 1, .use = true);
+    f.now += 2 * TR_SECOND;
+    FEED(&f, .port = 2, .use = true, .tcp = true);
+    CHECK_INT(f.asked, 0);
+    CHECK_INT(f.selected, 1);
+    CHECK_INT(f.selected_path.remote.proto, TR_PROTO_TCP);
     teardown(&f);
 }
 
@@ -278,8 +441,10 @@ TEST(ice_lite_signalled_priority_counts)
     struct tr_ice_cand cand = tr_ice_cand_make(TR_ICE_HOST, &addr, NULL, 65535);
     CHECK_INT(tr_ice_add_remote(f.ice, f.now, &cand), TR_OK);
     CHECK_INT(tr_ice_add_remote(f.ice, f.now, &cand), TR_ERR_EXISTS);
+    know_peer(&f);
     FEED(&f, .port = 1, .use = true, .priority = 2000);
     FEED(&f, .port = 2, .use = true, .priority = 1000);
+    prove(&f);
     CHECK_INT(f.selected, 1);
     teardown(&f);
 }
@@ -288,6 +453,7 @@ TEST(ice_lite_fails_on_silence)
 {
     struct fix f;
     setup(&f);
+    know_peer(&f);
     FEED(&f, .use = true);
     tr_usec start = f.now;
     pass(&f, 20 * TR_SECOND);
@@ -304,7 +470,9 @@ TEST(ice_lite_fails_on_silence)
     /* A restart brings it back. */
     CHECK_INT(tr_ice_restart(f.ice, f.now, UFRAG2, PWD2), TR_OK);
     CHECK_INT(FEED(&f, .use = true), TR_ERR_AUTH);
+    know_peer(&f);
     CHECK_INT(FEED(&f, .username = UFRAG2 ":p", .pwd = PWD2, .use = true), TR_OK);
+    prove(&f);
     CHECK_INT(f.selected, 1);
     teardown(&f);
 }
@@ -328,6 +496,7 @@ TEST(ice_lite_silent_selected_path_gives_way)
 {
     struct fix f;
     setup(&f);
+    know_peer(&f);
     FEED(&f, .port = 1, .use = true, .priority = 2000);
     FEED(&f, .port = 2, .use = true, .priority = 1000);
     pass(&f, 20 * TR_SECOND);
@@ -335,6 +504,7 @@ TEST(ice_lite_silent_selected_path_gives_way)
     pass(&f, 20 * TR_SECOND);
     CHECK_INT(f.invalid, 1);
     CHECK_INT(f.invalid_path.remote.port, 1);
+    prove(&f);
     CHECK_INT(f.selected, 1);
     CHECK_INT(f.selected_path.remote.port, 2);
     CHECK_INT(f.failed, 0);
@@ -369,6 +539,7 @@ TEST(ice_lite_restart_keeps_the_old_path)
 {
     struct fix f;
     setup(&f);
+    know_peer(&f);
     FEED(&f, .port = 1, .use = true);
     FEED(&f, .port = 9);
     CHECK_INT(tr_ice_restart(f.ice, f.now, UFRAG2, PWD2), TR_OK);
@@ -385,6 +556,10 @@ TEST(ice_lite_restart_keeps_the_old_path)
     CHECK_INT(FEED(&f, .port = 2, .use = true), TR_OK);
     CHECK_INT(f.selected, 0);
     CHECK_INT(FEED(&f, .port = 2, .username = UFRAG2 ":p", .pwd = PWD2, .use = true), TR_OK);
+    CHECK_INT(f.selected + f.asked, 0); /* the answer to the restart is not here yet */
+    know_peer(&f);
+    drain(&f);
+    prove(&f);
     CHECK_INT(f.selected, 1);
     CHECK_INT(f.selected_path.remote.port, 2);
     CHECK_INT(f.invalid, 2);
