@@ -118,7 +118,7 @@ TR_MUST_USE enum tr_err tr_stream_join(struct tr_streams *set, tr_usec now, tr_i
 
 /* Takes the connection out of the set: socket, TLS, input that is not handled yet, output that
  * waits. again: the frame that is being handled will be handled once more where it is adopted.
- * NULL: no such connection, or memory is out (then it stays). */
+ * NULL: no such connection, or memory is out and it ends. */
 struct tr_stream_moved *tr_stream_detach(struct tr_streams *set, tr_id id, bool again);
 /* Takes what was detached in any thread; its frames come in the next run, with no ACCEPTED. LIMIT,
  * NOMEM, IO: it is closed. */

@@ -25,7 +25,7 @@ struct tr_tls_conf {
 
 /* NULL: memory is out, or the conf is unusable. Nothing of conf is kept. */
 struct tr_tls *tr_tls_create(const struct tr_tls_conf *conf);
-void tr_tls_destroy(struct tr_tls *tls); /* connections live on; NULL is fine */
+void tr_tls_destroy(struct tr_tls *tls); /* after its connections; NULL is fine */
 /* New connections get this certificate, the others keep theirs. On error nothing has changed. */
 TR_MUST_USE enum tr_err tr_tls_renew(struct tr_tls *tls, const struct tr_dtls_cert *cert);
 

@@ -52,14 +52,14 @@ static enum tr_err next_turn(size_t max, struct tr_slice *in, struct tr_slice *f
     size_t length = tr_get16(in->p + 2), n = (stun ? STUN_HEAD : HEAD) + length;
     if (stun && length % 4 != 0)
         return TR_ERR_BADMSG;
-    if (stun && in->n >= STUN_COOKIE_END && tr_get32(in->p + 4) != STUN_COOKIE)
-        return TR_ERR_BADMSG;
     if (n > max)
         return TR_ERR_LIMIT;
     if (stun && in->n < STUN_COOKIE_END) {
         *need = STUN_COOKIE_END;
         return TR_ERR_AGAIN;
     }
+    if (stun && tr_get32(in->p + 4) != STUN_COOKIE)
+        return TR_ERR_BADMSG;
     return take(in, 0, n, padded(n), frame, need);
 }
 

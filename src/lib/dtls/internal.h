@@ -13,6 +13,7 @@
 struct tr_dtls_cert {
     EVP_PKEY *key;
     X509 *x509;
+    STACK_OF(X509) *chain; /* NULL: self-signed */
     struct tr_dtls_fingerprint fingerprint; /* SHA-256 */
 };
 
@@ -58,6 +59,8 @@ struct tr_dtls {
     struct tr_srtp_keys client, server;
 };
 
+bool dtls_cert_fingerprint(const X509 *x509, enum tr_dtls_digest digest,
+                           struct tr_dtls_fingerprint *out);
 BIO_METHOD *dtls_bio_method(void); /* NULL when memory is out */
 bool dtls_timer_is_shared(void);   /* OpenSSL shows where it keeps its timer */
 unsigned dtls_timer_cb(SSL *ssl, unsigned duration_us);
