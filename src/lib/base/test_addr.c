@@ -93,7 +93,7 @@ TEST(addr_kinds)
 
 static struct tr_addr random_addr(struct tr_rng *rng)
 {
-    struct tr_addr a;
+    struct tr_addr a = { .proto = TR_PROTO_UDP };
     uint64_t shape = tr_rng_u64(rng);
     a.port = (uint16_t)tr_rng_u32(rng);
     tr_rng_fill(rng, a.ip, sizeof a.ip);
