@@ -13,7 +13,7 @@
 struct tr_dtls_cert {
     EVP_PKEY *key;
     X509 *x509;
-    STACK_OF(X509) *chain; /* NULL: self-signed */
+    STACK_OF(X509) * chain;                 /* NULL: self-signed */
     struct tr_dtls_fingerprint fingerprint; /* SHA-256 */
 };
 
