@@ -34,9 +34,9 @@ enum {
 
 enum tr_turn_kind {
     TR_TURN_NONE,
-    TR_TURN_SEND,  /* data on flow to a client; flow.local may be another of our addresses (5780) */
-    TR_TURN_OPEN,  /* a relayed address of the relay's family is needed: answer by opened */
-    TR_TURN_CLOSE, /* the relay is gone, `user` can be freed; it may come before opened */
+    TR_TURN_MESSAGE,   /* data on flow to a client; 5780: flow.local may be any address of ours */
+    TR_TURN_OPEN,      /* a relayed address of the relay's family is needed: answer by opened */
+    TR_TURN_CLOSE,     /* the relay is gone, `user` can be freed; it may come before opened */
     TR_TURN_UNRESERVE, /* the port `reserved` that was kept by PAIR is not needed any more */
     TR_TURN_MOVED,     /* the client of the relay has this flow, too, and soon no other */
     TR_TURN_DIAL,      /* connect from the relay's address to peer: answer by connected */
@@ -50,8 +50,8 @@ struct tr_turn_out { /* valid until the next call on the same server */
     enum tr_turn_kind kind;
     tr_id relay;
     void *user;             /* as of opened; NULL at OPEN */
-    struct tr_path flow;    /* SEND, MOVED, JOIN */
-    struct tr_slice data;   /* SEND */
+    struct tr_path flow;    /* MESSAGE, MOVED, JOIN */
+    struct tr_slice data;   /* MESSAGE */
     bool v6, tcp;           /* OPEN; v6 also at UNRESERVE */
     enum tr_turn_port port; /* OPEN; PAIR: an even one, and keep the next higher port, too */
     uint16_t reserved;      /* OPEN with RESERVED: that port, which is not kept any more */

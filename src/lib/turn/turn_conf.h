@@ -42,7 +42,7 @@ struct tr_turn_conf { /* pointers are borrowed */
     uint32_t lifetime_s, lifetime_max_s;     /* 0: 600, 3600 */
     uint32_t allocation_bps, allocation_pps; /* each way; 0: no bound */
     bool relay_v4, relay_v6, tcp_peers, mobility;
-    struct tr_binding_conf binding; /* RFC 5780; answers come by SEND's path */
+    struct tr_binding_conf binding; /* RFC 5780; answers come by MESSAGE's flow */
 };
 
 #endif
