@@ -73,6 +73,7 @@ struct client {
     bool up;
     uint32_t rate_bps, queue_bytes; /* of its downlink; 0: none */
     tr_usec jitter_us;
+    uint32_t loss_ppm; /* both ways */
     struct queue down, back;
     struct decoder video;
     int64_t audio_first, audio_last;
@@ -132,11 +133,18 @@ static struct in_flight *pop(struct queue *q)
     return f;
 }
 
+static bool is_lost(const struct client *c)
+{
+    return c->loss_ppm && tr_rng_below(&rig.rng, 1000000) < c->loss_ppm;
+}
+
 /* From the engine's socket into the client's downlink. */
 static void downlink(void *arg, const struct tr_path *path, struct tr_slice datagram)
 {
     struct client *c = arg;
     tr_usec at = rig.now;
+    if (is_lost(c))
+        return;
     if (c->rate_bps) {
         uint32_t bytes = (uint32_t)datagram.n + IP_UDP;
         tr_usec start = c->down.free_at > rig.now ? c->down.free_at : rig.now;
@@ -235,7 +243,7 @@ static void speak(struct client *c)
         tr_peer_poll(c->peer, rig.now, &out);
         if (out.kind == TR_PEER_NONE)
             return;
-        if (out.kind == TR_PEER_SEND)
+        if (out.kind == TR_PEER_SEND && !is_lost(c))
             push(&c->back, rig.now + DELAY_US, &out.path, out.data);
         else if (out.kind == TR_PEER_UP)
             c->up = true;
@@ -596,6 +604,26 @@ TEST(layers_follow_a_bottleneck_down_and_up)
         if (!CHECK(c->video.layer_shown == 2 && c->video.freeze_us < 2 * TR_SECOND))
             note("end", c);
         CHECK(c->audio_packets >= (uint64_t)(c->audio_last - c->audio_first) * 98 / 100);
+        rig_close();
+    }
+}
+
+/* A radio that loses packets has not lost its bandwidth: the best layer, and nearly all pictures. */
+TEST(random_loss_of_5_percent_is_borne)
+{
+    FOR_EACH_SEED (seed, 12) {
+        rig_open(seed, 1);
+        struct client *c = &rig.clients[1];
+        c->loss_ppm = 50000;
+        run(8 * TR_SECOND);
+        if (!CHECK(c->up && c->video.layer_shown == 2))
+            note("start", c);
+        uint64_t frames = c->video.frames;
+        c->video.freeze_us = 0;
+        run(20 * TR_SECOND);
+        if (!CHECK(c->video.frames - frames >= 20 * 30 * 9 / 10 && c->video.layer_shown == 2 &&
+                   c->video.freeze_us < TR_SECOND))
+            note("lossy", c);
         rig_close();
     }
 }
