@@ -4,13 +4,18 @@
  * The engine (src/media) runs in this process, whose CPU time and memory are measured; all clients
  * live in a child process. They are peers of our own with a socket each. What both sides must know
  * of each other is derived from a client's number, so that only the port is told, by a pipe.
- * --floor: no engine, the same datagrams are just handed to the kernel: what cannot be saved. */
+ * --floor: no engine, the same datagrams are just handed to the kernel: what cannot be saved; with
+ * --connected by a connected socket for each receiver. --uneven: half of a burst is a byte longer,
+ * as browsers cut frames; with --no-pad it is not made even. */
+#include <arpa/inet.h>
 #include <getopt.h>
+#include <netinet/udp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -30,7 +35,7 @@ enum { CLIENTS_MAX = 1024, PT = 96, PT_RTX = 97, POOL = 4096, SETTLE_S = 2 };
 
 struct options {
     int subscribers, burst, rate, bytes, seconds, workers;
-    bool audio, gro, gso, twcc, floor;
+    bool audio, gro, gso, twcc, floor, connected, uneven, no_pad;
     enum tr_srtp_profile profile;
 };
 
@@ -79,7 +84,12 @@ static void track_of(const struct options *o, int client, bool mirrored, struct 
         .out_rtx_ssrc = o->audio ? 0 : ssrc + 1,
         .cname = "cname",
     };
-    t->fb_nack = !o->audio && !mirrored; /* clients that skip packets would ask for them */
+    t->fb_nack = !o->audio && !mirrored;         /* clients that skip packets would ask for them */
+    if (o->uneven && (o->no_pad || publisher)) { /* a NACK without RTX: nobody may pad */
+        t->fb_nack = true;
+        t->rtx_pt = 0;
+        t->layers[0].rtx_ssrc = t->out_rtx_ssrc = 0;
+    }
     t->fb_pli = t->fb_remb = !o->audio;
     t->fb_transport_cc = o->twcc;
     t->ext.id[TR_EXT_MID] = t->ext_send.id[TR_EXT_MID] = 4;
@@ -195,7 +205,7 @@ static void send_burst(struct crowd *w)
     for (int i = 0; i < w->o->burst; i++) {
         struct tr_pkt *pkt = tr_pkt_alloc(w->pool);
         uint8_t *p = tr_pkt_data(pkt);
-        pkt->len = (uint16_t)w->o->bytes;
+        pkt->len = (uint16_t)(w->o->bytes + (w->o->uneven && i >= w->o->burst / 2));
         memset(p, i, pkt->len);
         memset(pkt->meta, 0, sizeof pkt->meta);
         p[0] = 0x10; /* VP8: S, then a key frame now and then */
@@ -399,9 +409,14 @@ static void run_receivers(const struct options *o, int port_fd)
         tr_swarm_wait(swarm, TR_SECOND, ignore_datagram);
 }
 
+static uint16_t floor_size(const struct options *o)
+{
+    return (uint16_t)(o->bytes + TR_RTP_HDR_MIN + 8 + TR_SRTP_TAG_MAX);
+}
+
 static void send_floor(struct tr_udp *udp, const struct options *o, const uint16_t *ports)
 {
-    uint16_t size = (uint16_t)(o->bytes + TR_RTP_HDR_MIN + 8 + TR_SRTP_TAG_MAX);
+    uint16_t size = floor_size(o);
     struct tr_path path = { .local = tr_addr_v4(127, 0, 0, 1, tr_udp_port(udp)) };
     for (int i = 0; i < o->subscribers; i++) {
         size_t n = (size_t)size * (size_t)o->burst;
@@ -411,6 +426,34 @@ static void send_floor(struct tr_udp *udp, const struct options *o, const uint16
         tr_udp_commit(udp, &path, p, n, o->burst > 1 ? size : 0);
     }
     tr_udp_flush(udp);
+}
+
+static int connected_socket(uint16_t port, int segment)
+{
+    struct sockaddr_in to = { .sin_family = AF_INET,
+                              .sin_port = htons(port),
+                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+    if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof to) != 0 ||
+        (segment && setsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &segment, sizeof segment) != 0))
+        die("no connected socket");
+    return fd;
+}
+
+/* A socket for each receiver spares the way's look-up, but takes a system call for each. */
+static uint64_t send_connected(const struct options *o, const uint16_t *ports)
+{
+    static int fds[CLIENTS_MAX];
+    static uint8_t bytes[TR_PEER_RUN_MAX * TR_PEER_PACKET_MAX];
+    size_t size = floor_size(o), n = size * (size_t)o->burst;
+    uint64_t sent = 0;
+    for (int i = 0; i < o->subscribers; i++) {
+        if (fds[i] == 0)
+            fds[i] = connected_socket(ports[i], o->burst > 1 ? (int)size : 0);
+        memset(bytes, i, n);
+        sent += send(fds[i], bytes, n, 0) == (ssize_t)n ? (uint64_t)o->burst : 0;
+    }
+    return sent;
 }
 
 static void run_floor(const struct options *o, int port_fd)
@@ -431,10 +474,14 @@ static void run_floor(const struct options *o, int port_fd)
         tr_usec wait = next - tr_clock_now();
         if (wait > 0)
             usleep((unsigned)wait);
-        send_floor(udp, o, ports);
+        if (o->connected)
+            b.rtp_out += send_connected(o, ports);
+        else
+            send_floor(udp, o, ports);
     }
-    b.rtp_out = tr_udp_counters(udp)->datagrams_out;
-    b.sends = tr_udp_counters(udp)->sends;
+    if (!o->connected)
+        b.rtp_out = tr_udp_counters(udp)->datagrams_out;
+    b.sends = o->connected ? b.rtp_out / (uint64_t)o->burst : tr_udp_counters(udp)->sends;
     report(o, &a, &b, cpu_s(false) - user, cpu_s(true) - sys, 0);
     tr_udp_close(udp);
 }
@@ -452,6 +499,9 @@ static const struct option long_options[] = {
     { "no-gso", no_argument, NULL, 'x' },
     { "twcc", no_argument, NULL, 'c' },
     { "floor", no_argument, NULL, 'f' },
+    { "connected", no_argument, NULL, 'k' },
+    { "uneven", no_argument, NULL, 'u' },
+    { "no-pad", no_argument, NULL, 'p' },
     { 0 },
 };
 
@@ -477,6 +527,9 @@ static void read_options(struct options *o, int argc, char **argv)
         case 'x': o->gso = false; break;
         case 'c': o->twcc = true; break;
         case 'f': o->floor = true; break;
+        case 'k': o->connected = true; break;
+        case 'u': o->uneven = true; break;
+        case 'p': o->no_pad = true; break;
         default: die("see the head of bench/fanout.c");
         }
     }

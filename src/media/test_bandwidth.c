@@ -608,7 +608,7 @@ TEST(layers_follow_a_bottleneck_down_and_up)
     }
 }
 
-/* A radio that loses packets has not lost its bandwidth: the best layer, and nearly all pictures. */
+/* A radio that loses packets has not lost its bandwidth: best layer, nearly all pictures. */
 TEST(random_loss_of_5_percent_is_borne)
 {
     FOR_EACH_SEED (seed, 12) {
