@@ -519,6 +519,16 @@ void tr_media_poll(struct tr_media *media, struct tr_media_event *event)
     }
 }
 
+bool tr_media_worker_counters(const struct tr_media *media, int worker,
+                              struct tr_media_counters *out)
+{
+    if (worker < 0 || worker >= media->workers_count)
+        return false;
+    memset(out, 0, sizeof *out);
+    counters_collect(media->workers[worker].published, out);
+    return true;
+}
+
 void tr_media_counters(const struct tr_media *media, struct tr_media_counters *out)
 {
     memset(out, 0, sizeof *out);

@@ -137,5 +137,8 @@ void tr_media_poll(struct tr_media *media, struct tr_media_event *event);
 bool tr_media_flush(struct tr_media *media);
 /* Sums over the workers; cheap, for /metrics. */
 void tr_media_counters(const struct tr_media *media, struct tr_media_counters *out);
+/* Of one worker, from 0; false: there is no such. */
+bool tr_media_worker_counters(const struct tr_media *media, int worker,
+                              struct tr_media_counters *out);
 
 #endif

@@ -88,6 +88,9 @@ struct tr_config { /* texts are never NULL; "" is "not set" */
         char *root;
         char *agent_key;
     } web;
+    struct {
+        int64_t keep_days, keep_max; /* summaries of connections */
+    } ops;
 };
 
 /* Where the problems go: one call each. file "" and line 0: from the environment. */

@@ -71,6 +71,7 @@ const struct tr_config_section tr_config_sections[] = {
     { "recording", "Recording of calls, and the files that are made of them." },
     { "recording.render", "The program that makes files of recordings." },
     { "web", "The web pages." },
+    { "ops", "What operators see: the page /ops/ of the Admin port." },
     { NULL, NULL },
 };
 
@@ -180,4 +181,6 @@ const struct tr_config_key tr_config_keys[] = {
          "Key that agents must give, on this machine as well; empty: agents work on this machine "
          "alone, without a key."),
     { NULL },
+    NUMBER(ops, keep_days, "30", 1, 3650, "Days that the summary of a connection is kept."),
+    NUMBER(ops, keep_max, "10000", 1, 1000000, "Summaries that are kept at most."),
 };

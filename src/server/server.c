@@ -31,6 +31,7 @@
 #include "net/ifaddr.h"
 #include "net/log.h"
 #include "net/random.h"
+#include "ops/ops.h"
 #include "plugin/echotest.h"
 #include "plugin/videocall.h"
 #include "plugin/videoroom/videoroom.h"
@@ -57,6 +58,7 @@ struct tr_server {
     struct tr_sql *db;
     struct tr_recorder *recorder;
     struct tr_gateway *gw;
+    struct tr_ops *ops;
     struct tr_contact *contact;
     struct tr_diag *diag;
     struct tr_web *web;
@@ -375,7 +377,8 @@ static void media_events(struct tr_server *s, tr_usec now)
 {
     struct tr_media_event ev;
     for (tr_media_poll(s->media, &ev); ev.kind != TR_MEDIA_NONE; tr_media_poll(s->media, &ev))
-        tr_gateway_media_event(s->gw, now, &ev);
+        if (!tr_ops_media_event(s->ops, now, &ev))
+            tr_gateway_media_event(s->gw, now, &ev);
 }
 
 static void woken(void *arg, tr_usec now)
@@ -390,8 +393,11 @@ static tr_usec timers(void *arg, tr_usec now)
         tr_gateway_timeout(s->gw, now);
     if (tr_recorder_next_timeout(s->recorder) <= now)
         tr_recorder_timeout(s->recorder, now);
+    if (tr_ops_next_timeout(s->ops) <= now)
+        tr_ops_timeout(s->ops, now);
     tr_usec next =
         tr_usec_min(tr_gateway_next_timeout(s->gw), tr_recorder_next_timeout(s->recorder));
+    next = tr_usec_min(next, tr_ops_next_timeout(s->ops));
     return tr_media_flush(s->media) ? next : tr_usec_min(next, now + TR_MSEC);
 }
 
@@ -495,6 +501,26 @@ static enum tr_err open_web(struct tr_server *s, const char **why)
     return fail(why, err, what, "another program may use them");
 }
 
+static enum tr_err open_ops(struct tr_server *s, const char **why)
+{
+    const struct tr_ops_conf conf = {
+        .gw = s->gw,
+        .media = s->media,
+        .db = s->db,
+        .rng = &s->rng,
+        .web = s->web,
+        .routes = tr_web_admin_routes(s->web),
+        .clock = tr_clock_now,
+        .unix_us = tr_clock_unix_us,
+        .version = TRING_VERSION,
+        .keep_days = (uint32_t)s->config->ops.keep_days,
+        .keep_max = (uint32_t)s->config->ops.keep_max,
+    };
+    enum tr_err err = tr_ops_create(&s->ops, &conf);
+    return err == TR_OK ? TR_OK
+                        : fail(why, err, "the operators' part cannot be started", tr_err_str(err));
+}
+
 static enum tr_err open_contact(struct tr_server *s, const char **why)
 {
     struct tr_contact_conf conf = {
@@ -503,6 +529,7 @@ static enum tr_err open_contact(struct tr_server *s, const char **why)
         .recorder = s->recorder,
         .rng = &s->rng,
         .routes = tr_web_routes(s->web),
+        .ops = s->ops,
         .unix_us = tr_clock_unix_us,
         .record_calls = s->config->recording.calls,
         .agent_key = s->config->web.agent_key,
@@ -544,6 +571,8 @@ enum tr_err tr_server_create(struct tr_server **out, const struct tr_config *con
         err = open_gateway(s, why);
     if (err == TR_OK)
         err = open_web(s, why);
+    if (err == TR_OK)
+        err = open_ops(s, why);
     if (err == TR_OK)
         err = open_contact(s, why);
     if (err == TR_OK)
@@ -592,6 +621,7 @@ void tr_server_destroy(struct tr_server *s)
         tr_media_stop(s->media);
     tr_web_destroy(s->web);
     tr_gateway_destroy(s->gw, tr_clock_now());
+    tr_ops_destroy(s->ops);
     tr_contact_destroy(s->contact);
     tr_diag_destroy(s->diag);
     tr_media_destroy(s->media);
