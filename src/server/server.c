@@ -37,6 +37,7 @@
 #include "plugin/videoroom/videoroom.h"
 #include "record/recorder.h"
 #include "server/config.h"
+#include "server/turn.h"
 #include "server/version.h"
 #include "store/calls.h"
 #include "store/lock.h"
@@ -54,6 +55,7 @@ struct tr_server {
     struct tr_rng rng;
     struct tr_dtls_cert *cert;
     struct tr_media *media;
+    struct tr_turn_service *turn;   /* NULL: none */
     int data_lock, recordings_lock; /* -1: none */
     struct tr_sql *db;
     struct tr_recorder *recorder;
@@ -82,7 +84,7 @@ static enum tr_err fail(const char **why, enum tr_err err, const char *what, con
 
 /* --- addresses --- */
 
-static int bind_addresses(const struct tr_config *config, struct tr_addr *out)
+int tr_server_addresses(const struct tr_config *config, struct tr_addr *out)
 {
     int n = 0;
     for (int i = 0; i < config->media.bind.count && n < TR_MEDIA_ADDRS_MAX; i++) {
@@ -125,17 +127,28 @@ static bool mapped(const char *mapping, const struct tr_addr *private_ip, struct
     return tr_addr_is_v4(public_ip) == tr_addr_is_v4(private_ip);
 }
 
-static void make_cands(struct tr_server *s, const struct tr_addr *bind_to, int count)
+void tr_server_map_addresses(const struct tr_config *config, const struct tr_addr *bind_to,
+                             struct tr_addr *known, int count)
 {
-    const struct tr_config_list *mappings = &s->config->media.nat_1_1_mapping;
+    const struct tr_config_list *mappings = &config->media.nat_1_1_mapping;
     for (int i = 0; i < count; i++) {
-        uint16_t preference = (uint16_t)(65535 - i * 256);
         struct tr_addr public_ip;
         bool found = false;
         for (int k = 0; k < mappings->count && !found; k++)
             found = mapped(mappings->items[k], &bind_to[i], &public_ip);
         if (found)
-            add_cand(s, &public_ip, preference);
+            known[i] = public_ip;
+    }
+}
+
+static void make_cands(struct tr_server *s, const struct tr_addr *bind_to,
+                       const struct tr_addr *known, int count)
+{
+    for (int i = 0; i < count; i++) {
+        uint16_t preference = (uint16_t)(65535 - i * 256);
+        bool found = !tr_addr_is_any(&known[i]);
+        if (found)
+            add_cand(s, &known[i], preference);
         if (!found || s->config->media.keep_private_host)
             add_cand(s, &bind_to[i], (uint16_t)(preference - 1));
     }
@@ -185,16 +198,21 @@ static enum tr_err open_media(struct tr_server *s, const char **why)
         return fail(why, TR_ERR_NOMEM, "the DTLS certificate cannot be made", "");
     conf.cert = s->cert;
     read_profiles(s->config, conf.profiles);
-    conf.bind_count = bind_addresses(s->config, conf.bind);
+    conf.bind_count = tr_server_addresses(s->config, conf.bind);
     if (conf.bind_count == 0)
         return fail(why, TR_ERR_IO, "no network address was found for media", "see media.bind");
-    enum tr_err err = tr_media_create(&s->media, &conf);
+    tr_server_map_addresses(s->config, conf.bind, conf.known, conf.bind_count);
+    enum tr_err err = tr_turn_service_create(&s->turn, s->config, &s->rng, false, &conf, why);
+    if (err != TR_OK)
+        return err;
+    err = tr_media_create(&s->media, &conf);
     if (err != TR_OK) {
         char what[96];
         snprintf(what, sizeof what, "UDP port %d (media.port) cannot be opened", conf.port);
         return fail(why, err, what, err == TR_ERR_IO ? strerrordesc_np(errno) : tr_err_str(err));
     }
-    make_cands(s, conf.bind, conf.bind_count);
+    tr_turn_service_media(s->turn, s->media);
+    make_cands(s, conf.bind, conf.known, conf.bind_count);
     return TR_OK;
 }
 
@@ -448,6 +466,7 @@ static void metrics(void *arg, struct tr_metrics *m)
     tr_metrics_one(m, "tring_recorded_bytes_total", "counter", "Bytes written to journals.",
                    (double)c.bytes);
     diag_metrics(s, m);
+    tr_turn_service_metrics(s->turn, m);
 }
 
 static const char *text_or_null(const char *text)
@@ -553,6 +572,14 @@ static enum tr_err open_diag(struct tr_server *s, const char **why)
     return err == TR_OK ? TR_OK : fail(why, err, "the reports cannot be started", tr_err_str(err));
 }
 
+static enum tr_err open_ice_servers(struct tr_server *s, const char **why)
+{
+    const struct tr_route row = { TR_HTTP_GET, "/api/v1/ice-servers", 0,
+                                  tr_turn_service_ice_servers, s->turn };
+    enum tr_err err = tr_routes_add(tr_web_routes(s->web), &row);
+    return err == TR_OK ? TR_OK : fail(why, err, "the API cannot be started", tr_err_str(err));
+}
+
 enum tr_err tr_server_create(struct tr_server **out, const struct tr_config *config,
                              const char *exe_dir, const char **why)
 {
@@ -577,6 +604,8 @@ enum tr_err tr_server_create(struct tr_server **out, const struct tr_config *con
         err = open_contact(s, why);
     if (err == TR_OK)
         err = open_diag(s, why);
+    if (err == TR_OK)
+        err = open_ice_servers(s, why);
     if (err == TR_OK)
         err = add_plugin(s, tr_echotest_create(s->recorder), why);
     if (err == TR_OK)
@@ -625,6 +654,7 @@ void tr_server_destroy(struct tr_server *s)
     tr_contact_destroy(s->contact);
     tr_diag_destroy(s->diag);
     tr_media_destroy(s->media);
+    tr_turn_service_destroy(s->turn);
     tr_recorder_destroy(s->recorder);
     tr_sql_close(s->db);
     tr_folder_unlock(s->recordings_lock);
