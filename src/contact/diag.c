@@ -14,8 +14,8 @@
 
 #include "base/mem.h"
 #include "base/rng.h"
-#include "gateway/auth.h"
 #include "gateway/gateway.h"
+#include "gateway/inspect.h"
 #include "gateway/json.h"
 #include "gateway/ratelimit.h"
 #include "gateway/transport/routes.h"
@@ -26,7 +26,6 @@ enum { LIST_DEFAULT = 50 };
 
 struct tr_diag {
     struct tr_diag_conf conf;
-    char *admin_secret;
     struct tr_ratelimit *by_address, *all;
     struct tr_diag_counters counters;
 };
@@ -141,12 +140,14 @@ static void post_report(void *arg, const struct tr_http_request *request)
 
 static bool refused(const struct tr_diag *d, const struct tr_http_request *request)
 {
-    const char *secret = tr_http_bearer(request);
+    enum tr_err err =
+        tr_gateway_admin_check(d->conf.gw, &request->client, tr_http_bearer(request), request->now);
     tr_http_add_header(request->http, "Cache-Control", "no-store");
-    if (d->admin_secret[0] && secret && tr_secret_equal(secret, d->admin_secret))
-        return false;
-    tr_http_reply_error(request->http, 403, "forbidden", "Send the Admin secret.");
-    return true;
+    if (err == TR_ERR_LIMIT)
+        tr_http_reply_error(request->http, 429, "too_many", "Too many wrong secrets; wait.");
+    else if (err != TR_OK)
+        tr_http_reply_error(request->http, 403, "forbidden", "Send the Admin secret.");
+    return err != TR_OK;
 }
 
 static json_t *report_json(const struct tr_report *report)
@@ -217,13 +218,11 @@ static void get_report(void *arg, const struct tr_http_request *request)
 static enum tr_err init(struct tr_diag *d, const struct tr_diag_conf *conf)
 {
     d->conf = *conf;
-    d->admin_secret = tr_strdup(conf->admin_secret ? conf->admin_secret : "");
     d->by_address = tr_ratelimit_create_every(TR_DIAG_INTERVAL_US, TR_DIAG_BURST,
                                               TR_DIAG_SOURCES_MAX, tr_rng_u64(conf->rng));
     d->all = tr_ratelimit_create_every(TR_DIAG_ALL_INTERVAL_US, TR_DIAG_ALL_BURST, 1, 0);
-    if (!d->admin_secret || !d->by_address || !d->all)
+    if (!d->by_address || !d->all)
         return TR_ERR_NOMEM;
-    d->conf.admin_secret = d->admin_secret;
     const char *const path = "/api/v1/diag-reports";
     const struct tr_route post = { TR_HTTP_POST, path, TR_REPORT_BODY_MAX - 1, post_report, d };
     const struct tr_route list = { TR_HTTP_GET, path, 0, list_reports, d };
@@ -256,7 +255,6 @@ void tr_diag_destroy(struct tr_diag *d)
         return;
     tr_ratelimit_destroy(d->by_address);
     tr_ratelimit_destroy(d->all);
-    tr_free(d->admin_secret);
     tr_free(d);
 }
 

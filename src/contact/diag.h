@@ -16,6 +16,7 @@
 #include "base/time.h"
 
 struct tr_diag;
+struct tr_gateway;
 struct tr_rng;
 struct tr_routes;
 struct tr_sql;
@@ -29,12 +30,12 @@ enum {
 #define TR_DIAG_ALL_INTERVAL_US TR_SECOND
 
 struct tr_diag_conf {
-    struct tr_sql *db; /* borrowed, as are the next three */
+    struct tr_gateway *gw; /* knows the Admin secret; borrowed, as are the next four */
+    struct tr_sql *db;
     struct tr_rng *rng;
     struct tr_routes *routes;
     struct tr_routes *admin_routes;
     int64_t (*unix_us)(void);
-    const char *admin_secret; /* NULL, "": nobody may read */
 };
 
 struct tr_diag_counters {

@@ -561,12 +561,12 @@ static enum tr_err open_contact(struct tr_server *s, const char **why)
 static enum tr_err open_diag(struct tr_server *s, const char **why)
 {
     const struct tr_diag_conf conf = {
+        .gw = s->gw,
         .db = s->db,
         .rng = &s->rng,
         .routes = tr_web_routes(s->web),
         .admin_routes = tr_web_admin_routes(s->web),
         .unix_us = tr_clock_unix_us,
-        .admin_secret = s->config->admin.secret[0] ? s->config->admin.secret : s->admin_secret,
     };
     enum tr_err err = tr_diag_create(&s->diag, &conf);
     return err == TR_OK ? TR_OK : fail(why, err, "the reports cannot be started", tr_err_str(err));

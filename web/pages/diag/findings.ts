@@ -29,6 +29,8 @@ export interface SignallingFinding {
 export interface TimedCandidate {
   atMs: number;
   candidate: CandidateInfo;
+  /** The STUN or TURN server that it comes from; null where the browser does not say. */
+  server: string | null;
 }
 
 /** One STUN or TURN server that did not answer as hoped, once for each address and cause. */
@@ -62,7 +64,7 @@ export interface EchoSample {
   downKbps: number | null;
 }
 
-export type EchoFailure = 'no-path' | 'no-media' | 'refused' | 'signalling' | 'browser';
+export type EchoFailure = 'no-relay' | 'no-path' | 'no-media' | 'signalling' | 'browser';
 
 export interface EchoResult {
   way: Way;

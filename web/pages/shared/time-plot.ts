@@ -26,7 +26,9 @@ export class TimePlot extends PageElement {
     const top = plotTop(this.series, this.spanMs);
     return html`<figure class="plot">
       <figcaption>
-        <span class="plot-label">${this.label}</span>
+        <span class="plot-label"
+          >${this.label}${this.series.length > 1 ? html` <span class="muted">${this.unit}</span>` : ''}</span
+        >
         <span class="plot-figures figures"
           >${this.series.map((line, n) => this.figure(line, n))}</span
         >
@@ -49,7 +51,9 @@ export class TimePlot extends PageElement {
     const text = (value: number): string => `${this.format(value)} ${this.unit}`;
     return html`<span class="plot-figure">
       ${line.name ? html`<i class="plot-key plot-key-${n}" aria-hidden="true"></i>${line.name} ` : ''}
-      <strong>${newest === null ? '–' : text(newest)}</strong>
+      <strong
+        >${newest === null ? '–' : this.series.length > 1 ? this.format(newest) : text(newest)}</strong
+      >
       ${
         range
           ? html`<span class="visually-hidden"
