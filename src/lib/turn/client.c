@@ -110,7 +110,7 @@ static void give_up(struct tr_turn_client *c, struct tx *tx, struct client_peer 
         peer->bound = false; /* the permission alone will do, so that is what to renew */
         peer->renew_at = peer->permitted && peer->renew_at == TR_NEVER ? 0 : peer->renew_at;
     } else {
-        peer->permitted = false;
+        peer->permitted = peer->bound; /* which is a permission, too */
     }
     peer->refused = !peer->bound && !peer->permitted && peer->permission.state == TX_IDLE &&
                     peer->channel.state == TX_IDLE;
@@ -238,8 +238,8 @@ static enum tr_err on_channel(struct tr_turn_client *c, struct tr_slice msg)
     struct tr_slice data = tr_rd_take(&r, n);
     if (r.bad)
         return TR_ERR_BADMSG;
-    if (c->state != CLIENT_READY || i < 0 || i >= c->peers_count ||
-        (!c->peers[i].bound && c->peers[i].channel.state == TX_IDLE)) /* its answer may be lost */
+    /* The server may have bound it though none of its answers came through. */
+    if (c->state != CLIENT_READY || i < 0 || i >= c->peers_count)
         return TR_ERR_IGNORED;
     got_data(c, &c->peers[i].addr, data);
     return TR_OK;
