@@ -195,6 +195,12 @@ enum tr_err tr_swarm_add(struct tr_swarm *s, const struct tr_addr *ip, void *arg
     return err;
 }
 
+enum tr_err tr_swarm_watch(struct tr_swarm *s, int fd)
+{
+    struct epoll_event ev = { .events = EPOLLIN, .data.u32 = NO_SLOT };
+    return epoll_ctl(s->epoll, EPOLL_CTL_ADD, fd, &ev) == 0 ? TR_OK : TR_ERR_IO;
+}
+
 int tr_swarm_fd(const struct tr_swarm *s)
 {
     return s->epoll;
@@ -293,6 +299,8 @@ void tr_swarm_wait(struct tr_swarm *s, tr_usec timeout_us, tr_udp_h *handler)
     if (n < 0 && errno == ENOSYS) /* Linux before 5.11 */
         n = epoll_wait(s->epoll, ready, READY_MAX, (int)((us + 999) / 1000));
     for (int i = 0; i < n; i++) {
+        if (ready[i].data.u32 == NO_SLOT)
+            continue;
         if (ready[i].events & EPOLLERR)
             read_errors(s, ready[i].data.u32);
         read_socket(s, ready[i].data.u32, handler);

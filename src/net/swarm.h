@@ -44,6 +44,8 @@ typedef void tr_swarm_icmp_h(void *arg, const struct tr_addr *peer, uint8_t type
                              uint32_t data);
 /* tr_swarm_wait calls it for sockets that ask for such errors (port.h, relay). */
 void tr_swarm_on_icmp(struct tr_swarm *swarm, tr_swarm_icmp_h *handler);
+/* tr_swarm_wait also returns when fd can be read, which stays the caller's; one of them. IO. */
+TR_MUST_USE enum tr_err tr_swarm_watch(struct tr_swarm *swarm, int fd);
 /* Copies one datagram into the queue. */
 void tr_swarm_send(struct tr_swarm *swarm, uint32_t socket, const struct tr_addr *to,
                    struct tr_slice datagram);

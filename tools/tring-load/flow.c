@@ -23,7 +23,7 @@ static void send_datagram(void *arg, const struct tr_path *path, struct tr_slice
 {
     struct rtc *c = arg;
     c->world->totals.sent_bytes += datagram.n;
-    tr_swarm_send(c->world->swarm, c->socket, &path->remote, datagram);
+    rtc_send(c, path, datagram);
 }
 
 static uint32_t layer_bps(const struct load_options *o, int layer)

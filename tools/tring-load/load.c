@@ -78,19 +78,39 @@ static void on_failed(void *arg, const char *why)
 
 static const struct janus_hooks hooks = { on_attached, on_event, on_webrtcup, on_failed };
 
+static void connect_client(struct client *c, tr_usec now)
+{
+    c->conn = janus_connect(c->load->janus, now, c);
+    if (!c->conn)
+        client_fail(c, "out of memory");
+}
+
 static void start_client(struct load *l, tr_usec now)
 {
     struct client *c = &l->clients[l->started++];
     c->start_us = now;
     if (l->scenario->prepare)
         l->scenario->prepare(c);
-    if (rtc_init(&c->rtc, &l->world, (uint32_t)c->index) != TR_OK) {
+    if (rtc_init(&c->rtc, &l->world, (uint32_t)c->index) != TR_OK)
         client_fail(c, "no socket");
-        return;
+    else if (!l->options.turn.on)
+        connect_client(c, now);
+}
+
+/* Those that have been waiting for a relayed address, which their first description tells. */
+static void connect_relayed(struct load *l, tr_usec now)
+{
+    for (int i = 0; l->options.turn.on && i < l->started; i++) {
+        struct client *c = &l->clients[i];
+        char why[WHY_MAX];
+        if (c->conn || c->failed)
+            continue;
+        snprintf(why, sizeof why, "no TURN allocation: %d", c->rtc.relay.code);
+        if (c->rtc.relay.failed)
+            client_fail(c, why);
+        else if (c->rtc.relay.ready)
+            connect_client(c, now);
     }
-    c->conn = janus_connect(l->janus, now, c);
-    if (!c->conn)
-        client_fail(c, "out of memory");
 }
 
 /* --- progress --- */
@@ -191,6 +211,7 @@ static void set_up(struct load *l)
     tr_usec limit = start + (tr_usec)(o->clients / o->ramp * TR_SECOND) + o->setup_limit;
     for (tr_usec now = start; now < limit; now = tr_clock_now()) {
         start_those_due(l, now, &due);
+        connect_relayed(l, now);
         if (now >= tell) {
             count_clients(l);
             progress(l, "set-up", l->with_media + l->failed, o->clients);

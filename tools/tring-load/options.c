@@ -23,6 +23,8 @@ void load_options_help(void)
         "  tring-load --calls 10 --loss 2 --duration 30  clients lose 2 % and ask for it again\n"
         "  tring-load --room 1:40 --video 300:1100:10    one publisher, forty subscribers\n"
         "  tring-load --meeting 10 --simulcast           ten who all see each other\n"
+        "  tring-load --echo 10 --turn turns:192.0.2.1 --turn-user u --turn-password p "
+        "--relay-only\n"
         "\n"
         "Scenarios (one of them)\n"
         "  --echo N            N clients of janus.plugin.echotest\n"
@@ -50,6 +52,13 @@ void load_options_help(void)
         "                      CPU of both sides that a network would cost\n"
         "  --twcc              negotiate transport-wide congestion control and answer it\n"
         "  --remb KBPS         bandwidth that receivers announce by REMB [1000000]\n"
+        "Through a TURN server\n"
+        "  --turn URI          turn:IP:port?transport=udp (or tcp), turns:IP:port for TLS; each "
+        "client\n"
+        "                      offers its relayed address beside its own\n"
+        "  --turn-user NAME    its credential; SHA-256 is used where the server offers it\n"
+        "  --turn-password P\n"
+        "  --relay-only        offer the relayed address alone\n"
         "Media\n"
         "  --video-kbps N      [2600]; 0: no video. With simulcast: of the best layer\n"
         "  --fps N             frames a second: packets come in bursts of a frame [30]\n"
@@ -141,6 +150,40 @@ static bool parse_url(struct load_options *o, const char *url)
     if (*rest && *rest != '/')
         return false;
     return snprintf(o->path, sizeof o->path, "%s", *rest ? rest : "/") < (int)sizeof o->path;
+}
+
+/* RFC 7065, with an address in place of a name. */
+static bool parse_turn(struct load_options *o, const char *uri)
+{
+    struct load_turn *t = &o->turn;
+    char ip[LOAD_HOST_MAX];
+    t->tls = strncmp(uri, "turns:", 6) == 0;
+    if ((!t->tls && strncmp(uri, "turn:", 5) != 0) ||
+        snprintf(t->uri, sizeof t->uri, "%s", uri) >= (int)sizeof t->uri)
+        return false;
+    const char *host = uri + (t->tls ? 6 : 5);
+    bool v6 = *host == '[';
+    host += v6;
+    size_t n = strcspn(host, v6 ? "]" : ":?");
+    snprintf(ip, sizeof ip, "%.*s", (int)n, host);
+    const char *rest = host + n + (v6 && host[n]);
+    unsigned long port = t->tls ? 5349 : 3478;
+    if (*rest == ':') {
+        char *end;
+        port = strtoul(rest + 1, &end, 10);
+        rest = end;
+    }
+    if (port == 0 || port > 65535 || tr_addr_parse_ip(&t->server, ip, (uint16_t)port) != TR_OK)
+        return false;
+    bool tcp = strcmp(rest, "?transport=tcp") == 0;
+    t->server.proto = t->tls || tcp ? TR_PROTO_TCP : TR_PROTO_UDP;
+    t->on = tcp || *rest == '\0' || (!t->tls && strcmp(rest, "?transport=udp") == 0);
+    return t->on;
+}
+
+static bool copy_text(const char *value, char *out, size_t size)
+{
+    return snprintf(out, size, "%s", value) < (int)size;
 }
 
 /* Up to three numbers with colons between them; how many there are, 0: not such a text. */
@@ -279,26 +322,44 @@ static enum taken take_number(struct load_options *o, const char *name, const ch
     return TAKEN_NOT;
 }
 
+static bool set_bind(struct load_options *o, const char *value)
+{
+    return tr_addr_parse_ip(&o->bind, value, 0) == TR_OK;
+}
+
+static bool set_secret(struct load_options *o, const char *value)
+{
+    return copy_text(value, o->secret, sizeof o->secret);
+}
+
+static bool set_turn_user(struct load_options *o, const char *value)
+{
+    return copy_text(value, o->turn.user, sizeof o->turn.user);
+}
+
+static bool set_turn_password(struct load_options *o, const char *value)
+{
+    return copy_text(value, o->turn.password, sizeof o->turn.password);
+}
+
+static const struct {
+    const char *name;
+    bool (*set)(struct load_options *o, const char *value);
+} texts[] = {
+    { "--url", parse_url },           { "--room", parse_room },
+    { "--video", parse_video },       { "--audio", parse_audio },
+    { "--profile", parse_profile },   { "--bind", set_bind },
+    { "--secret", set_secret },       { "--turn", parse_turn },
+    { "--turn-user", set_turn_user }, { "--turn-password", set_turn_password },
+};
+
 static enum taken take_text(struct load_options *o, const char *name, const char *value)
 {
-    bool ok = false;
-    if (strcmp(name, "--url") == 0)
-        ok = value && parse_url(o, value);
-    else if (strcmp(name, "--room") == 0)
-        ok = value && parse_room(o, value);
-    else if (strcmp(name, "--video") == 0)
-        ok = value && parse_video(o, value);
-    else if (strcmp(name, "--audio") == 0)
-        ok = value && parse_audio(o, value);
-    else if (strcmp(name, "--profile") == 0)
-        ok = value && parse_profile(o, value);
-    else if (strcmp(name, "--bind") == 0)
-        ok = value && tr_addr_parse_ip(&o->bind, value, 0) == TR_OK;
-    else if (strcmp(name, "--secret") == 0)
-        ok = value && snprintf(o->secret, sizeof o->secret, "%s", value) < (int)sizeof o->secret;
-    else
-        return TAKEN_NOT;
-    return ok ? TAKEN_OK : TAKEN_BAD;
+    for (size_t i = 0; i < TR_ARRAY_LEN(texts); i++) {
+        if (strcmp(name, texts[i].name) == 0)
+            return value && texts[i].set(o, value) ? TAKEN_OK : TAKEN_BAD;
+    }
+    return TAKEN_NOT;
 }
 
 static bool take_flag(struct load_options *o, const char *name)
@@ -307,6 +368,8 @@ static bool take_flag(struct load_options *o, const char *name)
         return o->gro = true;
     if (strcmp(name, "--quiet") == 0)
         return o->quiet = true;
+    if (strcmp(name, "--relay-only") == 0)
+        return o->relay_only = true;
     if (strcmp(name, "--rid") == 0)
         return o->rids = true;
     if (strcmp(name, "--twcc") == 0)
@@ -351,6 +414,8 @@ static const char *settle(struct load_options *o)
         return "--rooms and --simulcast are for rooms";
     if (o->rids && o->layers == 1)
         return "--rid goes with --simulcast";
+    if (o->relay_only && !o->turn.on)
+        return "--relay-only needs --turn";
     if (o->layers > 1 && o->frame_packets)
         return "simulcast goes by --video-kbps";
     if (rooms && tracks > TR_PEER_TRACKS_MAX)

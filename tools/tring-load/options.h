@@ -10,9 +10,21 @@
 #include "base/time.h"
 #include "srtp/profile.h"
 
-enum { LOAD_CLIENTS_MAX = 20000, LOAD_HOST_MAX = 128, LOAD_PATH_MAX = 128 };
+enum {
+    LOAD_CLIENTS_MAX = 20000,
+    LOAD_HOST_MAX = 128,
+    LOAD_PATH_MAX = 128,
+    LOAD_CREDENTIAL_MAX = 256
+};
 
 enum load_scenario { LOAD_NOTHING, LOAD_ECHO, LOAD_CALLS, LOAD_ROOM, LOAD_MEETING };
+
+struct load_turn {
+    bool on, tls;
+    struct tr_addr server; /* proto: UDP or TCP */
+    char uri[LOAD_HOST_MAX];
+    char user[LOAD_CREDENTIAL_MAX], password[LOAD_CREDENTIAL_MAX];
+};
 
 struct load_options {
     enum load_scenario scenario;
@@ -25,6 +37,8 @@ struct load_options {
     char path[LOAD_PATH_MAX];
     char secret[64]; /* apisecret; empty: none */
     struct tr_addr bind;
+    struct load_turn turn;
+    bool relay_only;              /* no candidate but the relayed one */
     enum tr_srtp_profile profile; /* NONE: whatever the server picks */
     tr_usec warmup, duration, setup_limit;
     double ramp; /* clients started a second */

@@ -54,11 +54,12 @@ enum tr_err rtc_world_init(struct rtc_world *w, const struct load_options *o)
     if (!w->pool || !w->engine || !w->dtls)
         return TR_ERR_NOMEM;
     w->fingerprint = fingerprint_of(w->cert);
-    return TR_OK;
+    return relay_world_init(w);
 }
 
 void rtc_world_deinit(struct rtc_world *w)
 {
+    relay_world_deinit(w);
     tr_swarm_close(w->swarm);
     tr_pkt_pool_destroy(w->pool);
     tr_srtp_engine_destroy(w->engine);
@@ -92,9 +93,7 @@ static void handle_out(struct rtc *c, tr_usec now, const struct tr_peer_out *out
 {
     struct sim_sender *s = c->sending ? rtc_flow_sender(c, out->mline) : NULL;
     switch (out->kind) {
-    case TR_PEER_SEND:
-        tr_swarm_send(c->world->swarm, c->socket, &out->path.remote, out->data);
-        break;
+    case TR_PEER_SEND: rtc_send(c, &out->path, out->data); break;
     case TR_PEER_UP:
         c->up = c->sending = true;
         c->up_us = now;
@@ -125,9 +124,11 @@ static void handle_out(struct rtc *c, tr_usec now, const struct tr_peer_out *out
     }
 }
 
-static void schedule(struct rtc *c)
+void rtc_schedule(struct rtc *c)
 {
-    tr_usec next = tr_usec_min(tr_peer_next_timeout(c->peer), rtc_flow_next(c));
+    tr_usec next = tr_usec_min(relay_next(c), rtc_flow_next(c));
+    if (c->peer)
+        next = tr_usec_min(next, tr_peer_next_timeout(c->peer));
     if (tr_heap_set(&c->world->timers, &c->timer, next) != TR_OK)
         c->down = true;
 }
@@ -144,7 +145,20 @@ static void speak(struct rtc *c, tr_usec now)
     struct tr_media_counters counters = { 0 };
     tr_peer_take_counters(c->peer, &counters);
     c->world->totals.nacks_sent += counters.nacks_out;
-    schedule(c);
+    rtc_schedule(c);
+}
+
+static void run_timers(struct rtc *c, tr_usec now)
+{
+    relay_timeout(c, now);
+    if (!c->peer) {
+        rtc_schedule(c);
+        return;
+    }
+    rtc_flow_run(c, now);
+    if (tr_peer_next_timeout(c->peer) <= now)
+        tr_peer_timeout(c->peer, now);
+    speak(c, now);
 }
 
 tr_usec rtc_world_run(struct rtc_world *w, tr_usec now)
@@ -153,35 +167,56 @@ tr_usec rtc_world_run(struct rtc_world *w, tr_usec now)
     while ((node = tr_heap_min(&w->timers)) && node->key <= now) {
         struct rtc *c = TR_CONTAINER_OF(node, struct rtc, timer);
         tr_heap_remove(&w->timers, node);
-        rtc_flow_run(c, now);
-        if (tr_peer_next_timeout(c->peer) <= now)
-            tr_peer_timeout(c->peer, now);
-        speak(c, now);
+        run_timers(c, now);
     }
+    relay_world_run(w, now);
     tr_swarm_flush(w->swarm);
-    return node ? node->key : TR_NEVER;
+    node = tr_heap_min(&w->timers);
+    return tr_usec_min(node ? node->key : TR_NEVER, relay_world_next(w));
 }
 
-static void take_datagram(void *arg, const struct tr_path *path, struct tr_slice datagram)
+void rtc_take(struct rtc *c, tr_usec now, const struct tr_path *path, struct tr_slice datagram)
 {
-    struct rtc *c = arg;
-    tr_usec now = tr_clock_now();
     if (!c->peer)
         return;
     if (tr_demux(datagram) == TR_DEMUX_RTP) {
         rtc_flow_input(c, now, datagram);
         /* A gap makes a NACK due; nothing else does. */
         if (tr_peer_next_timeout(c->peer) < c->timer.key)
-            schedule(c);
+            rtc_schedule(c);
         return;
     }
     tr_peer_input(c->peer, now, *path, datagram);
     speak(c, now);
 }
 
+static void take_datagram(void *arg, const struct tr_path *path, struct tr_slice datagram)
+{
+    struct rtc *c = arg;
+    tr_usec now = tr_clock_now();
+    if (!relay_input(c, now, path, datagram))
+        rtc_take(c, now, path, datagram);
+}
+
+void rtc_send(struct rtc *c, const struct tr_path *path, struct tr_slice datagram)
+{
+    if (c->relay.ready && tr_addr_eq(&path->local, &c->relay.addr))
+        relay_send(c, tr_clock_now(), &path->remote, datagram);
+    else
+        tr_swarm_send(c->world->swarm, c->socket, &path->remote, datagram);
+}
+
+bool rtc_is_relayed(const struct rtc *c)
+{
+    struct tr_path path;
+    return c->relay.ready && c->peer && tr_peer_path(c->peer, &path) &&
+           tr_addr_eq(&path.local, &c->relay.addr);
+}
+
 void rtc_world_wait(struct rtc_world *w, tr_usec timeout_us)
 {
     tr_swarm_wait(w->swarm, timeout_us, take_datagram);
+    relay_world_run(w, tr_clock_now());
     tr_swarm_flush(w->swarm);
 }
 
@@ -208,16 +243,18 @@ enum tr_err rtc_init(struct rtc *c, struct rtc_world *w, uint32_t number)
         return TR_ERR_NOMEM;
     enum tr_err err = tr_swarm_add(w->swarm, &w->options->bind, c, &c->socket, &c->local);
     c->has_socket = err == TR_OK;
-    return err;
+    return err == TR_OK && w->options->turn.on ? relay_open(c, tr_clock_now()) : err;
 }
 
 void rtc_deinit(struct rtc *c)
 {
     if (!c->world)
         return;
-    tr_heap_remove(&c->world->timers, &c->timer);
     rtc_flow_end(c);
     tr_peer_destroy(c->peer);
+    c->peer = NULL;
+    relay_close(c, tr_clock_now());
+    tr_heap_remove(&c->world->timers, &c->timer);
     tr_arena_destroy(c->arena);
     if (c->has_socket)
         tr_swarm_remove(c->world->swarm, c->socket);
@@ -238,9 +275,13 @@ static enum tr_err create_peer(struct rtc *c, tr_usec now, bool offerer)
         .rng = &w->rng,
         .wall_offset_us = w->wall_offset_us,
     };
-    struct tr_ice_cand local = tr_ice_cand_make(TR_ICE_HOST, &c->local, NULL, 65535);
+    struct tr_ice_cand cands[RTC_CANDS_MAX];
+    int count = rtc_candidates(c, cands);
+    enum tr_err err = TR_OK;
     c->peer = tr_peer_create(&conf, now);
-    return c->peer ? tr_peer_add_local(c->peer, now, &local) : TR_ERR_NOMEM;
+    for (int i = 0; c->peer && err == TR_OK && i < count; i++)
+        err = tr_peer_add_local(c->peer, now, &cands[i]);
+    return c->peer ? err : TR_ERR_NOMEM;
 }
 
 static void add_candidates(struct rtc *c, tr_usec now, const struct tr_sdp *theirs)
@@ -355,15 +396,14 @@ char *rtc_answer(struct rtc *c, tr_usec now, const char *offer)
     const char *reason;
     struct tr_sdp *theirs;
     struct tr_sdp_local local;
-    char candidate[TR_ICE_CAND_LINE_MAX];
-    const char *candidates[] = { candidate };
+    const char *const *candidates;
     struct tr_sdp_policy policy = tr_sdp_policy_default();
     policy.data = policy.simulcast = false;
     if (!c->world->options->twcc)
         policy.exts &= ~(1u << TR_EXT_TRANSPORT_CC);
-    rtc_sdp_candidate(c, candidate, sizeof candidate);
-    rtc_sdp_local(c, candidates, &local);
-    if (tr_sdp_parse(c->arena, tr_slice_str(offer), &theirs, &reason) != TR_OK ||
+    int count = rtc_sdp_candidates(c, c->arena, &candidates);
+    rtc_sdp_local(c, candidates, count, &local);
+    if (count < 0 || tr_sdp_parse(c->arena, tr_slice_str(offer), &theirs, &reason) != TR_OK ||
         tr_sdp_answer(c->arena, theirs, &policy, &local, &c->ours) != TR_OK)
         return NULL;
     char *text = text_of(c);

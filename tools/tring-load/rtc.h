@@ -13,6 +13,10 @@
 #include "sim/media.h"
 #include "tring-load/measure.h"
 #include "tring-load/options.h"
+#include "tring-load/relay.h"
+
+struct tr_streams;
+struct tr_tls;
 
 enum {
     RTC_KINDS = 2,                      /* m-lines of an offer at most: audio, video */
@@ -38,6 +42,8 @@ struct rtc_totals {                    /* of all clients since the last reset */
 struct rtc_world {
     const struct load_options *options;
     struct tr_swarm *swarm;
+    struct tr_streams *streams; /* to a TURN server over TCP; else NULL */
+    struct tr_tls *tls;
     struct tr_pkt_pool *pool;
     struct tr_srtp_engine *engine;
     struct tr_dtls_cert *cert;
@@ -86,6 +92,7 @@ struct rtc {
     uint32_t socket;
     bool has_socket, up, down, sending;
     struct tr_addr local;
+    struct relay relay;
     char ufrag[9], pwd[25];
     struct tr_sdp_local_media ssrcs[RTC_KINDS];           /* by m-line; of the lowest layer */
     struct tr_sdp_local_media upper[TR_TRACK_LAYERS - 1]; /* of the layers above */
@@ -100,15 +107,22 @@ struct rtc {
     const char *down_reason;
 };
 
-/* Opens the socket. IO, LIMIT, NOMEM. */
+/* Opens the socket, and begins to allocate where there is a TURN server: an offer or answer has to
+ * wait for relay.ready. IO, LIMIT, NOMEM. */
 TR_MUST_USE enum tr_err rtc_init(struct rtc *c, struct rtc_world *w, uint32_t number);
 void rtc_deinit(struct rtc *c);
+bool rtc_is_relayed(const struct rtc *c); /* media goes by the TURN server */
 /* Text of our offer; the caller frees it by tr_free. NULL: out of memory. */
 char *rtc_offer(struct rtc *c);
 /* Takes the answer to it and connects. */
 TR_MUST_USE enum tr_err rtc_accept(struct rtc *c, tr_usec now, const char *answer);
 /* Answers an offer and connects. NULL: the offer is of no use. */
 char *rtc_answer(struct rtc *c, tr_usec now, const char *offer);
+
+/* For relay.c and flow.c: a datagram that came for the client, one that it sends, its timer. */
+void rtc_take(struct rtc *c, tr_usec now, const struct tr_path *path, struct tr_slice datagram);
+void rtc_send(struct rtc *c, const struct tr_path *path, struct tr_slice datagram);
+void rtc_schedule(struct rtc *c);
 
 /* flow.c: media out and in. track: as in struct tr_peer; a client's senders start when it is up. */
 TR_MUST_USE enum tr_err rtc_flow_start(struct rtc *c, tr_usec now, const struct tr_track_conf *t);

@@ -13,12 +13,29 @@ enum { PT_OPUS = 111, PT_VP8 = 96, PT_RTX = 97 };
 const char rtc_cname[] = "tring-load";
 const char *const rtc_rids[TR_TRACK_LAYERS] = { "l", "m", "h" };
 
-void rtc_sdp_candidate(const struct rtc *c, char *out, size_t size)
+int rtc_candidates(const struct rtc *c, struct tr_ice_cand out[RTC_CANDS_MAX])
 {
+    int count = 0;
+    if (!c->world->options->relay_only)
+        out[count++] = tr_ice_cand_make(TR_ICE_HOST, &c->local, NULL, 65535);
+    if (c->relay.ready)
+        out[count++] = tr_ice_cand_make(TR_ICE_RELAY, &c->relay.addr, &c->local, 65535);
+    return count;
+}
+
+int rtc_sdp_candidates(const struct rtc *c, struct tr_arena *arena, const char *const **lines)
+{
+    struct tr_ice_cand cands[RTC_CANDS_MAX];
     char line[TR_ICE_CAND_LINE_MAX];
-    struct tr_ice_cand cand = tr_ice_cand_make(TR_ICE_HOST, &c->local, NULL, 65535);
-    tr_ice_cand_print(&cand, line);
-    snprintf(out, size, "%s", line);
+    int count = rtc_candidates(c, cands);
+    const char **all = tr_arena_alloc(arena, RTC_CANDS_MAX * sizeof *all);
+    for (int i = 0; all && i < count; i++) {
+        all[i] = tr_arena_strdup(arena, tr_ice_cand_print(&cands[i], line));
+        if (!all[i])
+            return -1;
+    }
+    *lines = all;
+    return all ? count : -1;
 }
 
 static const struct tr_sdp_codec opus = {
@@ -133,7 +150,7 @@ static enum tr_sdp_dir direction(const struct rtc_wish *w)
 }
 
 static enum tr_err fill_media(const struct rtc *c, struct tr_arena *arena, bool video, int index,
-                              const char *candidate, struct tr_sdp_media *m)
+                              const char *const *candidates, int cands, struct tr_sdp_media *m)
 {
     static const char *const mids[] = { "0", "1" };
     *m = (struct tr_sdp_media){
@@ -145,7 +162,7 @@ static enum tr_err fill_media(const struct rtc *c, struct tr_arena *arena, bool 
         .rtcp_rsize = true,
         .end_of_cands = true,
         .codec_count = video ? TR_ARRAY_LEN(video_codecs) : 1,
-        .cand_count = 1,
+        .cand_count = (uint8_t)cands,
         .mid = mids[index],
         .kind_name = video ? "video" : "audio",
         .proto = "UDP/TLS/RTP/SAVPF",
@@ -157,7 +174,7 @@ static enum tr_err fill_media(const struct rtc *c, struct tr_arena *arena, bool 
     };
     m->codecs = copy(arena, video ? video_codecs : &opus, m->codec_count * sizeof video_codecs[0]);
     m->exts = tr_arena_alloc(arena, sizeof exts);
-    m->cands = copy(arena, &candidate, sizeof candidate);
+    m->cands = copy(arena, candidates, (size_t)cands * sizeof *candidates);
     if (!m->codecs || !m->exts || !m->cands)
         return TR_ERR_NOMEM;
     add_exts(c->world->options, m);
@@ -168,12 +185,11 @@ static enum tr_err fill_media(const struct rtc *c, struct tr_arena *arena, bool 
 
 enum tr_err rtc_sdp_offer(struct rtc *c, struct tr_arena *arena, struct tr_sdp **out)
 {
-    char line[TR_ICE_CAND_LINE_MAX];
     const struct load_options *o = c->world->options;
-    rtc_sdp_candidate(c, line, sizeof line);
-    const char *candidate = tr_arena_strdup(arena, line);
+    const char *const *candidates;
+    int cands = rtc_sdp_candidates(c, arena, &candidates);
     struct tr_sdp *sdp = tr_arena_alloc(arena, sizeof *sdp);
-    if (!sdp || !candidate)
+    if (!sdp || cands <= 0)
         return TR_ERR_NOMEM;
     *sdp = (struct tr_sdp){ .id = tr_rng_u64(&c->world->rng) >> 2, .version = 1, .trickle = true };
     sdp->media = tr_arena_alloc(arena, RTC_KINDS * sizeof *sdp->media);
@@ -183,7 +199,7 @@ enum tr_err rtc_sdp_offer(struct rtc *c, struct tr_arena *arena, struct tr_sdp *
         if (video ? !o->video : !o->audio)
             continue;
         int index = sdp->media_count++;
-        enum tr_err err = fill_media(c, arena, video, index, candidate, &sdp->media[index]);
+        enum tr_err err = fill_media(c, arena, video, index, candidates, cands, &sdp->media[index]);
         if (err != TR_OK)
             return err;
     }
@@ -191,7 +207,8 @@ enum tr_err rtc_sdp_offer(struct rtc *c, struct tr_arena *arena, struct tr_sdp *
     return TR_OK;
 }
 
-void rtc_sdp_local(const struct rtc *c, const char *const *candidate, struct tr_sdp_local *out)
+void rtc_sdp_local(const struct rtc *c, const char *const *candidates, int count,
+                   struct tr_sdp_local *out)
 {
     *out = (struct tr_sdp_local){
         .id = 1,
@@ -204,8 +221,8 @@ void rtc_sdp_local(const struct rtc *c, const char *const *candidate, struct tr_
         .setup = TR_SDP_ACTIVE,
         .trickle = true,
         .end_of_cands = true,
-        .cand_count = 1,
-        .cands = candidate,
+        .cand_count = (uint8_t)count,
+        .cands = candidates,
         .media_count = RTC_KINDS,
         .media = c->ssrcs,
     };

@@ -47,6 +47,28 @@ TEST(options_good)
     CHECK(parse(&o, (const char *[]){ "--echo", "1", "--help", NULL }) == LOAD_HELP);
 }
 
+TEST(options_of_turn)
+{
+    struct load_options o;
+    CHECK(parse(&o, (const char *[]){ "--echo", "1", "--turn", "turn:192.0.2.1", NULL }) ==
+          LOAD_RUN);
+    CHECK(o.turn.on && !o.turn.tls && o.turn.server.port == 3478 && !o.relay_only);
+    CHECK_INT(o.turn.server.proto, TR_PROTO_UDP);
+    CHECK(parse(&o, (const char *[]){ "--echo", "1", "--turn", "turn:[2001:db8::1]:9?transport=tcp",
+                                      "--relay-only", NULL }) == LOAD_RUN);
+    CHECK(o.turn.server.port == 9 && o.turn.server.proto == TR_PROTO_TCP && o.relay_only);
+    CHECK(parse(&o, (const char *[]){ "--echo", "1", "--turn", "turns:192.0.2.1", NULL }) ==
+          LOAD_RUN);
+    CHECK(o.turn.tls && o.turn.server.port == 5349 && o.turn.server.proto == TR_PROTO_TCP);
+    static const char *const bad[] = { "192.0.2.1",           "turn:",
+                                       "turn:host",           "turn:192.0.2.1:0",
+                                       "turn:192.0.2.1:9x",   "turns:192.0.2.1?transport=udp",
+                                       "turn:192.0.2.1:70000" };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        CHECK(parse(&o, (const char *[]){ "--echo", "1", "--turn", bad[i], NULL }) == LOAD_WRONG);
+    CHECK(parse(&o, (const char *[]){ "--echo", "1", "--relay-only", NULL }) == LOAD_WRONG);
+}
+
 TEST(options_of_rooms)
 {
     struct load_options o;
