@@ -13,6 +13,7 @@
 #include "base/rng.h"
 #include "contact/contact_int.h"
 #include "net/log.h"
+#include "ops/ops.h"
 #include "plugin/side_record.h"
 #include "record/recorder.h"
 #include "store/calls.h"
@@ -65,6 +66,8 @@ static void answered(void *arg, uint64_t number, const struct tr_call_party part
         if (c->conf.record_calls && c->conf.recorder)
             call->recording = tr_recorder_start(c->conf.recorder, call->id, now);
     }
+    for (int i = 0; i < 2; i++)
+        tr_ops_call(c->conf.ops, party[i].handle, call->id);
     if (!call->recording)
         return;
     tr_record_handle(c->conf.recorder, call->recording, party[0].handle, 0, party[0].username,

@@ -17,6 +17,7 @@
 
 struct tr_contact;
 struct tr_gateway;
+struct tr_ops;
 struct tr_recorder;
 struct tr_rng;
 struct tr_routes;
@@ -30,6 +31,7 @@ struct tr_contact_conf {
     struct tr_recorder *recorder; /* NULL: nothing is recorded */
     struct tr_rng *rng;
     struct tr_routes *routes;
+    struct tr_ops *ops; /* is told which connections a call has; NULL: nobody is */
     int64_t (*unix_us)(void);
     bool record_calls;
     const char *agent_key; /* NULL, "": loopback only */

@@ -11,6 +11,7 @@
 #include "gateway/gateway.h"
 #include "gateway/transport/routes.h"
 #include "net/log.h"
+#include "ops/ops.h"
 #include "plugin/side_record.h"
 #include "record/recorder.h"
 #include "store/calls.h"
@@ -54,6 +55,17 @@ void tr_record_handle(struct tr_recorder *rec, tr_id recording, const struct tr_
 {
     recorder.tracks[participant]++;
     snprintf(recorder.label[participant], sizeof recorder.label[0], "%s", label);
+}
+
+static struct {
+    int calls;
+    char call[40];
+} ops;
+
+void tr_ops_call(struct tr_ops *some, const struct tr_handle *handle, const char *call)
+{
+    ops.calls++;
+    snprintf(ops.call, sizeof ops.call, "%s", call);
 }
 
 static int64_t unix_us(void)

@@ -123,6 +123,14 @@ void tr_media_query(struct tr_media *media, tr_id peer, uint64_t cookie)
 {
     fake_pc.query_peer = peer;
     fake_pc.query_cookie = cookie;
+    fake_pc.queries++;
+}
+
+bool tr_media_worker_counters(const struct tr_media *media, int worker,
+                              struct tr_media_counters *out)
+{
+    *out = (struct tr_media_counters){ .datagrams_in = 7 };
+    return worker == 0;
 }
 
 void tr_media_counters(const struct tr_media *media, struct tr_media_counters *out)

@@ -13,6 +13,7 @@
 struct fake_pc_log { /* of all handles; reset by rig_create */
     int created, destroyed, closed, trickled;
     const char *close_reason;
+    int queries;
     uint64_t query_cookie;
     tr_id query_peer;
 };

@@ -31,7 +31,7 @@ struct data_thread {
     struct hub hub;
     struct msg batch; /* packets of one peer */
     int batch_worker;
-    _Atomic uint64_t published[PUBLISHED];
+    _Atomic uint64_t published[PUBLISHED_MEDIA];
 };
 
 /* --- to the workers and to control --- */

@@ -10,6 +10,7 @@
 #include "media/control.h"
 #include "media/data_thread.h"
 #include "media/ports.h"
+#include "media/relay.h"
 #include "net/clock.h"
 #include "net/random.h"
 #include "net/resolve.h"
@@ -56,11 +57,13 @@ static enum tr_err open_tables(struct tr_media *media)
 static enum tr_err open_workers(struct tr_media *media)
 {
     media->port = media->conf.port;
+    media->turn_port = media->conf.turn.port;
     for (int i = 0; i < media->workers_count; i++) {
-        enum tr_err err = worker_init(&media->workers[i], media, i, media->port);
+        enum tr_err err = worker_init(&media->workers[i], media, i, media->port, media->turn_port);
         if (err != TR_OK)
             return err;
         media->port = tr_udp_port(media->workers[i].udp);
+        media->turn_port = relay_port(&media->workers[i]);
     }
     for (int i = 0; i < media->workers_count; i++) {
         tr_outbox_init(&media->control->to[i], media->workers[i].inbox);
@@ -78,7 +81,8 @@ static enum tr_err open_workers(struct tr_media *media)
 
 enum tr_err tr_media_create(struct tr_media **out, const struct tr_media_conf *conf)
 {
-    if (conf->bind_count < 1 || conf->bind_count > TR_MEDIA_ADDRS_MAX)
+    if (conf->bind_count < 0 || conf->bind_count > TR_MEDIA_ADDRS_MAX ||
+        conf->turn.bind_count < 0 || conf->turn.bind_count > TR_MEDIA_TURN_ADDRS_MAX)
         return TR_ERR_INVAL;
     struct tr_media *media = tr_alloc(sizeof *media);
     if (!media)
@@ -517,6 +521,16 @@ void tr_media_poll(struct tr_media *media, struct tr_media_event *event)
         if (tr_mailbox_sleep(media->events))
             return;
     }
+}
+
+bool tr_media_worker_counters(const struct tr_media *media, int worker,
+                              struct tr_media_counters *out)
+{
+    if (worker < 0 || worker >= media->workers_count)
+        return false;
+    memset(out, 0, sizeof *out);
+    counters_collect(media->workers[worker].published, out);
+    return true;
 }
 
 void tr_media_counters(const struct tr_media *media, struct tr_media_counters *out)

@@ -21,6 +21,7 @@
 #include "peer/stats.h"
 #include "media/event.h"
 #include "media/tap.h"
+#include "media/turn.h"
 #include "peer/track.h"
 #include "srtp/profile.h"
 
@@ -35,13 +36,16 @@ enum {
 };
 
 struct tr_media_conf {
-    int workers;                             /* 0: one a core */
-    uint16_t port;                           /* the one UDP port; 0: any free one (tests) */
-    struct tr_addr bind[TR_MEDIA_ADDRS_MAX]; /* addresses to bind, ports ignored */
+    int workers;   /* 0: one a core */
+    uint16_t port; /* the one UDP port; 0: any free one (tests) */
+    /* Addresses to bind, ports ignored, and as clients know them (any: the same). None: there is no
+     * media, the relay is alone. */
+    struct tr_addr bind[TR_MEDIA_ADDRS_MAX], known[TR_MEDIA_ADDRS_MAX];
     int bind_count;
-    struct tr_dtls_cert *cert; /* borrowed */
-    tr_usec consent_us;        /* silence after which a peer is gone; 0: 30 s */
-    uint32_t packets_max;      /* per worker; 0: 65536 */
+    struct tr_media_turn_conf turn; /* bind_count 0: no relay */
+    struct tr_dtls_cert *cert;      /* borrowed */
+    tr_usec consent_us;             /* silence after which a peer is gone; 0: 30 s */
+    uint32_t packets_max;           /* per worker; 0: 65536 */
     enum tr_srtp_profile profiles[TR_SRTP_PROFILES]; /* preference; all NONE: dtls.h's default */
     bool gso;                                        /* use UDP_SEGMENT where the kernel has it */
     void (*wake)(void *arg);
@@ -137,5 +141,8 @@ void tr_media_poll(struct tr_media *media, struct tr_media_event *event);
 bool tr_media_flush(struct tr_media *media);
 /* Sums over the workers; cheap, for /metrics. */
 void tr_media_counters(const struct tr_media *media, struct tr_media_counters *out);
+/* Of one worker, from 0; false: there is no such. */
+bool tr_media_worker_counters(const struct tr_media *media, int worker,
+                              struct tr_media_counters *out);
 
 #endif

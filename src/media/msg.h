@@ -6,10 +6,12 @@
 #include "base/addr.h"
 #include "base/pkt.h"
 #include "media/media.h"
+#include "media/source_key.h"
 #include "peer/peer.h"
 
 enum {
     MSG_RUN_MAX = 24, /* packets of one RUN */
+    MSG_RELAY_MAX = 20,
     INBOX_SLOTS = 4096,
     EVENT_SLOTS = 8192,
 };
@@ -21,24 +23,6 @@ struct peer_birth { /* what a worker needs to make a peer; waits in net/claim.h 
 
 struct plain_birth; /* plain.c */
 struct forward;     /* forward.c */
-
-struct source_key { /* what a client sends on one m-line; no padding: it is a map key */
-    tr_id peer;
-    int64_t mline;
-};
-
-struct source_facts {
-    int layers;
-    uint32_t clock_rate;
-    bool video;
-};
-
-static inline struct source_facts source_facts_of(const struct tr_track_conf *t)
-{
-    return (struct source_facts){ .layers = t->layers_count > 0 ? t->layers_count : 1,
-                                  .clock_rate = t->clock_rate,
-                                  .video = t->video };
-}
 
 enum msg_kind {
     /* control -> worker */
@@ -66,6 +50,10 @@ enum msg_kind {
     MSG_DATAGRAM, /* pkt holds a datagram for a peer that lives here; may be lost */
     MSG_ADDR_ADD, /* datagrams from path.remote are `peer`'s, of the sender */
     MSG_ADDR_REMOVE,
+    MSG_RELAY_IN,       /* a datagram of a relay's client whose allocation is here; may be lost */
+    MSG_RELAY_OUT,      /* packets of a peer to such a client; may be lost */
+    MSG_RELAY_FLOW_ADD, /* the client of this path has its allocation at the sender */
+    MSG_RELAY_FLOW_REMOVE,
     /* data thread -> worker */
     MSG_DATA, /* SCTP packets to the peer's client; may be lost */
 };
@@ -133,6 +121,11 @@ struct msg {
             struct tr_path path;
             struct tr_pkt *pkt;
         } datagram;
+        struct {
+            struct tr_path path;
+            int count;
+            struct tr_pkt *pkts[MSG_RELAY_MAX];
+        } relay;
         struct tr_path path;
     } u;
 };

@@ -4,6 +4,7 @@
  * have not had their turn. */
 #include "media/out.h"
 
+#include "media/relay.h"
 #include "media/worker.h"
 
 /* datagrams: one after the other, each of `segment` bytes and the last one maybe shorter. */
@@ -11,7 +12,10 @@ static void out_other(struct worker *w, const struct tr_path *path, struct tr_sl
                       uint16_t segment)
 {
     uint32_t count = (uint32_t)((datagrams.n + segment - 1) / segment);
-    (void)path;
+    if (path->remote.proto == TR_PROTO_RELAY) {
+        relay_out(w, path, datagrams, segment);
+        return;
+    }
     w->counters.drops[TR_DROP_STREAM] += count;
 }
 

@@ -8,17 +8,24 @@
 #include "base/mem.h"
 #include "ice/ice.h"
 #include "media/ports.h"
+#include "media/relay.h"
 #include "net/clock.h"
 #include "net/random.h"
 #include "net/waiter.h"
 #include "peer/rtp_meta.h"
 #include "rtp/rtp.h"
+#include "stun/stun.h"
+#include "turn/binding.h"
+#include "turn/throttle.h"
 
 enum {
     MESSAGES_A_TURN = 256,
     BATCHES_A_TURN = 16, /* per socket: media of others must not wait longer */
     ADDRS_MAX = TR_MEDIA_PEERS_MAX * 2,
     TABLE_MAX = TR_MEDIA_PEERS_MAX * 4,
+    THROTTLE_SLOTS = 4096,
+    BINDING_BYTES = 256,
+    UNPROVEN_A_SECOND = 10,
 };
 
 #define ADDR_QUIET_US (5 * TR_SECOND) /* clients that live say something more often */
@@ -92,7 +99,11 @@ static void drop_packets(const struct msg *m)
         struct tr_pkt *pkt = m->u.data.pkts[i];
         tr_pkt_unref(&pkt);
     }
-    if (m->kind == MSG_DATAGRAM) {
+    for (int i = 0; m->kind == MSG_RELAY_OUT && i < m->u.relay.count; i++) {
+        struct tr_pkt *pkt = m->u.relay.pkts[i];
+        tr_pkt_unref(&pkt);
+    }
+    if (m->kind == MSG_DATAGRAM || m->kind == MSG_RELAY_IN) {
         struct tr_pkt *pkt = m->u.datagram.pkt;
         tr_pkt_unref(&pkt);
     }
@@ -148,17 +159,25 @@ static void peer_in(struct worker *w, struct wpeer *p, const struct tr_path *pat
         wpeer_speak(p); /* a new path must be known before the next datagram of the batch */
 }
 
+struct tr_pkt *worker_pkt_of(struct worker *w, struct tr_slice bytes)
+{
+    struct tr_pkt *pkt = bytes.n <= TR_PKT_DATA_MAX ? tr_pkt_alloc(w->pool) : NULL;
+    if (!pkt) {
+        w->counters.drops[TR_DROP_NO_BUFFER]++;
+        return NULL;
+    }
+    memcpy(tr_pkt_data(pkt), bytes.p, bytes.n);
+    pkt->len = (uint16_t)bytes.n;
+    return pkt;
+}
+
 /* To the worker where the peer lives; the copy is in a packet of our pool. */
 static void pass_on(struct worker *w, int to, tr_id peer, const struct tr_path *path,
                     struct tr_slice datagram)
 {
-    struct tr_pkt *pkt = datagram.n <= TR_PKT_DATA_MAX ? tr_pkt_alloc(w->pool) : NULL;
-    if (!pkt) {
-        w->counters.drops[TR_DROP_NO_BUFFER]++;
+    struct tr_pkt *pkt = worker_pkt_of(w, datagram);
+    if (!pkt)
         return;
-    }
-    memcpy(tr_pkt_data(pkt), datagram.p, datagram.n);
-    pkt->len = (uint16_t)datagram.n;
     struct msg m = { .kind = MSG_DATAGRAM, .worker = w->index, .peer = peer };
     m.u.datagram.path = *path;
     m.u.datagram.pkt = pkt;
@@ -168,6 +187,23 @@ static void pass_on(struct worker *w, int to, tr_id peer, const struct tr_path *
 static bool proves(void *arg, const char *pwd)
 {
     return tr_ice_check_auth(*(const struct tr_slice *)arg, tr_slice_str(pwd)) == TR_OK;
+}
+
+/* Anybody may ask which address he is seen by. Answered without state, over UDP. */
+static void answer_binding(struct worker *w, const struct tr_path *path, struct tr_slice datagram)
+{
+    static const struct tr_binding_conf conf = { 0 };
+    uint8_t buf[BINDING_BYTES];
+    struct tr_wr answer = tr_wr(buf, sizeof buf);
+    struct tr_path out;
+    struct tr_stun m;
+    if (path->remote.proto != TR_PROTO_UDP ||
+        tr_stun_parse(&m, datagram, TR_STUN_FOR_TURN) != TR_OK || (m.has & TR_STUN_HAS_USERNAME) ||
+        !tr_throttle_allow(w->throttle, w->now, &path->remote) ||
+        tr_binding_answer(&conf, path, &m, &answer, &out) != TR_OK)
+        w->counters.drops[TR_DROP_STUN_BAD]++;
+    else
+        tr_udp_send(w->udp, &out, tr_wr_slice(&answer));
 }
 
 /* A check from an address that is nobody's yet. */
@@ -180,7 +216,7 @@ static void stranger(struct worker *w, const struct tr_path *path, struct tr_sli
         return;
     }
     if (tr_ice_peek_ufrag(datagram, &ufrag) != TR_OK) {
-        w->counters.drops[TR_DROP_STUN_BAD]++;
+        answer_binding(w, path, datagram);
         return;
     }
     enum tr_err err = tr_claims_take(w->media->claims, ufrag, w->index, proves, &datagram, &claim);
@@ -210,9 +246,8 @@ static bool is_given_away(const struct addr_entry *e, struct worker *w, struct t
     return !e->here || wpeer_of_ufrag(w, ufrag) != e->here;
 }
 
-static void datagram_in(void *arg, const struct tr_path *path, struct tr_slice datagram)
+void worker_datagram(struct worker *w, const struct tr_path *path, struct tr_slice datagram)
 {
-    struct worker *w = arg;
     struct addr_key key = addr_key(path);
     struct addr_entry *e = tr_map_get(w->addrs, tr_slice(&key, sizeof key));
     w->arrival_worker = w->index;
@@ -225,6 +260,11 @@ static void datagram_in(void *arg, const struct tr_path *path, struct tr_slice d
         peer_in(w, e->here, path, datagram);
     else
         pass_on(w, e->worker, e->peer, path, datagram);
+}
+
+static void datagram_in(void *arg, const struct tr_path *path, struct tr_slice datagram)
+{
+    worker_datagram(arg, path, datagram);
 }
 
 static void datagram_passed(struct worker *w, const struct msg *m)
@@ -274,6 +314,10 @@ static void message_in(struct worker *w, const struct msg *m)
     case MSG_RUN:
     case MSG_SR: source_message(w, m); break;
     case MSG_DATAGRAM: datagram_passed(w, m); break;
+    case MSG_RELAY_IN:
+    case MSG_RELAY_OUT:
+    case MSG_RELAY_FLOW_ADD:
+    case MSG_RELAY_FLOW_REMOVE: relay_message(w, m); break;
     case MSG_ADDR_ADD: worker_addr_add(w, &m->u.path, m->peer, NULL, m->worker); break;
     case MSG_ADDR_REMOVE: worker_addr_remove(w, &m->u.path, m->peer); break;
     }
@@ -299,7 +343,7 @@ static bool read_sockets(struct worker *w, uint32_t ready)
     }
     if (w->ports && (ready >> WORKER_TAG_PORTS & 1))
         ports_read(w);
-    return more;
+    return more | relay_read(w, ready);
 }
 
 static void run_timers(struct worker *w)
@@ -312,6 +356,7 @@ static void run_timers(struct worker *w)
         wpeer_touch(p);
     }
     ports_timers(w);
+    relay_timers(w);
 }
 
 static void let_speak(struct worker *w)
@@ -359,6 +404,7 @@ static void layer_tick(struct worker *w)
         source_layer_tick(s);
     each_peer(w, wpeer_share);
     each_peer(w, uplink_peer_tick);
+    relay_tick(w);
     publish(w);
     w->stirred = false;
 }
@@ -400,7 +446,7 @@ static bool flush_outboxes(struct worker *w)
 static tr_usec time_to_sleep(const struct worker *w, bool delivered)
 {
     const struct tr_heap_node *node = tr_heap_min(&w->timers);
-    tr_usec next = ports_next_timeout(w);
+    tr_usec next = tr_usec_min(ports_next_timeout(w), relay_next_timeout(w));
     if (w->stirred || w->ports || tr_map_count(w->peers) > 0 || tr_map_count(w->sources) > 0)
         next = tr_usec_min(next, tr_usec_min(w->tick_due, w->layer_tick_due));
     if (node)
@@ -422,6 +468,7 @@ bool worker_turn(struct worker *w, tr_usec now, uint32_t ready)
     ticks(w);
     sources_forward(w);
     let_speak(w);
+    relay_flush(w);
     tr_udp_flush(w->udp);
     return busy;
 }
@@ -455,12 +502,13 @@ static enum tr_err open_tables(struct worker *w)
     w->ufrags = tr_map_create(TR_MEDIA_PEERS_MAX * 2, tr_rng_u64(&w->rng));
     w->sources = tr_map_create(TABLE_MAX, tr_rng_u64(&w->rng));
     w->routes = tr_map_create(TR_MEDIA_ROUTES_MAX, tr_rng_u64(&w->rng));
+    w->throttle = tr_throttle_create(THROTTLE_SLOTS, UNPROVEN_A_SECOND, tr_rng_u64(&w->rng));
     w->pool = tr_pkt_pool_create(w->media->conf.packets_max);
     w->engine = tr_srtp_engine_create(TR_SRTP_ENGINE_BEST);
     w->inbox = tr_mailbox_create(INBOX_SLOTS, sizeof(struct msg), NULL, NULL);
     tr_heap_init(&w->timers, TR_MEDIA_PEERS_MAX);
     bool ok = w->addrs && w->peers && w->ufrags && w->sources && w->routes && w->pool &&
-              w->engine && w->inbox;
+              w->throttle && w->engine && w->inbox;
     return ok ? TR_OK : TR_ERR_NOMEM;
 }
 
@@ -475,7 +523,8 @@ static enum tr_err open_waiter(struct worker *w)
     return err;
 }
 
-enum tr_err worker_init(struct worker *w, struct tr_media *media, int index, uint16_t port)
+enum tr_err worker_init(struct worker *w, struct tr_media *media, int index, uint16_t port,
+                        uint16_t turn_port)
 {
     const struct tr_media_conf *conf = &media->conf;
     w->media = media;
@@ -487,6 +536,8 @@ enum tr_err worker_init(struct worker *w, struct tr_media *media, int index, uin
         err = tr_udp_open(&w->udp, conf->bind, conf->bind_count, port, conf->gso);
     if (err == TR_OK)
         err = open_waiter(w);
+    if (err == TR_OK)
+        err = relay_open(w, turn_port);
     if (err == TR_OK)
         tr_outbox_init(&w->events, media->events);
     return err;
@@ -548,6 +599,8 @@ void worker_drain(struct worker *w)
 void worker_deinit(struct worker *w)
 {
     ports_destroy(w);
+    relay_close(w);
+    tr_throttle_destroy(w->throttle);
     tr_waiter_close(w->waiter);
     tr_udp_close(w->udp);
     tr_heap_deinit(&w->timers);

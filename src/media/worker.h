@@ -6,12 +6,11 @@
 #ifndef TR_WORKER_H
 #define TR_WORKER_H
 
-#include <stdatomic.h>
-
 #include "base/heap.h"
 #include "base/map.h"
 #include "base/rng.h"
 #include "media/graph.h"
+#include "media/published.h"
 #include "media/rate.h"
 #include "net/claim.h"
 #include "net/mailbox.h"
@@ -20,11 +19,13 @@
 #include "srtp/srtp.h"
 
 enum {
-    PUBLISHED = (sizeof(struct tr_media_counters) + 7) / 8,
     /* The agent tells of a new path before it tells which old one made room for it. */
     WPEER_PATHS = TR_ICE_PATH_MAX * 2,
     WORKER_TAG_INBOX = TR_UDP_SOCKETS_MAX, /* of the waiter; sockets have theirs below */
     WORKER_TAG_PORTS,
+    WORKER_TAG_RELAYED,
+    WORKER_TAG_RELAY, /* and as many as sockets, for the relay's clients */
+    WORKER_TAG_RELAY_END = WORKER_TAG_RELAY + TR_UDP_SOCKETS_MAX,
 };
 
 struct wpeer {
@@ -71,36 +72,17 @@ struct worker {
     struct tr_map *routes;  /* id -> route */
     uint32_t next_serial;
     struct tr_heap timers;
-    struct ports *ports; /* ports.h; NULL: none needed yet */
+    struct ports *ports;          /* ports.h; NULL: none needed yet */
+    struct relay *relay;          /* relay.h; NULL: none */
+    struct tr_throttle *throttle; /* of answers to strangers */
     struct source *active;
     struct wpeer *dirty;
     int arrival_worker;        /* of the datagram being handled: where its path belongs */
     struct tr_pkt *spare;      /* taken from the pool, not used yet */
     struct tr_tx_batch egress; /* packets to many sinks; its buffer lies in the send queue */
     struct tr_media_counters counters;
-    _Atomic uint64_t published[PUBLISHED];
+    _Atomic uint64_t published[PUBLISHED_MEDIA];
 };
-
-/* Counters of one thread that others read: whole words, none of them ever half written. */
-static inline void counters_publish(_Atomic uint64_t to[PUBLISHED],
-                                    const struct tr_media_counters *counters)
-{
-    uint64_t words[PUBLISHED] = { 0 };
-    memcpy(words, counters, sizeof *counters);
-    for (size_t i = 0; i < PUBLISHED; i++)
-        atomic_store_explicit(&to[i], words[i], memory_order_relaxed);
-}
-
-static inline void counters_collect(const _Atomic uint64_t from[PUBLISHED],
-                                    struct tr_media_counters *sum)
-{
-    uint64_t words[PUBLISHED];
-    struct tr_media_counters counters;
-    for (size_t i = 0; i < PUBLISHED; i++)
-        words[i] = atomic_load_explicit(&from[i], memory_order_relaxed);
-    memcpy(&counters, words, sizeof counters);
-    tr_counters_add(sum, &counters);
-}
 
 struct tr_media {
     struct tr_media_conf conf;
@@ -111,14 +93,14 @@ struct tr_media {
     struct tr_dtls_ctx *dtls_ctx;
     struct tr_rng rng;
     int64_t wall_offset_us;
-    uint16_t port;
+    uint16_t port, turn_port;
     struct control *control;  /* media.c, wiring.c */
     struct data_thread *data; /* data.c; NULL: no peer has had data channels yet */
 };
 
 /* worker.c */
 TR_MUST_USE enum tr_err worker_init(struct worker *w, struct tr_media *media, int index,
-                                    uint16_t port);
+                                    uint16_t port, uint16_t turn_port);
 /* The end, in three steps over all workers: owners first, then what lies in queues, then memory. */
 void worker_empty(struct worker *w);
 void worker_drain(struct worker *w);
@@ -128,6 +110,10 @@ bool worker_turn(struct worker *w, tr_usec now, uint32_t ready); /* true: not al
 void worker_tell(struct worker *w, const struct tr_media_event *ev);
 /* To another worker; reliable: kept until there is room. */
 void worker_send(struct worker *w, int to, const struct msg *m, bool reliable);
+/* A packet of our pool with a copy of these bytes; NULL: there is none, which is counted. */
+struct tr_pkt *worker_pkt_of(struct worker *w, struct tr_slice bytes);
+/* What has arrived at the media port, or as if it had. */
+void worker_datagram(struct worker *w, const struct tr_path *path, struct tr_slice datagram);
 /* Whose datagrams come from path.remote: `here`, or a peer of another worker. */
 void worker_addr_add(struct worker *w, const struct tr_path *path, tr_id peer, struct wpeer *here,
                      int worker);

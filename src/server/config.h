@@ -69,6 +69,21 @@ struct tr_config { /* texts are never NULL; "" is "not set" */
         bool gso;
     } media;
     struct {
+        bool enabled;
+        struct tr_config_list bind; /* empty: as media.bind */
+        int64_t port;
+        char *host, *realm;
+        struct tr_config_list users, secrets;
+        char *peers; /* own, public */
+        struct tr_config_list allow_peers, deny_peers;
+        int64_t min_port, max_port;
+        int64_t allocations_max, allocations_per_address, allocations_per_credential;
+        int64_t allocation_bps, allocation_pps, credential_bps, node_bps;
+        int64_t unproven_per_second;
+        int64_t lifetime, lifetime_max, credential_life; /* seconds */
+        bool mobility;
+    } turn;
+    struct {
         char *admin_key, *mjr_dir, *demo_secret;
         bool lock_rtp_forward, string_ids, demo_room;
         struct tr_config_list rooms; /* JSON */
@@ -88,6 +103,9 @@ struct tr_config { /* texts are never NULL; "" is "not set" */
         char *root;
         char *agent_key;
     } web;
+    struct {
+        int64_t keep_days, keep_max; /* summaries of connections */
+    } ops;
 };
 
 /* Where the problems go: one call each. file "" and line 0: from the environment. */

@@ -29,6 +29,14 @@ static bool check_mapping(const char *value, const char **why)
     return check_ip(copy, &unused) && check_ip(slash + 1, &unused);
 }
 
+/* "name:password" */
+static bool check_user(const char *value, const char **why)
+{
+    const char *colon = strchr(value, ':');
+    *why = "is not a name and a password with ':' between them, of less than 128 characters each";
+    return colon && colon != value && colon[1] && colon - value < 128 && strlen(colon + 1) < 128;
+}
+
 static bool check_base_path(const char *value, const char **why)
 {
     *why = "is not a path such as \"/janus\" (a slash, then letters, digits, '-' or '_')";
@@ -67,10 +75,12 @@ const struct tr_config_section tr_config_sections[] = {
     { "admin", "The Admin API (HTTP, and WebSocket sub-protocol janus-admin-protocol)." },
     { "api", "Who may use the Janus API, and its limits." },
     { "media", "WebRTC media: one UDP port for everything." },
+    { "turn", "STUN and the relay (TURN), for clients whose network lets nothing else through." },
     { "videoroom", "Video rooms." },
     { "recording", "Recording of calls, and the files that are made of them." },
     { "recording.render", "The program that makes files of recordings." },
     { "web", "The web pages." },
+    { "ops", "What operators see: the page /ops/ of the Admin port." },
     { NULL, NULL },
 };
 
@@ -142,6 +152,46 @@ const struct tr_config_key tr_config_keys[] = {
     NUMBER(media, packets_max, "65536", 1024, 16777216, "Packets that a worker may hold."),
     FLAG(media, gso, "true", "Send runs of packets in one call (UDP_SEGMENT) where possible."),
 
+    FLAG(turn, enabled, "true", "Have a relay; its clients get credentials from this server."),
+    NUMBER(turn, port, "3478", 1, 65535, "UDP port of STUN and TURN."),
+    LIST(turn, bind, "", NULL, check_ip,
+         "Addresses to listen on and to relay from; empty: those of media.bind."),
+    TEXT(turn, host, "", NULL,
+         "Name or address that clients are told to reach the relay by; empty: the one they reached "
+         "this server by."),
+    TEXT(turn, realm, "tring", NULL, "Realm of the credentials."),
+    LIST(turn, secrets, "", NULL, NULL,
+         "Shared secrets of time-limited credentials, the one to issue with first; two at most, so "
+         "that one can replace the other. Empty: one is made at each start."),
+    LIST(turn, users, "", NULL, check_user, "Lasting credentials: \"name:password\"."),
+    CHOICE(turn, peers, "own", "own|public",
+           "Whom clients may reach by the relay: own: this server's media; public: any public "
+           "address as well. `tring turn` always takes public."),
+    LIST(turn, allow_peers, "", NULL, NULL,
+         "Addresses and ranges (10.1.0.0/16) that may be reached as well. An address of this "
+         "machine only counts when it is named itself."),
+    LIST(turn, deny_peers, "", NULL, NULL,
+         "Addresses and ranges that may not be reached; goes before allow_peers."),
+    NUMBER(turn, min_port, "49152", 1024, 65535, "First UDP port of relayed addresses."),
+    NUMBER(turn, max_port, "65535", 1024, 65535, "Last one."),
+    NUMBER(turn, allocations_max, "16384", 1, 1000000, "Relayed addresses at the same time."),
+    NUMBER(turn, allocations_per_address, "1024", 0, 1000000,
+           "... of one client address (IPv6: one /64); 0: no limit."),
+    NUMBER(turn, allocations_per_credential, "12", 0, 1000000,
+           "... of one credential; 0: no limit."),
+    NUMBER(turn, allocation_bps, "20000000", 0, INT64_C(4000000000),
+           "Bits a second that one relayed address may carry, each way; 0: no limit."),
+    NUMBER(turn, allocation_pps, "20000", 0, 100000000, "... packets; 0: no limit."),
+    NUMBER(turn, credential_bps, "0", 0, INT64_MAX, "... all of one credential; 0: no limit."),
+    NUMBER(turn, node_bps, "0", 0, INT64_MAX, "... of this server; 0: no limit."),
+    NUMBER(turn, unproven_per_second, "50", 0, 1000000,
+           "Answers a second to an address that has not shown a valid credential; 0: no limit."),
+    NUMBER(turn, lifetime, "600", 1, 86400, "Seconds that a relayed address lives unrefreshed."),
+    NUMBER(turn, lifetime_max, "3600", 1, 86400, "... when the client asks for more."),
+    NUMBER(turn, credential_life, "3600", 30, 604800,
+           "Seconds within which an issued credential must be used; what it opened lives on."),
+    FLAG(turn, mobility, "true", "Let clients keep their relayed address when they move."),
+
     TEXT(videoroom, admin_key, "", NULL,
          "Required to create rooms, and to see private ones in lists; empty: anybody may create."),
     TEXT(videoroom, mjr_dir, "", NULL,
@@ -180,4 +230,6 @@ const struct tr_config_key tr_config_keys[] = {
          "Key that agents must give, on this machine as well; empty: agents work on this machine "
          "alone, without a key."),
     { NULL },
+    NUMBER(ops, keep_days, "30", 1, 3650, "Days that the summary of a connection is kept."),
+    NUMBER(ops, keep_max, "10000", 1, 1000000, "Summaries that are kept at most."),
 };

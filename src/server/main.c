@@ -8,6 +8,7 @@
 
 #include "net/log.h"
 #include "net/signals.h"
+#include "server/alone.h"
 #include "server/config.h"
 #include "server/server.h"
 #include "server/version.h"
@@ -24,13 +25,14 @@ struct options {
     const char *config;
     const char *data;
     bool print_config, check_config;
+    bool relay; /* `tring turn` */
 };
 
 static void usage(FILE *out)
 {
     fputs(
-        "Usage: tring [OPTION]...\n"
-        "WebRTC calls on your own server.\n"
+        "Usage: tring [turn] [OPTION]...\n"
+        "WebRTC calls on your own server. With turn: its STUN and TURN relay alone.\n"
         "\n"
         "  --config FILE    the configuration (default: tring.yaml here or /etc/tring/tring.yaml,\n"
         "                   if there is one)\n"
@@ -56,7 +58,9 @@ static struct options parse(int argc, char **argv)
 {
     struct options o = { 0 };
     for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--config") == 0)
+        if (i == 1 && strcmp(argv[i], "turn") == 0)
+            o.relay = true;
+        else if (strcmp(argv[i], "--config") == 0)
             o.config = value_of(argc, argv, &i);
         else if (strcmp(argv[i], "--data") == 0)
             o.data = value_of(argc, argv, &i);
@@ -139,7 +143,7 @@ static void set_file_limit(struct tr_config *config)
         (unsigned long long)limit.rlim_cur, (long long)*connections);
 }
 
-static int run(struct tr_config *config)
+static int run(struct tr_config *config, bool alone)
 {
     struct tr_server *server;
     struct tr_signals *signals;
@@ -149,6 +153,8 @@ static int run(struct tr_config *config)
     if (tr_log_parse_level(config->server.log_level, &level))
         tr_log_set_level(level);
     set_file_limit(config);
+    if (alone)
+        return tr_relay_alone(config);
     exe_dir(exe);
     tr_signals_block();
     if (tr_server_create(&server, config, exe, &why) != TR_OK) {
@@ -177,7 +183,7 @@ int main(int argc, char **argv)
     if (load(&o, &config) == TR_OK) {
         if (o.print_config)
             tr_config_print(stdout, &config);
-        status = o.print_config || o.check_config ? EXIT_SUCCESS : run(&config);
+        status = o.print_config || o.check_config ? EXIT_SUCCESS : run(&config, o.relay);
     }
     tr_config_deinit(&config);
     return status;

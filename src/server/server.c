@@ -31,11 +31,13 @@
 #include "net/ifaddr.h"
 #include "net/log.h"
 #include "net/random.h"
+#include "ops/ops.h"
 #include "plugin/echotest.h"
 #include "plugin/videocall.h"
 #include "plugin/videoroom/videoroom.h"
 #include "record/recorder.h"
 #include "server/config.h"
+#include "server/turn.h"
 #include "server/version.h"
 #include "store/calls.h"
 #include "store/lock.h"
@@ -53,10 +55,12 @@ struct tr_server {
     struct tr_rng rng;
     struct tr_dtls_cert *cert;
     struct tr_media *media;
+    struct tr_turn_service *turn;   /* NULL: none */
     int data_lock, recordings_lock; /* -1: none */
     struct tr_sql *db;
     struct tr_recorder *recorder;
     struct tr_gateway *gw;
+    struct tr_ops *ops;
     struct tr_contact *contact;
     struct tr_diag *diag;
     struct tr_web *web;
@@ -80,7 +84,7 @@ static enum tr_err fail(const char **why, enum tr_err err, const char *what, con
 
 /* --- addresses --- */
 
-static int bind_addresses(const struct tr_config *config, struct tr_addr *out)
+int tr_server_addresses(const struct tr_config *config, struct tr_addr *out)
 {
     int n = 0;
     for (int i = 0; i < config->media.bind.count && n < TR_MEDIA_ADDRS_MAX; i++) {
@@ -123,17 +127,28 @@ static bool mapped(const char *mapping, const struct tr_addr *private_ip, struct
     return tr_addr_is_v4(public_ip) == tr_addr_is_v4(private_ip);
 }
 
-static void make_cands(struct tr_server *s, const struct tr_addr *bind_to, int count)
+void tr_server_map_addresses(const struct tr_config *config, const struct tr_addr *bind_to,
+                             struct tr_addr *known, int count)
 {
-    const struct tr_config_list *mappings = &s->config->media.nat_1_1_mapping;
+    const struct tr_config_list *mappings = &config->media.nat_1_1_mapping;
     for (int i = 0; i < count; i++) {
-        uint16_t preference = (uint16_t)(65535 - i * 256);
         struct tr_addr public_ip;
         bool found = false;
         for (int k = 0; k < mappings->count && !found; k++)
             found = mapped(mappings->items[k], &bind_to[i], &public_ip);
         if (found)
-            add_cand(s, &public_ip, preference);
+            known[i] = public_ip;
+    }
+}
+
+static void make_cands(struct tr_server *s, const struct tr_addr *bind_to,
+                       const struct tr_addr *known, int count)
+{
+    for (int i = 0; i < count; i++) {
+        uint16_t preference = (uint16_t)(65535 - i * 256);
+        bool found = !tr_addr_is_any(&known[i]);
+        if (found)
+            add_cand(s, &known[i], preference);
         if (!found || s->config->media.keep_private_host)
             add_cand(s, &bind_to[i], (uint16_t)(preference - 1));
     }
@@ -183,16 +198,21 @@ static enum tr_err open_media(struct tr_server *s, const char **why)
         return fail(why, TR_ERR_NOMEM, "the DTLS certificate cannot be made", "");
     conf.cert = s->cert;
     read_profiles(s->config, conf.profiles);
-    conf.bind_count = bind_addresses(s->config, conf.bind);
+    conf.bind_count = tr_server_addresses(s->config, conf.bind);
     if (conf.bind_count == 0)
         return fail(why, TR_ERR_IO, "no network address was found for media", "see media.bind");
-    enum tr_err err = tr_media_create(&s->media, &conf);
+    tr_server_map_addresses(s->config, conf.bind, conf.known, conf.bind_count);
+    enum tr_err err = tr_turn_service_create(&s->turn, s->config, &s->rng, false, &conf, why);
+    if (err != TR_OK)
+        return err;
+    err = tr_media_create(&s->media, &conf);
     if (err != TR_OK) {
         char what[96];
         snprintf(what, sizeof what, "UDP port %d (media.port) cannot be opened", conf.port);
         return fail(why, err, what, err == TR_ERR_IO ? strerrordesc_np(errno) : tr_err_str(err));
     }
-    make_cands(s, conf.bind, conf.bind_count);
+    tr_turn_service_media(s->turn, s->media);
+    make_cands(s, conf.bind, conf.known, conf.bind_count);
     return TR_OK;
 }
 
@@ -375,7 +395,8 @@ static void media_events(struct tr_server *s, tr_usec now)
 {
     struct tr_media_event ev;
     for (tr_media_poll(s->media, &ev); ev.kind != TR_MEDIA_NONE; tr_media_poll(s->media, &ev))
-        tr_gateway_media_event(s->gw, now, &ev);
+        if (!tr_ops_media_event(s->ops, now, &ev))
+            tr_gateway_media_event(s->gw, now, &ev);
 }
 
 static void woken(void *arg, tr_usec now)
@@ -390,8 +411,11 @@ static tr_usec timers(void *arg, tr_usec now)
         tr_gateway_timeout(s->gw, now);
     if (tr_recorder_next_timeout(s->recorder) <= now)
         tr_recorder_timeout(s->recorder, now);
+    if (tr_ops_next_timeout(s->ops) <= now)
+        tr_ops_timeout(s->ops, now);
     tr_usec next =
         tr_usec_min(tr_gateway_next_timeout(s->gw), tr_recorder_next_timeout(s->recorder));
+    next = tr_usec_min(next, tr_ops_next_timeout(s->ops));
     return tr_media_flush(s->media) ? next : tr_usec_min(next, now + TR_MSEC);
 }
 
@@ -442,6 +466,7 @@ static void metrics(void *arg, struct tr_metrics *m)
     tr_metrics_one(m, "tring_recorded_bytes_total", "counter", "Bytes written to journals.",
                    (double)c.bytes);
     diag_metrics(s, m);
+    tr_turn_service_metrics(s->turn, m);
 }
 
 static const char *text_or_null(const char *text)
@@ -495,6 +520,26 @@ static enum tr_err open_web(struct tr_server *s, const char **why)
     return fail(why, err, what, "another program may use them");
 }
 
+static enum tr_err open_ops(struct tr_server *s, const char **why)
+{
+    const struct tr_ops_conf conf = {
+        .gw = s->gw,
+        .media = s->media,
+        .db = s->db,
+        .rng = &s->rng,
+        .web = s->web,
+        .routes = tr_web_admin_routes(s->web),
+        .clock = tr_clock_now,
+        .unix_us = tr_clock_unix_us,
+        .version = TRING_VERSION,
+        .keep_days = (uint32_t)s->config->ops.keep_days,
+        .keep_max = (uint32_t)s->config->ops.keep_max,
+    };
+    enum tr_err err = tr_ops_create(&s->ops, &conf);
+    return err == TR_OK ? TR_OK
+                        : fail(why, err, "the operators' part cannot be started", tr_err_str(err));
+}
+
 static enum tr_err open_contact(struct tr_server *s, const char **why)
 {
     struct tr_contact_conf conf = {
@@ -503,6 +548,7 @@ static enum tr_err open_contact(struct tr_server *s, const char **why)
         .recorder = s->recorder,
         .rng = &s->rng,
         .routes = tr_web_routes(s->web),
+        .ops = s->ops,
         .unix_us = tr_clock_unix_us,
         .record_calls = s->config->recording.calls,
         .agent_key = s->config->web.agent_key,
@@ -526,6 +572,14 @@ static enum tr_err open_diag(struct tr_server *s, const char **why)
     return err == TR_OK ? TR_OK : fail(why, err, "the reports cannot be started", tr_err_str(err));
 }
 
+static enum tr_err open_ice_servers(struct tr_server *s, const char **why)
+{
+    const struct tr_route row = { TR_HTTP_GET, "/api/v1/ice-servers", 0,
+                                  tr_turn_service_ice_servers, s->turn };
+    enum tr_err err = tr_routes_add(tr_web_routes(s->web), &row);
+    return err == TR_OK ? TR_OK : fail(why, err, "the API cannot be started", tr_err_str(err));
+}
+
 enum tr_err tr_server_create(struct tr_server **out, const struct tr_config *config,
                              const char *exe_dir, const char **why)
 {
@@ -545,9 +599,13 @@ enum tr_err tr_server_create(struct tr_server **out, const struct tr_config *con
     if (err == TR_OK)
         err = open_web(s, why);
     if (err == TR_OK)
+        err = open_ops(s, why);
+    if (err == TR_OK)
         err = open_contact(s, why);
     if (err == TR_OK)
         err = open_diag(s, why);
+    if (err == TR_OK)
+        err = open_ice_servers(s, why);
     if (err == TR_OK)
         err = add_plugin(s, tr_echotest_create(s->recorder), why);
     if (err == TR_OK)
@@ -592,9 +650,11 @@ void tr_server_destroy(struct tr_server *s)
         tr_media_stop(s->media);
     tr_web_destroy(s->web);
     tr_gateway_destroy(s->gw, tr_clock_now());
+    tr_ops_destroy(s->ops);
     tr_contact_destroy(s->contact);
     tr_diag_destroy(s->diag);
     tr_media_destroy(s->media);
+    tr_turn_service_destroy(s->turn);
     tr_recorder_destroy(s->recorder);
     tr_sql_close(s->db);
     tr_folder_unlock(s->recordings_lock);

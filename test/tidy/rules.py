@@ -8,7 +8,8 @@ on the line itself or the one above. Functions that are too long for a reason st
 # -- Layers: an include may point to its own folder or to one further down, never up. --------------
 
 LAYERS = [
-    "server", "contact", "plugin", "gateway", "cluster", "record", "store", "media", "peer", "net",
+    "server", "contact", "ops", "plugin", "gateway", "cluster", "record", "store", "media", "peer",
+    "net",
 ]  # the libraries of src/lib lie below all of them
 
 # Narrower than the order says.

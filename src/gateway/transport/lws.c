@@ -239,7 +239,9 @@ static enum tr_err make_routes(struct tr_web *web)
     enum tr_err err = tr_rest_routes(web);
     if (err == TR_OK)
         err = tr_ops_routes(web, web->routes);
-    return err == TR_OK ? tr_ops_routes(web, web->admin_routes) : err;
+    if (err == TR_OK)
+        err = tr_ops_routes(web, web->admin_routes);
+    return err == TR_OK ? tr_static_admin_routes(web, web->admin_routes) : err;
 }
 
 enum tr_err tr_web_create(struct tr_web **out, const struct tr_web_conf *conf)

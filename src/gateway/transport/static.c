@@ -56,6 +56,25 @@ static void reply_folder(const struct tr_http_request *r, int folder)
     tr_http_reply_file(r->http, r, &file);
 }
 
+static void handle_static(void *arg, const struct tr_http_request *r)
+{
+    tr_static_reply(arg, r);
+}
+
+/* Of the pages only the operators' are on the Admin port; what all pages share lies in assets. */
+enum tr_err tr_static_admin_routes(struct tr_web *web, struct tr_routes *routes)
+{
+    static const char *const paths[] = { "/ops", "/ops/*", "/assets/*" };
+    enum tr_err err = TR_OK;
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]) && err == TR_OK; i++) {
+        const struct tr_route route = {
+            .methods = TR_HTTP_GET, .pattern = paths[i], .handle = handle_static, .arg = web
+        };
+        err = tr_routes_add(routes, &route);
+    }
+    return err;
+}
+
 void tr_static_reply(struct tr_web *web, const struct tr_http_request *r)
 {
     struct stat st = { 0 };

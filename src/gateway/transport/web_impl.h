@@ -127,6 +127,7 @@ TR_MUST_USE enum tr_err tr_rest_routes(struct tr_web *web);
 bool tr_web_origin_allowed(const struct tr_web *web, const char *origin); /* NULL: no Origin */
 /* static.c: answers from the folder of the pages */
 void tr_static_reply(struct tr_web *web, const struct tr_http_request *request);
+TR_MUST_USE enum tr_err tr_static_admin_routes(struct tr_web *web, struct tr_routes *routes);
 /* ops.c: health and metrics */
 TR_MUST_USE enum tr_err tr_ops_routes(struct tr_web *web, struct tr_routes *routes);
 struct listener *tr_web_listener(struct lws *wsi);

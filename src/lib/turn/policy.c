@@ -34,6 +34,7 @@ struct tr_turn_policy {
     struct ranges allow, deny;
     struct tr_addr media[TR_TURN_OWN_MAX], own[TR_TURN_OWN_MAX];
     int media_count, own_count;
+    bool private;
 };
 
 #define V4(a, b, c, d, prefix)                                                                     \
@@ -166,6 +167,7 @@ enum tr_err tr_turn_policy_create(struct tr_turn_policy **policy,
     memcpy(p->own, conf->own, sizeof p->own);
     p->media_count = conf->media_count;
     p->own_count = conf->own_count;
+    p->private = conf->private;
     enum tr_err err = parse_ranges(&p->allow, conf->allow, conf->allow_count, bad);
     if (err == TR_OK)
         err = parse_ranges(&p->deny, conf->deny, conf->deny_count, bad);
@@ -265,7 +267,7 @@ static bool is_denied(const struct tr_turn_policy *p, const struct tr_addr *a)
         return !names(&p->allow, a);
     if (in_ranges(&p->allow, a))
         return false;
-    return in(denied, TR_ARRAY_LEN(denied), a) ||
+    return p->private || in(denied, TR_ARRAY_LEN(denied), a) ||
            (!tr_addr_is_v4(a) && !in(open_v6, TR_ARRAY_LEN(open_v6), a));
 }
 

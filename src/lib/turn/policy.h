@@ -24,6 +24,7 @@ struct tr_turn_policy_conf { /* copied */
     const char *const *allow,
         *const *deny; /* "10.1.0.0/16", "2001:db8::/32", "192.0.2.7"; deny wins */
     int allow_count, deny_count;
+    bool private;                          /* media and what is allowed, and no address besides */
     struct tr_addr media[TR_TURN_OWN_MAX]; /* with port: where media is taken, as clients know it */
     int media_count;
     struct tr_addr own[TR_TURN_OWN_MAX]; /* all addresses of this machine, known from outside */

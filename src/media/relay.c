@@ -1,0 +1,413 @@
+/* The TURN server of a worker and its clients over UDP. All workers listen at the same port, and
+ * the kernel keeps a client on one of them, where its allocation lives then. Only a client that
+ * moves, or that takes what another worker has reserved, arrives elsewhere: its datagrams are
+ * passed on, one by one, for as long as the allocation lives.
+ *
+ * Data takes the short way: one look-up in the server says whom it is for, and it is copied into
+ * the queue that it leaves by at the end of the turn (net/gather.h), with those of its flow. */
+#include "media/relay_int.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "media/msg.h"
+#include "net/quota.h"
+#include "net/waiter.h"
+#include "turn/throttle.h"
+
+enum {
+    BATCHES_A_TURN = 16, /* per socket: others must not wait longer */
+    AWAY_MAX = 1 << 16,
+    THROTTLE_SLOTS = 1 << 14,
+};
+
+/* --- out --- */
+
+static int socket_of(const struct relay *r, const struct tr_addr *local)
+{
+    for (int i = 0; i < r->conf->bind_count; i++) {
+        if (tr_addr_ip_eq(&r->conf->bind[i], local))
+            return tr_udp_fd(r->udp, i);
+    }
+    return NO_SOCKET;
+}
+
+static void to_client(struct relay *r, const struct tr_path *flow, struct tr_slice head,
+                      struct tr_slice data)
+{
+    int fd = flow->remote.proto == TR_PROTO_UDP ? socket_of(r, &flow->local) : NO_SOCKET;
+    if (fd >= 0)
+        tr_gather_put(r->to_clients, fd, &flow->remote, head, data, false);
+}
+
+void relay_deliver(struct rport *p, const struct tr_addr *peer, struct tr_slice data)
+{
+    struct relay *r = p->relay;
+    struct tr_turn_frame frame;
+    if (tr_turn_deliver(r->turn, r->worker->now, p->id, peer, data.n, &frame) == TR_OK)
+        to_client(r, &frame.flow, tr_slice(frame.head, frame.head_n), data);
+}
+
+/* --- clients that arrive at another worker than the one their allocation is on --- */
+
+struct flow_key { /* no padding: it is a map key */
+    uint8_t remote[16], local[16];
+    uint16_t remote_port, local_port, remote_proto, local_proto;
+};
+
+static struct flow_key flow_key(const struct tr_path *flow)
+{
+    struct flow_key key = { .remote_port = flow->remote.port,
+                            .local_port = flow->local.port,
+                            .remote_proto = flow->remote.proto,
+                            .local_proto = flow->local.proto };
+    memcpy(key.remote, flow->remote.ip, 16);
+    memcpy(key.local, flow->local.ip, 16);
+    return key;
+}
+
+static void away_add(struct relay *r, const struct tr_path *flow, int worker)
+{
+    struct flow_key key = flow_key(flow);
+    struct tr_slice k = tr_slice(&key, sizeof key);
+    tr_map_remove(r->away, k);
+    /* Without room its data counts as that of nobody, and its client notices. */
+    enum tr_err err = tr_map_add(r->away, k, &r->worker->media->workers[worker]);
+    (void)err;
+}
+
+static void away_remove(struct relay *r, const struct tr_path *flow)
+{
+    struct flow_key key = flow_key(flow);
+    tr_map_remove(r->away, tr_slice(&key, sizeof key));
+}
+
+/* Where a message has to be handled, when that is not here; -1: here. */
+static int home_of(struct relay *r, const struct tr_path *flow, struct tr_slice msg)
+{
+    if (r->worker->media->workers_count == 1)
+        return -1;
+    if (tr_map_count(r->away) > 0) {
+        struct flow_key key = flow_key(flow);
+        const struct worker *w = tr_map_get(r->away, tr_slice(&key, sizeof key));
+        if (w)
+            return w->index;
+    }
+    bool stun = msg.n > 0 && msg.p[0] < 4;
+    int home = stun ? tr_turn_home(r->turn, msg) : -1;
+    return home < r->worker->media->workers_count ? home : -1;
+}
+
+/* The client of p is heard at another worker from now on: datagrams come here by that one. */
+static void tell_away(struct rport *p, enum msg_kind kind)
+{
+    struct worker *w = p->relay->worker;
+    struct msg m = { .kind = kind, .worker = w->index, .u.path = p->flow };
+    worker_send(w, p->away, &m, true);
+}
+
+static void client_is_at(struct rport *p, const struct tr_path *flow, int worker)
+{
+    int here = p->relay->worker->index;
+    if (p->away != here && !tr_path_eq(&p->flow, flow))
+        tell_away(p, MSG_RELAY_FLOW_REMOVE);
+    p->away = worker;
+    p->flow = *flow;
+    if (worker != here)
+        tell_away(p, MSG_RELAY_FLOW_ADD);
+}
+
+static void client_is_gone(struct rport *p)
+{
+    if (p->away != p->relay->worker->index)
+        tell_away(p, MSG_RELAY_FLOW_REMOVE);
+}
+
+/* --- the server's wishes --- */
+
+static void handle_out(struct relay *r, const struct tr_turn_out *out)
+{
+    struct rport *p = out->user;
+    switch (out->kind) {
+    case TR_TURN_MESSAGE: to_client(r, &out->flow, tr_slice(NULL, 0), out->data); break;
+    case TR_TURN_OPEN: p = relay_port_open(r, out); break;
+    case TR_TURN_CLOSE:
+        if (p)
+            client_is_gone(p);
+        relay_port_close(p);
+        return;
+    case TR_TURN_UNRESERVE: relay_port_unreserve(r, out->reserved); break;
+    case TR_TURN_MOVED:
+        if (p)
+            client_is_at(p, &out->flow, r->arrival);
+        return;
+    case TR_TURN_DIAL:
+        tr_turn_connected(r->turn, r->worker->now, out->connection, TR_ERR_UNSUPPORTED);
+        break;
+    case TR_TURN_JOIN:
+    case TR_TURN_UNDIAL:
+    case TR_TURN_NONE: break;
+    }
+    if (out->kind == TR_TURN_OPEN && p && r->arrival != r->worker->index)
+        client_is_at(p, &r->flow, r->arrival);
+}
+
+void relay_poll(struct relay *r)
+{
+    struct tr_turn_out out;
+    for (tr_turn_poll(r->turn, &out); out.kind != TR_TURN_NONE; tr_turn_poll(r->turn, &out))
+        handle_out(r, &out);
+}
+
+/* --- in --- */
+
+static void data_out(const struct tr_turn_data *data)
+{
+    struct rport *p = data->user;
+    if (data->own)
+        relay_own_in(p, &data->peer, data->data);
+    else if (p->fd >= 0)
+        tr_gather_put(p->relay->to_peers, p->fd, &data->peer, tr_slice(NULL, 0), data->data,
+                      data->dont_fragment);
+}
+
+/* A message that is to be handled here, wherever it has arrived. */
+static void handle_in(struct relay *r, const struct tr_path *flow, struct tr_slice msg, int arrival)
+{
+    struct tr_turn_data data;
+    if (tr_turn_input(r->turn, r->worker->now, flow, msg, &data) == TR_OK && data.data.p) {
+        data_out(&data);
+        return;
+    }
+    r->flow = *flow;
+    r->arrival = arrival;
+    relay_poll(r);
+}
+
+static void pass_on(struct relay *r, int to, const struct tr_path *flow, struct tr_slice msg)
+{
+    struct worker *w = r->worker;
+    struct msg m = { .kind = MSG_RELAY_IN, .worker = w->index };
+    m.u.datagram.path = *flow;
+    m.u.datagram.pkt = worker_pkt_of(w, msg);
+    if (m.u.datagram.pkt)
+        worker_send(w, to, &m, false);
+}
+
+void relay_input(struct relay *r, const struct tr_path *flow, struct tr_slice msg)
+{
+    int home = home_of(r, flow, msg);
+    if (home >= 0 && home != r->worker->index)
+        pass_on(r, home, flow, msg);
+    else
+        handle_in(r, flow, msg, r->worker->index);
+}
+
+static void client_in(void *arg, const struct tr_path *path, struct tr_slice datagram)
+{
+    relay_input(arg, path, datagram);
+}
+
+static void peer_in(void *arg, const struct tr_path *path, struct tr_slice datagram)
+{
+    relay_deliver(arg, &path->remote, datagram);
+}
+
+static void icmp_in(void *arg, const struct tr_addr *peer, uint8_t type, uint8_t code,
+                    uint32_t data)
+{
+    struct rport *p = arg;
+    tr_turn_icmp(p->relay->turn, p->relay->worker->now, p->id, peer, type, code, data);
+    relay_poll(p->relay);
+}
+
+bool relay_read(struct worker *w, uint32_t ready)
+{
+    struct relay *r = w->relay;
+    bool more = false;
+    for (int i = 0; r && tr_udp_fd(r->udp, i) >= 0; i++) {
+        bool again = (ready >> (WORKER_TAG_RELAY + i) & 1) != 0;
+        for (int n = 0; again && n < BATCHES_A_TURN; n++)
+            again = tr_udp_receive(r->udp, i, client_in, r);
+        more |= again;
+    }
+    if (r && (ready >> WORKER_TAG_RELAYED & 1))
+        tr_swarm_wait(r->swarm, 0, peer_in);
+    return more;
+}
+
+void relay_message(struct worker *w, const struct msg *m)
+{
+    struct relay *r = w->relay;
+    switch ((int)m->kind) {
+    case MSG_RELAY_FLOW_ADD: away_add(r, &m->u.path, m->worker); break;
+    case MSG_RELAY_FLOW_REMOVE: away_remove(r, &m->u.path); break;
+    case MSG_RELAY_OUT: relay_own_passed(r, m); break;
+    case MSG_RELAY_IN: {
+        struct tr_pkt *pkt = m->u.datagram.pkt;
+        handle_in(r, &m->u.datagram.path, tr_pkt_slice(pkt), m->worker);
+        tr_pkt_unref(&pkt);
+        break;
+    }
+    default: break;
+    }
+}
+
+/* --- time --- */
+
+void relay_timers(struct worker *w)
+{
+    struct relay *r = w->relay;
+    if (!r || tr_turn_next_timeout(r->turn) > w->now)
+        return;
+    tr_turn_timeout(r->turn, w->now);
+    r->arrival = w->index;
+    relay_poll(r);
+}
+
+tr_usec relay_next_timeout(const struct worker *w)
+{
+    return w->relay ? tr_turn_next_timeout(w->relay->turn) : TR_NEVER;
+}
+
+void relay_flush(struct worker *w)
+{
+    if (!w->relay)
+        return;
+    tr_gather_flush(w->relay->to_peers);
+    tr_gather_flush(w->relay->to_clients);
+}
+
+void relay_tick(struct worker *w)
+{
+    if (w->relay)
+        published_put(w->relay->published, tr_turn_counters(w->relay->turn),
+                      sizeof(struct tr_turn_counters));
+}
+
+void tr_media_turn_counters(const struct tr_media *media, struct tr_turn_counters *out)
+{
+    uint64_t sum[RELAY_PUBLISHED] = { 0 }, words[RELAY_PUBLISHED]; /* it is made of such words */
+    for (int i = 0; i < media->workers_count; i++) {
+        if (!media->workers[i].relay)
+            continue;
+        published_get(media->workers[i].relay->published, words, sizeof words);
+        for (size_t k = 0; k < RELAY_PUBLISHED; k++)
+            sum[k] += words[k];
+    }
+    memcpy(out, sum, sizeof *out);
+}
+
+/* --- life --- */
+
+static bool has_family(const struct tr_media_turn_conf *conf, bool v4)
+{
+    for (int i = 0; i < conf->bind_count; i++) {
+        if (tr_addr_is_v4(&conf->bind[i]) == v4)
+            return true;
+    }
+    return false;
+}
+
+static struct tr_turn *create_server(struct relay *r)
+{
+    struct worker *w = r->worker;
+    const struct tr_media_turn_conf *c = r->conf;
+    uint32_t workers = (uint32_t)w->media->workers_count;
+    struct tr_turn_conf conf = {
+        .index = w->index,
+        .auth = c->auth,
+        .policy = c->policy,
+        .throttle = r->throttle,
+        .rng = &w->rng,
+        .allocations_max = (c->allocations_max + workers - 1) / workers,
+        .lifetime_s = c->lifetime_s,
+        .lifetime_max_s = c->lifetime_max_s,
+        .allocation_bps = c->allocation_bps,
+        .allocation_pps = c->allocation_pps,
+        .relay_v4 = has_family(c, true),
+        .relay_v6 = has_family(c, false),
+        .mobility = c->mobility,
+    };
+    if (c->quota)
+        conf.quota = (struct tr_turn_quota){
+            .arg = c->quota, .take = tr_quota_take, .give = tr_quota_give, .draw = tr_quota_draw
+        };
+    return tr_turn_create(&conf, w->now);
+}
+
+static enum tr_err watch(struct relay *r)
+{
+    int waiter = r->worker->waiter;
+    enum tr_err err = tr_waiter_add(waiter, tr_swarm_fd(r->swarm), WORKER_TAG_RELAYED);
+    for (int i = 0; err == TR_OK && tr_udp_fd(r->udp, i) >= 0; i++)
+        err = tr_waiter_add(waiter, tr_udp_fd(r->udp, i), (unsigned)(WORKER_TAG_RELAY + i));
+    return err;
+}
+
+static enum tr_err open_tables(struct relay *r)
+{
+    struct worker *w = r->worker;
+    bool gso = w->media->conf.gso;
+    r->to_clients = tr_gather_create(gso, tr_rng_u64(&w->rng));
+    r->to_peers = tr_gather_create(gso, tr_rng_u64(&w->rng));
+    r->away = tr_map_create(AWAY_MAX, tr_rng_u64(&w->rng));
+    r->throttle =
+        tr_throttle_create(THROTTLE_SLOTS, r->conf->unproven_per_second, tr_rng_u64(&w->rng));
+    enum tr_err err = relay_ports_init(r);
+    if (err != TR_OK)
+        return err;
+    r->turn = r->throttle ? create_server(r) : NULL;
+    bool ok = r->to_clients && r->to_peers && r->away && r->turn;
+    return ok ? TR_OK : TR_ERR_NOMEM;
+}
+
+enum tr_err relay_open(struct worker *w, uint16_t port)
+{
+    const struct tr_media_conf *conf = &w->media->conf;
+    if (conf->turn.bind_count == 0)
+        return TR_OK;
+    struct relay *r = tr_alloc(sizeof *r);
+    if (!r)
+        return TR_ERR_NOMEM;
+    w->relay = r;
+    r->worker = w;
+    r->conf = &conf->turn;
+    r->arrival = w->index;
+    enum tr_err err = tr_udp_open(&r->udp, r->conf->bind, r->conf->bind_count, port, conf->gso);
+    if (err == TR_OK)
+        err = open_tables(r);
+    if (err == TR_OK)
+        err = tr_swarm_open(&r->swarm, r->slots_count, true);
+    if (err != TR_OK)
+        return err;
+    tr_swarm_on_icmp(r->swarm, icmp_in);
+    return watch(r);
+}
+
+void relay_close(struct worker *w)
+{
+    struct relay *r = w->relay;
+    if (!r)
+        return;
+    tr_turn_destroy(r->turn);
+    relay_ports_deinit(r);
+    tr_swarm_close(r->swarm);
+    tr_udp_close(r->udp);
+    tr_gather_destroy(r->to_clients);
+    tr_gather_destroy(r->to_peers);
+    tr_throttle_destroy(r->throttle);
+    tr_map_destroy(r->away);
+    tr_free(r);
+    w->relay = NULL;
+}
+
+uint16_t relay_port(const struct worker *w)
+{
+    return w->relay ? tr_udp_port(w->relay->udp) : 0;
+}
+
+uint16_t tr_media_turn_port(const struct tr_media *media)
+{
+    return media->turn_port;
+}

@@ -1,0 +1,77 @@
+/* The insides of the relay, shared by its files: relay.c has the server and the clients over UDP,
+ * relay_ports.c the relayed addresses, relay_own.c the short way to our own peers. */
+#ifndef TR_MEDIA_RELAY_INT_H
+#define TR_MEDIA_RELAY_INT_H
+
+#include "media/relay.h"
+#include "media/turn.h"
+#include "media/worker.h"
+#include "net/gather.h"
+#include "net/swarm.h"
+#include "net/udp.h"
+#include "turn/turn.h"
+
+enum {
+    RELAY_OWN_MAX = TR_MEDIA_ADDRS_MAX,
+    RELAY_PUBLISHED = PUBLISHED_WORDS(struct tr_turn_counters),
+    NO_SOCKET = -1,
+};
+
+struct rport { /* a relayed address: `user` of lib/turn */
+    struct relay *relay;
+    tr_id id;               /* of lib/turn */
+    struct tr_addr at;      /* ours, to be bound */
+    struct tr_addr relayed; /* the same as its client knows it */
+    int fd;                 /* NO_SOCKET: no peer but our own has needed it yet */
+    uint32_t socket;        /* of the swarm */
+    int away;               /* worker that the client's datagrams arrive at; ours: the usual case */
+    struct tr_path flow;    /* of the client, while it is away */
+    /* Our media addresses, in the order of the engine's, as the client calls them. */
+    struct tr_addr own[RELAY_OWN_MAX];
+};
+
+struct rslot {
+    struct rport *port; /* NULL: free, unless it is held */
+    tr_usec held;       /* reserved, or in use by another program, until then */
+};
+
+struct relay {
+    struct worker *worker;
+    const struct tr_media_turn_conf *conf;
+    struct tr_turn *turn;
+    struct tr_throttle *throttle;
+    struct tr_udp *udp;
+    struct tr_swarm *swarm;
+    struct tr_gather *to_clients, *to_peers;
+    struct tr_map *away; /* flows whose allocation lives on another worker -> that, plus one */
+    struct rslot *slots; /* this worker's part of the ports */
+    uint32_t slots_count;
+    struct tr_path flow; /* of the message that is being handled */
+    int arrival;         /* worker that it arrived at */
+    _Atomic uint64_t published[RELAY_PUBLISHED];
+};
+
+/* relay.c */
+/* A message of a client: a datagram, or one frame of a stream. */
+void relay_input(struct relay *r, const struct tr_path *flow, struct tr_slice msg);
+void relay_poll(struct relay *r); /* does what the server wants done */
+/* Data that a peer has sent to p: to its client, if it may. */
+void relay_deliver(struct rport *p, const struct tr_addr *peer, struct tr_slice data);
+
+/* relay_ports.c */
+TR_MUST_USE enum tr_err relay_ports_init(struct relay *r);
+void relay_ports_deinit(struct relay *r);
+/* Answers the server's OPEN; NULL: with an error. */
+struct rport *relay_port_open(struct relay *r, const struct tr_turn_out *out);
+void relay_port_close(struct rport *p);
+void relay_port_unreserve(struct relay *r, uint16_t port);
+/* Opens its socket; false: it cannot be had. */
+bool relay_port_bind(struct rport *p);
+int relay_port_worker(const struct tr_media *media, uint16_t port); /* -1: none of ours */
+struct rport *relay_port_find(struct relay *r, const struct tr_addr *relayed); /* NULL */
+
+/* relay_own.c */
+void relay_own_in(struct rport *p, const struct tr_addr *peer, struct tr_slice data);
+void relay_own_passed(struct relay *r, const struct msg *m);
+
+#endif

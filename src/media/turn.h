@@ -1,0 +1,37 @@
+/* TURN and STUN on the media workers: a server of lib/turn for each, all at the same ports. What
+ * the control thread sets and sees of it; relay.h is what the workers do. */
+#ifndef TR_MEDIA_TURN_H
+#define TR_MEDIA_TURN_H
+
+#include "base/addr.h"
+#include "turn/counters.h"
+
+struct tr_media;
+struct tr_quota;
+struct tr_turn_auth;
+struct tr_turn_policy;
+
+enum { TR_MEDIA_TURN_ADDRS_MAX = 8 };
+
+struct tr_media_turn_conf { /* pointers are borrowed as long as the engine lives */
+    const struct tr_turn_auth *auth;
+    const struct tr_turn_policy *policy;
+    struct tr_quota *quota;                        /* NULL: no bounds */
+    uint16_t port;                                 /* UDP; 0: any free one (tests) */
+    struct tr_addr bind[TR_MEDIA_TURN_ADDRS_MAX];  /* to listen at and to relay from */
+    struct tr_addr known[TR_MEDIA_TURN_ADDRS_MAX]; /* bind[i] as clients know it; any: the same */
+    int bind_count;
+    uint16_t min_port, max_port; /* of relayed addresses */
+    uint32_t allocations_max;    /* of all workers */
+    uint32_t lifetime_s, lifetime_max_s;
+    uint32_t allocation_bps, allocation_pps;
+    uint32_t unproven_per_second; /* answers to an address that has proven nothing */
+    bool mobility;
+};
+
+/* The UDP port; 0: there is no relay. */
+uint16_t tr_media_turn_port(const struct tr_media *media);
+/* Sums over the workers; cheap. */
+void tr_media_turn_counters(const struct tr_media *media, struct tr_turn_counters *out);
+
+#endif

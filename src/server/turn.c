@@ -1,0 +1,355 @@
+/* Where no secret is configured one is made at each start: it serves our own clients, who ask for
+ * credentials when they begin a call, and nobody else needs to know it. They are issued to whoever
+ * asks, as the pages of customers are; so by default what they open leads to this server's media
+ * port alone, which everybody can reach anyway.
+ *
+ * A port that another program has costs the relay, not the calls: the server starts without it and
+ * says so. */
+#include "server/turn.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/rng.h"
+#include "gateway/transport/metrics.h"
+#include "gateway/transport/routes.h"
+#include "media/media.h"
+#include "net/clock.h"
+#include "net/ifaddr.h"
+#include "net/log.h"
+#include "net/port.h"
+#include "net/quota.h"
+#include "server/config.h"
+#include "turn/auth.h"
+#include "turn/policy.h"
+
+enum {
+    SECRET_CHARS = 32,
+    ID_CHARS = 16,
+    HOST_MAX = 256,
+    URL_MAX = HOST_MAX + 64,
+    WHY_MAX = 256,
+};
+
+struct tr_turn_service {
+    const struct tr_config *config; /* borrowed */
+    struct tr_rng *rng;
+    struct tr_turn_auth *auth;
+    struct tr_turn_policy *policy;
+    struct tr_quota *quota;
+    const struct tr_media *media;
+    struct tr_addr known[TR_MEDIA_TURN_ADDRS_MAX]; /* our addresses, as clients know them */
+    int known_count;
+};
+
+static char why_text[WHY_MAX];
+
+static enum tr_err fail(const char **why, enum tr_err err, const char *what, const char *detail)
+{
+    snprintf(why_text, sizeof why_text, "%s%s%s", what, detail[0] ? ": " : "", detail);
+    *why = why_text;
+    return err;
+}
+
+/* --- what the relay is given --- */
+
+static enum tr_err make_auth(struct tr_turn_service *s, const char **why)
+{
+    const struct tr_config *c = s->config;
+    struct tr_turn_user users[TR_CONFIG_LIST_MAX];
+    char names[TR_CONFIG_LIST_MAX][TR_TURN_CREDENTIAL_MAX], secret[SECRET_CHARS + 1] = "";
+    struct tr_turn_auth_conf conf = {
+        .realm = c->turn.realm,
+        .users = users,
+        .users_count = c->turn.users.count,
+        .wall_offset_us = tr_clock_unix_us() - tr_clock_now(),
+    };
+    if (c->turn.secrets.count > TR_TURN_SECRETS_MAX)
+        return fail(why, TR_ERR_INVAL, "turn.secrets", "two at most");
+    for (int i = 0; i < c->turn.secrets.count; i++)
+        conf.secrets[i] = c->turn.secrets.items[i];
+    if (c->turn.secrets.count == 0) {
+        tr_rng_ice_chars(s->rng, secret, SECRET_CHARS);
+        conf.secrets[0] = secret;
+    }
+    for (int i = 0; i < c->turn.users.count; i++) {
+        const char *text = c->turn.users.items[i], *colon = strchr(text, ':');
+        snprintf(names[i], sizeof names[i], "%.*s", (int)(colon - text), text);
+        users[i] = (struct tr_turn_user){ .name = names[i], .password = colon + 1 };
+    }
+    s->auth = tr_turn_auth_create(&conf, s->rng);
+    explicit_bzero(secret, sizeof secret);
+    return s->auth ? TR_OK
+                   : fail(why, TR_ERR_INVAL, "the relay's credentials cannot be used",
+                          "see turn.realm, turn.secrets and turn.users");
+}
+
+static void add_media(struct tr_turn_policy_conf *policy, const struct tr_addr *ip, uint16_t port)
+{
+    if (tr_addr_is_any(ip) || policy->media_count == TR_TURN_OWN_MAX)
+        return;
+    policy->media[policy->media_count] = *ip;
+    policy->media[policy->media_count++].port = port;
+}
+
+static enum tr_err make_policy(struct tr_turn_service *s, bool alone,
+                               const struct tr_media_conf *media, const char **why)
+{
+    const struct tr_config *c = s->config;
+    const char *bad = "";
+    struct tr_turn_policy_conf conf = {
+        .allow = (const char *const *)c->turn.allow_peers.items,
+        .allow_count = c->turn.allow_peers.count,
+        .deny = (const char *const *)c->turn.deny_peers.items,
+        .deny_count = c->turn.deny_peers.count,
+        .private = !alone && strcmp(c->turn.peers, "public") != 0,
+    };
+    for (int i = 0; i < media->bind_count && !alone; i++) {
+        add_media(&conf, &media->bind[i], media->port);
+        add_media(&conf, &media->known[i], media->port);
+    }
+    for (int i = 0; i < s->known_count; i++)
+        conf.own[conf.own_count++] = s->known[i];
+    conf.own_count +=
+        tr_ifaddr_list(conf.own + conf.own_count, TR_TURN_OWN_MAX - conf.own_count, true);
+    enum tr_err err = tr_turn_policy_create(&s->policy, &conf, &bad);
+    return err == TR_OK ? TR_OK
+                        : fail(why, err, "turn.allow_peers, turn.deny_peers", bad ? bad : "");
+}
+
+static enum tr_err make_quota(struct tr_turn_service *s, const char **why)
+{
+    const struct tr_config *c = s->config;
+    const struct tr_quota_conf conf = {
+        .per_credential = (uint32_t)c->turn.allocations_per_credential,
+        .per_address = (uint32_t)c->turn.allocations_per_address,
+        .total = (uint32_t)c->turn.allocations_max,
+        .credential_bps = (uint64_t)c->turn.credential_bps,
+        .node_bps = (uint64_t)c->turn.node_bps,
+        .seed = tr_rng_u64(s->rng),
+    };
+    s->quota = tr_quota_create(&conf);
+    return s->quota ? TR_OK : fail(why, TR_ERR_NOMEM, "out of memory", "");
+}
+
+/* Those of turn.bind, else those of media; and how they are known. */
+static void set_addresses(struct tr_turn_service *s, const struct tr_media_conf *media,
+                          struct tr_media_turn_conf *conf)
+{
+    const struct tr_config_list *list = &s->config->turn.bind;
+    for (int i = 0; i < list->count && conf->bind_count < TR_MEDIA_TURN_ADDRS_MAX; i++) {
+        struct tr_addr *a = &conf->bind[conf->bind_count];
+        if (tr_addr_parse_ip(a, list->items[i], 0) == TR_OK)
+            conf->bind_count++;
+    }
+    for (int i = 0; list->count == 0 && i < media->bind_count; i++)
+        conf->bind[conf->bind_count++] = media->bind[i];
+    for (int i = 0; i < conf->bind_count; i++) {
+        s->known[s->known_count] = conf->bind[i];
+        for (int k = 0; k < media->bind_count; k++) {
+            if (tr_addr_ip_eq(&media->bind[k], &conf->bind[i]) && !tr_addr_is_any(&media->known[k]))
+                s->known[s->known_count] = conf->known[i] = media->known[k];
+        }
+        s->known_count++;
+    }
+}
+
+/* Workers share the port, and so would another server of ours: each would get half of it all. */
+static bool is_port_free(const struct tr_media_turn_conf *conf)
+{
+    bool ok = true;
+    for (int i = 0; ok && i < conf->bind_count; i++) {
+        struct tr_port_conf port = { .bind = conf->bind[i] };
+        struct tr_addr local;
+        int fd;
+        port.bind.port = conf->port;
+        ok = tr_port_open(&port, &fd, &local) == TR_OK;
+        if (ok)
+            tr_port_close(fd);
+    }
+    return ok;
+}
+
+static void fill(struct tr_turn_service *s, struct tr_media_turn_conf *conf)
+{
+    const struct tr_config *c = s->config;
+    conf->auth = s->auth;
+    conf->policy = s->policy;
+    conf->quota = s->quota;
+    conf->min_port = (uint16_t)c->turn.min_port;
+    conf->max_port = (uint16_t)c->turn.max_port;
+    conf->allocations_max = (uint32_t)c->turn.allocations_max;
+    conf->lifetime_s = (uint32_t)c->turn.lifetime;
+    conf->lifetime_max_s = (uint32_t)c->turn.lifetime_max;
+    conf->allocation_bps = (uint32_t)c->turn.allocation_bps;
+    conf->allocation_pps = (uint32_t)c->turn.allocation_pps;
+    conf->unproven_per_second = (uint32_t)c->turn.unproven_per_second;
+    conf->mobility = c->turn.mobility;
+}
+
+enum tr_err tr_turn_service_create(struct tr_turn_service **out, const struct tr_config *config,
+                                   struct tr_rng *rng, bool alone, struct tr_media_conf *media,
+                                   const char **why)
+{
+    struct tr_media_turn_conf conf = { .port = (uint16_t)config->turn.port };
+    *out = NULL;
+    if (!config->turn.enabled && !alone)
+        return TR_OK;
+    struct tr_turn_service *s = tr_alloc(sizeof *s);
+    if (!s)
+        return fail(why, TR_ERR_NOMEM, "out of memory", "");
+    s->config = config;
+    s->rng = rng;
+    set_addresses(s, media, &conf);
+    enum tr_err err = is_port_free(&conf) ? TR_OK : TR_ERR_IO;
+    if (err != TR_OK)
+        fail(why, err, "the relay's UDP port (turn.port) cannot be opened", strerrordesc_np(errno));
+    else
+        err = make_auth(s, why);
+    if (err == TR_OK)
+        err = make_policy(s, alone, media, why);
+    if (err == TR_OK)
+        err = make_quota(s, why);
+    if (err != TR_OK) {
+        tr_turn_service_destroy(s);
+        if (err != TR_ERR_IO || alone)
+            return err;
+        tr_log(TR_LOG_ERROR, "turn", "there is no relay: %s", *why);
+        return TR_OK;
+    }
+    fill(s, &conf);
+    media->turn = conf;
+    *out = s;
+    return TR_OK;
+}
+
+void tr_turn_service_destroy(struct tr_turn_service *s)
+{
+    if (!s)
+        return;
+    tr_turn_auth_destroy(s->auth);
+    tr_turn_policy_destroy(s->policy);
+    tr_quota_destroy(s->quota);
+    tr_free(s);
+}
+
+void tr_turn_service_media(struct tr_turn_service *s, const struct tr_media *media)
+{
+    if (s)
+        s->media = media;
+}
+
+/* --- what clients are told --- */
+
+/* The name of a Host header, without its port; "": none that can be put into a URL. */
+static void host_of(const char *header, char host[HOST_MAX])
+{
+    static const char allowed[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.";
+    size_t n = 0;
+    host[0] = '\0';
+    if (!header)
+        return;
+    if (header[0] == '[') {
+        n = strspn(header + 1, "0123456789abcdefABCDEF:.") + 2;
+        if (header[n - 1] != ']')
+            return;
+    } else {
+        n = strspn(header, allowed);
+    }
+    if (n > 0 && n < HOST_MAX && (header[n] == '\0' || header[n] == ':'))
+        snprintf(host, HOST_MAX, "%.*s", (int)n, header);
+}
+
+static bool is_this_machine(const char *host)
+{
+    return host[0] == '\0' || strcmp(host, "localhost") == 0 || strncmp(host, "127.", 4) == 0 ||
+           strcmp(host, "[::1]") == 0;
+}
+
+/* The relay does not listen at loopback addresses unless it has no other. */
+static void choose_host(const struct tr_turn_service *s, const char *header, char host[HOST_MAX])
+{
+    char text[TR_ADDR_STR_MAX];
+    host_of(s->config->turn.host[0] ? s->config->turn.host : header, host);
+    if (s->config->turn.host[0] || !is_this_machine(host))
+        return;
+    const struct tr_addr *a = &s->known[0];
+    snprintf(host, HOST_MAX, tr_addr_is_v4(a) ? "%s" : "[%s]", tr_addr_ip_str(a, text));
+}
+
+static void add_url(json_t *urls, const char *scheme, const char *host, int port, const char *query)
+{
+    char url[URL_MAX];
+    snprintf(url, sizeof url, "%s:%s:%d%s", scheme, host, port, query);
+    json_array_append_new(urls, json_string(url));
+}
+
+static json_t *servers(const struct tr_turn_service *s, const char *header)
+{
+    char host[HOST_MAX], id[ID_CHARS + 1] = "";
+    char name[TR_TURN_CREDENTIAL_MAX], password[TR_TURN_CREDENTIAL_MAX];
+    int port = tr_media_turn_port(s->media);
+    tr_usec life = s->config->turn.credential_life * TR_SECOND;
+    json_t *stun = json_array(), *turn = json_array(), *list = json_array();
+    choose_host(s, header, host);
+    add_url(stun, "stun", host, port, "");
+    json_array_append_new(list, json_pack("{s:o}", "urls", stun));
+    tr_rng_ice_chars(s->rng, id, ID_CHARS);
+    for (char *at = id; *at; at++)
+        *at = isalnum((unsigned char)*at) ? *at : 'x';
+    add_url(turn, "turn", host, port, "?transport=udp");
+    if (tr_turn_auth_issue(s->auth, tr_clock_now(), life, id, name, password) == TR_OK)
+        json_array_append_new(list, json_pack("{s:o s:s s:s}", "urls", turn, "username", name,
+                                              "credential", password));
+    else
+        json_decref(turn);
+    return list;
+}
+
+void tr_turn_service_ice_servers(void *arg, const struct tr_http_request *request)
+{
+    const struct tr_turn_service *s = arg;
+    json_t *list = s ? servers(s, request->headers[TR_HTTP_HOST]) : json_array();
+    tr_http_add_header(request->http, "Cache-Control", "no-store");
+    tr_http_reply_json(request->http, 200,
+                       json_pack("{s:o s:I}", "iceServers", list, "ttl",
+                                 (json_int_t)(s ? s->config->turn.credential_life : 0)));
+}
+
+/* --- counters --- */
+
+void tr_turn_service_metrics(const struct tr_turn_service *s, struct tr_metrics *m)
+{
+    struct tr_turn_counters c;
+    if (!s)
+        return;
+    tr_media_turn_counters(s->media, &c);
+    tr_metrics_one(m, "tring_turn_allocations", "gauge", "Relayed addresses.",
+                   (double)c.allocations_now);
+    const struct {
+        const char *name, *help;
+        uint64_t value;
+    } rows[] = {
+        { "tring_turn_bindings_total", "Binding requests answered.", c.bindings },
+        { "tring_turn_allocations_total", "Relayed addresses given out.", c.allocations },
+        { "tring_turn_refreshes_total", "Allocations refreshed.", c.refreshes },
+        { "tring_turn_permissions_total", "Permissions made or renewed.", c.permissions },
+        { "tring_turn_channels_total", "Channels bound or renewed.", c.channels },
+        { "tring_turn_moves_total", "Clients that came by another address.", c.moves },
+        { "tring_turn_packets_to_peers_total", "Packets of clients.", c.packets_to_peers },
+        { "tring_turn_bytes_to_peers_total", "Their bytes.", c.bytes_to_peers },
+        { "tring_turn_packets_to_clients_total", "Packets of peers.", c.packets_to_clients },
+        { "tring_turn_bytes_to_clients_total", "Their bytes.", c.bytes_to_clients },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        tr_metrics_one(m, rows[i].name, "counter", rows[i].help, (double)rows[i].value);
+    tr_metrics_family(m, "tring_turn_refused_total", "counter", "What was not done, and why.");
+    for (int i = 0; i < TR_TURN_REFUSED_COUNT; i++)
+        tr_metrics_sample(m, "tring_turn_refused_total", "reason",
+                          tr_turn_refusal_name((enum tr_turn_refusal)i), (double)c.refused[i]);
+}
