@@ -404,7 +404,7 @@ TEST(turn_connects_to_tcp_peers)
     rig_poll(&rig);
     CHECK_INT(rig.seen[TR_TURN_UNDIAL], 3);
     CHECK_INT(rig.seen[TR_TURN_CLOSE], 1);
-    tr_turn_hangup(rig.turn, rig.now, connection); /* stale */
+    rig_hangup(&rig, connection); /* stale */
     rig_close(&rig);
 }
 
@@ -417,20 +417,19 @@ TEST(turn_takes_tcp_peers)
     CHECK_INT(rig_open(&rig, &tcp_peers), TR_OK);
     rig_allocate_tcp(&rig, &flow);
     tr_id relay = rig.last[TR_TURN_OPEN].relay;
-    CHECK_INT(tr_turn_incoming(rig.turn, rig.now, relay, &peer, &connection), TR_ERR_AUTH);
+    CHECK_INT(rig_incoming(&rig, relay, &peer, &connection), TR_ERR_AUTH);
     CHECK_INT(rig_permit(&rig, &flow, &peer), 0);
-    CHECK_INT(tr_turn_incoming(rig.turn, rig.now, relay, &peer, &connection), TR_OK);
+    CHECK_INT(rig_incoming(&rig, relay, &peer, &connection), TR_OK);
     rig_poll(&rig);
     CHECK_INT(rig.m.method, TR_TURN_CONNECTION_ATTEMPT);
     uint32_t number = rig_u32(&rig, TR_TURN_CONNECTION_ID);
     CHECK_INT(connection_bind(&rig, &data, number), 0);
     CHECK(rig.last[TR_TURN_JOIN].connection == connection);
-    tr_turn_hangup(rig.turn, rig.now, connection);
+    rig_hangup(&rig, connection);
     rig_poll(&rig);
     CHECK_INT(rig.seen[TR_TURN_UNDIAL], 0);
     for (int i = 0; i < 3; i++)
-        CHECK_INT(tr_turn_incoming(rig.turn, rig.now, relay, &peer, &connection),
-                  i < 2 ? TR_OK : TR_ERR_LIMIT);
+        CHECK_INT(rig_incoming(&rig, relay, &peer, &connection), i < 2 ? TR_OK : TR_ERR_LIMIT);
     rig_poll(&rig);
     rig_close(&rig);
 }
@@ -490,7 +489,7 @@ static void live(struct rig *rig, bool *short_of)
         tr_id relay = rig->last[TR_TURN_OPEN].relay;
         fine(connect_to(rig, &tcp, &peer), short_of);
         if (fine(rig_permit(rig, &tcp, &next), short_of))
-            *short_of |= tr_turn_incoming(rig->turn, rig->now, relay, &next, &connection) != TR_OK;
+            *short_of |= rig_incoming(rig, relay, &next, &connection) != TR_OK;
     }
     rig_wait(rig, 40 * TR_SECOND);
 }

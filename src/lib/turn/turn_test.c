@@ -122,6 +122,72 @@ static void open_relay(struct rig *rig, const struct tr_turn_out *out)
     tr_turn_opened(rig->turn, rig->now, out->relay, err, &a, rig);
 }
 
+static struct rig_conn *conn_of(struct rig *rig, tr_id id)
+{
+    for (int i = 0; i < RIG_CONNS; i++)
+        if (rig->conns[i].id == id)
+            return &rig->conns[i];
+    return NULL;
+}
+
+static void add_conn(struct rig *rig, tr_id id, bool dialing)
+{
+    struct rig_conn *c = conn_of(rig, 0);
+    TR_ASSERT(c && !conn_of(rig, id));
+    *c = (struct rig_conn){ id, dialing };
+}
+
+static void remove_conn(struct rig *rig, tr_id id)
+{
+    struct rig_conn *c = conn_of(rig, id);
+    TR_ASSERT(id != 0 && c);
+    c->id = 0;
+}
+
+int rig_conns(const struct rig *rig)
+{
+    int n = 0;
+    for (int i = 0; i < RIG_CONNS; i++)
+        n += rig->conns[i].id != 0;
+    return n;
+}
+
+void rig_connected(struct rig *rig, tr_id connection, enum tr_err err)
+{
+    struct rig_conn *c = connection ? conn_of(rig, connection) : NULL;
+    if (c && c->dialing) {
+        c->dialing = false;
+        if (err != TR_OK)
+            c->id = 0;
+    }
+    tr_turn_connected(rig->turn, rig->now, connection, err);
+}
+
+void rig_hangup(struct rig *rig, tr_id connection)
+{
+    if (connection && conn_of(rig, connection))
+        remove_conn(rig, connection);
+    tr_turn_hangup(rig->turn, rig->now, connection);
+}
+
+enum tr_err rig_incoming(struct rig *rig, tr_id relay, const struct tr_addr *peer,
+                         tr_id *connection)
+{
+    enum tr_err err = tr_turn_incoming(rig->turn, rig->now, relay, peer, connection);
+    if (err == TR_OK)
+        add_conn(rig, *connection, false);
+    return err;
+}
+
+void rig_answer_held(struct rig *rig)
+{
+    struct tr_turn_out out = rig->last[TR_TURN_OPEN];
+    if (rig->held == 0)
+        return;
+    rig->held = 0;
+    open_relay(rig, &out);
+}
+
 static void on_event(struct rig *rig, const struct tr_turn_out *out)
 {
     rig->seen[out->kind]++;
@@ -134,20 +200,22 @@ static void on_event(struct rig *rig, const struct tr_turn_out *out)
         break;
     case TR_TURN_OPEN:
         TR_ASSERT(!out->user);
+        rig->held = rig->hold ? out->relay : 0;
         if (!rig->hold)
             open_relay(rig, out);
         break;
     case TR_TURN_CLOSE:
+        rig->held = rig->held == out->relay ? 0 : rig->held;
         TR_ASSERT(!out->user || out->user == rig);
         rig->open_now -= out->user == rig;
         break;
     case TR_TURN_UNRESERVE: rig->reserved_now--; break;
     case TR_TURN_DIAL:
-        rig->dialed_now++;
+        add_conn(rig, out->connection, true);
         if (!rig->hold)
-            tr_turn_connected(rig->turn, rig->now, out->connection, rig->open_err);
+            rig_connected(rig, out->connection, rig->open_err);
         break;
-    case TR_TURN_UNDIAL: rig->dialed_now--; break;
+    case TR_TURN_UNDIAL: remove_conn(rig, out->connection); break;
     case TR_TURN_MOVED:
     case TR_TURN_JOIN:
     case TR_TURN_NONE: break;
@@ -231,7 +299,8 @@ struct tr_slice rig_sign(struct rig *rig, const struct tr_path *flow, struct rig
 
 int rig_ask(struct rig *rig, const struct tr_path *flow, struct rig_msg *msg)
 {
-    return rig_send(rig, flow, rig_sign(rig, flow, msg));
+    rig->sent = rig_sign(rig, flow, msg);
+    return rig_send(rig, flow, rig->sent);
 }
 
 void rig_put_transport(struct rig_msg *msg, unsigned protocol)

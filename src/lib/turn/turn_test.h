@@ -11,7 +11,7 @@
 #define RIG_USER "anna"
 #define RIG_OTHER_USER "bert"
 
-enum { RIG_MSG = 2048, RIG_NO_ANSWER = -1 };
+enum { RIG_MSG = 2048, RIG_NO_ANSWER = -1, RIG_CONNS = 32 };
 
 struct rig_msg {
     uint8_t bytes[RIG_MSG];
@@ -34,13 +34,19 @@ struct rig {
 
     struct tr_turn_out last[16]; /* the last event of each kind */
     int seen[16];                /* how many of each kind */
-    int open_now, reserved_now, dialed_now, shares;
+    int open_now, reserved_now, shares;
+    tr_id held; /* OPEN that waits for rig_answer_held */
+    struct rig_conn {
+        tr_id id;
+        bool dialing;
+    } conns[RIG_CONNS];        /* what the owner has */
     uint32_t shares_max, draw; /* of the quota */
     int draws;
     uint8_t answer[RIG_MSG];
     struct tr_stun m; /* parsed answer; borrows from it */
 
-    struct rig_msg data; /* the last data that was sent */
+    struct rig_msg data;  /* the last data that was sent */
+    struct tr_slice sent; /* the last request; borrows from its struct rig_msg */
     struct tr_path nonce_flow;
     tr_usec nonce_at;
     uint8_t nonce[128];
@@ -74,6 +80,13 @@ enum tr_err rig_channel_data(struct rig *rig, const struct tr_path *flow, uint16
                              struct tr_turn_data *out);
 enum tr_err rig_send_data(struct rig *rig, const struct tr_path *flow, const struct tr_addr *peer,
                           struct tr_turn_data *out);
+/* As the owner: late answers, the connection ends, a peer connects. */
+void rig_answer_held(struct rig *rig);
+void rig_connected(struct rig *rig, tr_id connection, enum tr_err err);
+void rig_hangup(struct rig *rig, tr_id connection);
+enum tr_err rig_incoming(struct rig *rig, tr_id relay, const struct tr_addr *peer,
+                         tr_id *connection);
+int rig_conns(const struct rig *rig);
 void rig_put_transport(struct rig_msg *msg, unsigned protocol);
 void rig_put_byte(struct rig_msg *msg, uint16_t type, uint8_t v, size_t n); /* then zeros to n */
 uint32_t rig_u32(const struct rig *rig, uint16_t type);                     /* of the answer */
