@@ -226,15 +226,15 @@ TEST(turn_channel_rules)
     CHECK_INT(rig_bind(&rig, &flow, &a, 0x4000), 437);
     rig_allocate(&rig, &flow);
     CHECK_INT(rig_bind(&rig, &flow, &a, 0x3fff), 400);
-    CHECK_INT(rig_bind(&rig, &flow, &a, 0x5000), 400);
+    CHECK_INT(rig_bind(&rig, &flow, &a, 0x8000), 400);
     CHECK_INT(rig_bind(&rig, &flow, &no_port, 0x4000), 400);
     CHECK_INT(rig_bind(&rig, &flow, &v6, 0x4000), 443);
     CHECK_INT(rig_bind(&rig, &flow, &inside, 0x4000), 403);
     CHECK_INT(rig_bind(&rig, &flow, &loop, 0x4000), 403);
     CHECK_INT(rig_refused(&rig, TR_TURN_REFUSED_PEER), 2);
-    CHECK_INT(rig_bind(&rig, &flow, &a, 0x4fff), 0);
-    CHECK_INT(rig_bind(&rig, &flow, &a, 0x4fff), 0); /* refreshed */
-    CHECK_INT(rig_bind(&rig, &flow, &b, 0x4fff), 400);
+    CHECK_INT(rig_bind(&rig, &flow, &a, 0x7fff), 0);
+    CHECK_INT(rig_bind(&rig, &flow, &a, 0x7fff), 0); /* refreshed */
+    CHECK_INT(rig_bind(&rig, &flow, &b, 0x7fff), 400);
     CHECK_INT(rig_bind(&rig, &flow, &a, 0x4000), 400);
     CHECK_INT(rig_bind(&rig, &flow, &b, 0x4000), 0);
     rig_begin(&msg, &rig, TR_TURN_CHANNEL_BIND);
@@ -528,6 +528,8 @@ TEST(turn_rubbish_is_counted)
     struct tr_path flow = rig_flow(1), other = rig_flow(2);
     struct tr_addr peer = rig_peer(1);
     struct tr_turn_data data;
+    static const uint8_t txid[TR_STUN_TXID] = "rubbish";
+    static const uint8_t long_text[700];
     uint8_t junk[2000] = { 0x40, 0x00, 0x00, 0x10 };
     CHECK_INT(rig_open(&rig, &none), TR_OK);
     rig_allocate(&rig, &flow);
@@ -540,15 +542,15 @@ TEST(turn_rubbish_is_counted)
     CHECK_INT(tr_turn_input(rig.turn, rig.now, &flow, tr_slice(junk, 10), &data), TR_ERR_IGNORED);
     CHECK_INT(tr_turn_input(rig.turn, rig.now, &flow, tr_slice(junk, 0), &data), TR_ERR_IGNORED);
     struct tr_wr w = tr_wr(junk, sizeof junk);
-    tr_stun_begin(&w, TR_STUN_REQUEST, TR_TURN_ALLOCATE, junk);
-    tr_stun_put(&w, TR_STUN_SOFTWARE, tr_slice(junk, 700));
-    tr_stun_put(&w, 0x8100, tr_slice(junk, 700));
+    tr_stun_begin(&w, TR_STUN_REQUEST, TR_TURN_ALLOCATE, txid);
+    tr_stun_put(&w, TR_STUN_SOFTWARE, tr_slice(long_text, 700));
+    tr_stun_put(&w, 0x8100, tr_slice(long_text, 700));
     CHECK_INT(tr_turn_input(rig.turn, rig.now, &flow, tr_stun_end(&w), &data), TR_ERR_BADMSG);
     w = tr_wr(junk, sizeof junk);
-    tr_stun_begin(&w, TR_STUN_SUCCESS, TR_TURN_ALLOCATE, junk);
+    tr_stun_begin(&w, TR_STUN_SUCCESS, TR_TURN_ALLOCATE, txid);
     CHECK_INT(tr_turn_input(rig.turn, rig.now, &flow, tr_stun_end(&w), &data), TR_ERR_PROTO);
     w = tr_wr(junk, sizeof junk);
-    tr_stun_begin(&w, TR_STUN_REQUEST, 0x0f, junk);
+    tr_stun_begin(&w, TR_STUN_REQUEST, 0x0f, txid);
     CHECK_INT(tr_turn_input(rig.turn, rig.now, &flow, tr_stun_end(&w), &data), TR_ERR_UNSUPPORTED);
     CHECK_INT(rig_refused(&rig, TR_TURN_REFUSED_MALFORMED), 4);
     CHECK_INT(tr_turn_counters(rig.turn)->packets_to_peers, 0);

@@ -5,7 +5,9 @@
 #include "turn/turn_int.h"
 
 enum {
-    CHANNEL_FIRST_BYTE = TURN_FIRST_CHANNEL >> 8, /* to 0x4f: RFC 8656 12 */
+    /* RFC 8656 has channels to 0x4fff, RFC 5766 had them to 0x7fff: its clients are served. */
+    CHANNEL_FIRST_BYTE = TURN_FIRST_CHANNEL >> 8,
+    CHANNEL_BITS = 0xc0,
     ATTR_V4 = 12,
     ATTR_V6 = 24,
     ICMP_SIZE = 8,
@@ -14,7 +16,7 @@ enum {
 
 static bool is_channel_data(struct tr_slice msg)
 {
-    return msg.n >= TR_TURN_CHANNEL_HEAD && (msg.p[0] & 0xf0) == CHANNEL_FIRST_BYTE;
+    return msg.n >= TR_TURN_CHANNEL_HEAD && (msg.p[0] & CHANNEL_BITS) == CHANNEL_FIRST_BYTE;
 }
 
 /* Data of a client for a peer that it may send to. */

@@ -1,7 +1,8 @@
 /* What names an allocation or a port of this server from elsewhere: mobility tickets (RFC 8016) and
  * reservation tokens (RFC 8656 7.2). Both begin with the index of the server, so that whichever
  * server gets them knows whose they are, and their secret part is random and kept in the object
- * that they name: they cannot be made up or altered, and end with it.
+ * that they name: they cannot be made up or altered, and end with it. Tickets are text, six bits a
+ * character, because coturn's client keeps them as strings of at most 32.
  *
  * A move: the Refresh with the ticket comes by a new flow and has the credential of the allocation.
  * From then on the client may speak on either flow; what peers send goes by the old one until it
@@ -12,32 +13,51 @@
 #include "base/mem.h"
 #include "turn/turn_int.h"
 
-enum { TICKET_ID_AT = 1, TICKET_SECRET_AT = 9 };
+enum { DIGIT_BITS = 6, DIGIT_MASK = 63, ID_AT = 1, ID_DIGITS = 11, SECRET_AT = 12 };
+
+_Static_assert(SECRET_AT + TURN_TICKET == TURN_TICKET_VALUE, "a ticket is made of its parts");
+_Static_assert(TR_TURN_SERVERS_MAX <= DIGIT_MASK + 1, "one digit names a server");
+
+static uint8_t digit(uint64_t v)
+{
+    return (uint8_t)('0' + (v & DIGIT_MASK));
+}
 
 void turn_new_ticket(struct tr_turn *t, struct turn_alloc *a)
 {
     t->conf.rng->fill(t->conf.rng, a->ticket, sizeof a->ticket);
+    for (size_t i = 0; i < sizeof a->ticket; i++)
+        a->ticket[i] = digit(a->ticket[i]);
 }
 
 void turn_ticket_value(const struct tr_turn *t, const struct turn_alloc *a,
                        uint8_t out[TURN_TICKET_VALUE])
 {
-    out[0] = (uint8_t)t->conf.index;
-    tr_put64(out + TICKET_ID_AT, a->id);
-    memcpy(out + TICKET_SECRET_AT, a->ticket, TURN_TICKET);
+    out[0] = digit((unsigned)t->conf.index);
+    for (int i = 0; i < ID_DIGITS; i++)
+        out[ID_AT + i] = digit(a->id >> (DIGIT_BITS * i));
+    memcpy(out + SECRET_AT, a->ticket, TURN_TICKET);
+}
+
+static tr_id ticket_id(const uint8_t *p)
+{
+    tr_id id = 0;
+    for (int i = 0; i < ID_DIGITS; i++)
+        id |= (tr_id)((p[ID_AT + i] - '0') & DIGIT_MASK) << (DIGIT_BITS * i);
+    return id;
 }
 
 static bool is_ticket(const uint8_t *secret, const uint8_t *p)
 {
-    return CRYPTO_memcmp(secret, p + TICKET_SECRET_AT, TURN_TICKET) == 0;
+    return CRYPTO_memcmp(secret, p + SECRET_AT, TURN_TICKET) == 0;
 }
 
 /* The allocation that the ticket names; *last: by the ticket before its newest. */
 static struct turn_alloc *find(struct turn_req *q, struct tr_slice v, bool *last)
 {
-    if (v.n != TURN_TICKET_VALUE || v.p[0] != q->t->conf.index)
+    if (v.n != TURN_TICKET_VALUE || v.p[0] != digit((unsigned)q->t->conf.index))
         return NULL;
-    struct turn_alloc *a = tr_idtab_get(q->t->allocs, tr_get64(v.p + TICKET_ID_AT));
+    struct turn_alloc *a = tr_idtab_get(q->t->allocs, ticket_id(v.p));
     if (!a || !a->up || !a->mobile)
         return NULL;
     *last = a->has_last_ticket && is_ticket(a->last_ticket, v.p);
@@ -162,6 +182,6 @@ int tr_turn_home(const struct tr_turn *t, struct tr_slice msg)
     uint16_t attr = m.cls == TR_STUN_REQUEST ? naming_attr(&m) : 0;
     if (attr == 0 || !tr_stun_find(&m, attr, &value) || value.n < 4)
         return -1;
-    int index = value.p[0];
-    return index < TR_TURN_SERVERS_MAX && index != t->conf.index ? index : -1;
+    int index = attr == TR_TURN_MOBILITY_TICKET ? value.p[0] - '0' : value.p[0];
+    return index >= 0 && index < TR_TURN_SERVERS_MAX && index != t->conf.index ? index : -1;
 }

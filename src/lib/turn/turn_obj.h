@@ -23,10 +23,10 @@ enum {
     TURN_SENDS = 16,
     TURN_SEND_MAX = 1536,
     TURN_TOKEN = 8,
-    TURN_TICKET = 16,       /* the secret part */
-    TURN_TICKET_VALUE = 25, /* with the index of the server and the id of the allocation */
+    TURN_TICKET = 20,       /* the secret part */
+    TURN_TICKET_VALUE = 32, /* with the index of the server and the id of the allocation */
     TURN_FIRST_CHANNEL = 0x4000,
-    TURN_LAST_CHANNEL = 0x4fff,
+    TURN_LAST_CHANNEL = 0x7fff,
 };
 
 #define TURN_PENDING_US                                                                            \
