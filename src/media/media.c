@@ -11,6 +11,7 @@
 #include "media/data_thread.h"
 #include "media/ports.h"
 #include "media/relay.h"
+#include "media/tcp.h"
 #include "net/clock.h"
 #include "net/random.h"
 #include "net/resolve.h"
@@ -54,25 +55,44 @@ static enum tr_err open_tables(struct tr_media *media)
     return ok ? TR_OK : TR_ERR_NOMEM;
 }
 
+/* A port that cannot be had is no reason not to start: the owner is told by tr_media_tcp_port. */
+static enum tr_err open_tcp(struct tr_media *media)
+{
+    enum tr_err err = media->conf.tcp ? TR_OK : TR_ERR_IO;
+    for (int i = 0; err == TR_OK && i < media->workers_count; i++)
+        err = tcp_open(&media->workers[i], &media->tcp_port);
+    if (err == TR_OK)
+        return TR_OK;
+    media->tcp_port = 0;
+    for (int i = 0; i < media->workers_count; i++)
+        tcp_close(&media->workers[i]);
+    return err == TR_ERR_NOMEM ? err : TR_OK;
+}
+
 static enum tr_err open_workers(struct tr_media *media)
 {
+    enum tr_err err;
     media->port = media->conf.port;
     media->turn_port = media->conf.turn.port;
+    media->tcp_port = media->conf.tcp_port;
     for (int i = 0; i < media->workers_count; i++) {
-        enum tr_err err = worker_init(&media->workers[i], media, i, media->port, media->turn_port);
+        err = worker_init(&media->workers[i], media, i, media->port, media->turn_port);
         if (err != TR_OK)
             return err;
         media->port = tr_udp_port(media->workers[i].udp);
         media->turn_port = relay_port(&media->workers[i]);
     }
+    err = open_tcp(media);
+    if (err != TR_OK)
+        return err;
     for (int i = 0; i < media->workers_count; i++) {
         tr_outbox_init(&media->control->to[i], media->workers[i].inbox);
         for (int k = 0; k < media->workers_count; k++)
             tr_outbox_init(&media->workers[i].to[k], media->workers[k].inbox);
     }
     for (int i = 0; i < media->workers_count; i++) {
-        enum tr_err err = tr_thread_start(&media->workers[i].thread, "tring-media", worker_run,
-                                          &media->workers[i]);
+        err = tr_thread_start(&media->workers[i].thread, "tring-media", worker_run,
+                              &media->workers[i]);
         if (err != TR_OK)
             return err;
     }
@@ -193,6 +213,11 @@ void tr_media_destroy(struct tr_media *media)
 uint16_t tr_media_port(const struct tr_media *media)
 {
     return media->port;
+}
+
+uint16_t tr_media_tcp_port(const struct tr_media *media)
+{
+    return media->tcp_port;
 }
 
 /* --- peers --- */

@@ -42,6 +42,8 @@ struct tr_media_conf {
      * media, the relay is alone. */
     struct tr_addr bind[TR_MEDIA_ADDRS_MAX], known[TR_MEDIA_ADDRS_MAX];
     int bind_count;
+    bool tcp;                       /* ICE-TCP, too, */
+    uint16_t tcp_port;              /* at this port of the same addresses; 0: any free one */
     struct tr_media_turn_conf turn; /* bind_count 0: no relay */
     struct tr_dtls_cert *cert;      /* borrowed */
     tr_usec consent_us;             /* silence after which a peer is gone; 0: 30 s */
@@ -58,12 +60,12 @@ struct tr_media_end {
 };
 
 TR_MUST_USE enum tr_err tr_media_create(struct tr_media **media, const struct tr_media_conf *conf);
-/* Ends the workers: no media flows and `wake` is not called any more. The rest may still be called,
- * to take things down. */
+/* Ends the workers: no media flows, `wake` is not called. The rest may still be, to take down. */
 void tr_media_stop(struct tr_media *media);
 /* Stops and frees everything. NULL is fine. */
 void tr_media_destroy(struct tr_media *media);
 uint16_t tr_media_port(const struct tr_media *media);
+uint16_t tr_media_tcp_port(const struct tr_media *media); /* 0: none, or it could not be opened */
 
 /* --- peers --- */
 

@@ -21,6 +21,7 @@ struct peer_birth { /* what a worker needs to make a peer; waits in net/claim.h 
     struct tr_media_peer_conf conf;
 };
 
+struct tr_stream_moved;
 struct plain_birth; /* plain.c */
 struct forward;     /* forward.c */
 
@@ -48,6 +49,7 @@ enum msg_kind {
     MSG_RUN, /* may be lost */
     MSG_SR,
     MSG_DATAGRAM, /* pkt holds a datagram for a peer that lives here; may be lost */
+    MSG_STREAM,   /* moved: a stream of a peer that lives here */
     MSG_ADDR_ADD, /* datagrams from path.remote are `peer`'s, of the sender */
     MSG_ADDR_REMOVE,
     MSG_RELAY_IN,       /* a datagram of a relay's client whose allocation is here; may be lost */
@@ -126,6 +128,7 @@ struct msg {
             int count;
             struct tr_pkt *pkts[MSG_RELAY_MAX];
         } relay;
+        struct tr_stream_moved *moved;
         struct tr_path path;
     } u;
 };

@@ -5,18 +5,17 @@
 #include "media/out.h"
 
 #include "media/relay.h"
+#include "media/tcp.h"
 #include "media/worker.h"
 
 /* datagrams: one after the other, each of `segment` bytes and the last one maybe shorter. */
 static void out_other(struct worker *w, const struct tr_path *path, struct tr_slice datagrams,
                       uint16_t segment)
 {
-    uint32_t count = (uint32_t)((datagrams.n + segment - 1) / segment);
-    if (path->remote.proto == TR_PROTO_RELAY) {
+    if (path->remote.proto == TR_PROTO_TCP)
+        tcp_out(w, path, datagrams, segment);
+    else
         relay_out(w, path, datagrams, segment);
-        return;
-    }
-    w->counters.drops[TR_DROP_STREAM] += count;
 }
 
 void out_run(struct worker *w, const struct tr_tx_msg *msg)

@@ -346,18 +346,8 @@ TEST(a_tap_that_is_open_at_the_end_lets_go_of_its_packets)
 
 static void send_check(struct client *c, struct tr_udp *udp, const struct tr_path *path)
 {
-    uint8_t txid[TR_STUN_TXID], buf[512];
-    char username[128];
-    struct tr_wr w = tr_wr(buf, sizeof buf);
-    tr_rng_fill(&c->rig->rng, txid, sizeof txid);
-    snprintf(username, sizeof username, "%s:clientufrag", c->creds.ufrag);
-    tr_stun_begin(&w, TR_STUN_REQUEST, TR_STUN_BINDING, txid);
-    tr_stun_put(&w, TR_STUN_USERNAME, tr_slice_str(username));
-    tr_stun_put_u32(&w, TR_STUN_PRIORITY, 1234567);
-    tr_stun_put_u64(&w, TR_STUN_ICE_CONTROLLING, 1);
-    tr_stun_put_integrity(&w, tr_slice_str(c->creds.pwd), false);
-    tr_stun_put_fingerprint(&w);
-    tr_udp_send(udp, path, tr_stun_end(&w));
+    uint8_t buf[CHECK_BYTES];
+    tr_udp_send(udp, path, check_of(c->rig, &c->creds, false, buf));
     tr_udp_flush(udp);
 }
 
@@ -382,7 +372,7 @@ TEST(a_second_path_may_arrive_at_another_worker)
             struct tr_path path;
             tr_udp_close(c->other);
             c->other = NULL;
-            if (!open_socket(&c->other))
+            if (!open_socket(r, &c->other))
                 break;
             tr_peer_path(c->peer, &path);
             path.local = tr_addr_v4(127, 0, 0, 1, tr_udp_port(c->other));
@@ -418,7 +408,7 @@ TEST(a_client_may_move_often)
             struct tr_path path;
             tr_udp_close(c->other);
             c->other = NULL;
-            if (!open_socket(&c->other))
+            if (!open_socket(r, &c->other))
                 break;
             tr_peer_path(c->peer, &path);
             path.local = tr_addr_v4(127, 0, 0, 1, tr_udp_port(c->other));
@@ -492,7 +482,7 @@ TEST(plain_rtp_reaches_a_client)
 {
     struct rig *r = tr_alloc(sizeof *r);
     struct tr_udp *udp = NULL;
-    if (rig_open(r, NULL) && open_socket(&udp)) {
+    if (rig_open(r, NULL) && open_socket(r, &udp)) {
         struct tr_route_conf conf = tr_route_conf_default();
         struct tr_track_conf tracks[TRACKS];
         struct tr_media_port port = { .feeds = { .mline = VIDEO },

@@ -10,11 +10,13 @@
 #include "net/waiter.h"
 #include "peer/rtp_meta.h"
 #include "rtp/rtp.h"
+#include "stun/stun.h"
 
-bool rig_open(struct rig *r, const enum tr_srtp_profile *profiles)
+static bool open_at(struct rig *r, struct tr_addr ip, const enum tr_srtp_profile *profiles)
 {
     int64_t unix_s = tr_clock_unix_us() / TR_SECOND;
     memset(r, 0, sizeof *r);
+    r->ip = ip;
     r->rng = tr_random_system();
     r->server_cert = tr_dtls_cert_create(unix_s);
     r->cert = tr_dtls_cert_create(unix_s);
@@ -24,8 +26,9 @@ bool rig_open(struct rig *r, const enum tr_srtp_profile *profiles)
     r->waiter = tr_waiter_open();
     struct tr_media_conf conf = {
         .workers = 2,
-        .bind = { tr_addr_v4(127, 0, 0, 1, 0) },
+        .bind = { ip },
         .bind_count = 1,
+        .tcp = true,
         .cert = r->server_cert,
         .packets_max = 8192,
         .gso = true,
@@ -35,11 +38,23 @@ bool rig_open(struct rig *r, const enum tr_srtp_profile *profiles)
     return CHECK(tr_media_create(&r->media, &conf) == TR_OK);
 }
 
+bool rig_open(struct rig *r, const enum tr_srtp_profile *profiles)
+{
+    return open_at(r, tr_addr_v4(127, 0, 0, 1, 0), profiles);
+}
+
+bool rig_open_at(struct rig *r, const char *text)
+{
+    struct tr_addr ip = { 0 };
+    return CHECK(tr_addr_parse_ip(&ip, text, 0) == TR_OK) && open_at(r, ip, NULL);
+}
+
 static void client_close(struct client *c)
 {
     tr_peer_destroy(c->peer);
     tr_udp_close(c->udp);
     tr_udp_close(c->other);
+    tr_streams_close(c->streams);
 }
 
 void rig_close(struct rig *r)
@@ -129,6 +144,58 @@ static void take_media(struct client *c, int mline, const struct tr_pkt *pkt)
     in->keyframes += (m->flags & TR_RTP_KEYFRAME) != 0;
 }
 
+struct tr_slice check_of(struct rig *r, const struct tr_media_peer_conf *creds, bool nominate,
+                         uint8_t buf[CHECK_BYTES])
+{
+    uint8_t txid[TR_STUN_TXID];
+    char username[128];
+    struct tr_wr w = tr_wr(buf, CHECK_BYTES);
+    tr_rng_fill(&r->rng, txid, sizeof txid);
+    snprintf(username, sizeof username, "%s:clientufrag", creds->ufrag);
+    tr_stun_begin(&w, TR_STUN_REQUEST, TR_STUN_BINDING, txid);
+    tr_stun_put(&w, TR_STUN_USERNAME, tr_slice_str(username));
+    tr_stun_put_u32(&w, TR_STUN_PRIORITY, 1234567);
+    tr_stun_put_u64(&w, TR_STUN_ICE_CONTROLLING, 1);
+    if (nominate)
+        tr_stun_put(&w, TR_STUN_USE_CANDIDATE, tr_slice(NULL, 0));
+    tr_stun_put_integrity(&w, tr_slice_str(creds->pwd), false);
+    tr_stun_put_fingerprint(&w);
+    return tr_stun_end(&w);
+}
+
+/* --- streams --- */
+
+struct tr_path client_tcp_path(const struct client *c)
+{
+    struct tr_path path = { .local = c->local, .remote = c->rig->ip };
+    path.remote.port = tr_media_tcp_port(c->rig->media);
+    path.remote.proto = TR_PROTO_TCP;
+    return path;
+}
+
+void client_stream_send(struct client *c, struct tr_slice datagram)
+{
+    struct tr_stream_conf conf = { .framing = TR_FRAMING_RFC4571 };
+    struct tr_addr from = c->rig->ip, to = client_tcp_path(c).remote;
+    tr_usec now = tr_clock_now();
+    from.proto = TR_PROTO_TCP;
+    if (!c->stream)
+        CHECK_INT(
+            tr_streams_dial(c->streams, now, &from, &to, &conf, NULL, 5 * TR_SECOND, &c->stream),
+            TR_OK);
+    (void)!tr_stream_write(c->streams, now, c->stream, tr_slice(NULL, 0), datagram,
+                           TR_STREAM_MEDIA);
+}
+
+static void stream_send_run(struct client *c, const struct tr_tx_msg *msg)
+{
+    for (size_t at = 0; at < msg->len; at += msg->segment) {
+        size_t left = msg->len - at;
+        client_stream_send(c, tr_slice(msg->p + at, left < msg->segment ? left : msg->segment));
+    }
+    tr_streams_flush(c->streams, tr_clock_now());
+}
+
 void send_some(struct client *c, struct tr_udp *udp, const struct tr_path *path, int mline,
                int count, bool keyframe)
 {
@@ -151,7 +218,9 @@ void send_some(struct client *c, struct tr_udp *udp, const struct tr_path *path,
     c->ts[mline] += mline == VIDEO ? 3000 : 960;
     out.p = tr_udp_reserve(udp, out.n);
     int n = tr_peer_send_run(c->peer, tr_clock_now(), mline, items, count, out, msgs);
-    for (int i = 0; i < n; i++)
+    for (int i = 0; i < n && path->remote.proto == TR_PROTO_TCP; i++)
+        stream_send_run(c, &msgs[i]);
+    for (int i = 0; i < n && path->remote.proto == TR_PROTO_UDP; i++)
         tr_udp_commit(udp, path, msgs[i].p, msgs[i].len, msgs[i].count > 1 ? msgs[i].segment : 0);
     for (int i = 0; i < count; i++)
         tr_pkt_unref(&items[i].pkt);
@@ -173,8 +242,17 @@ static void client_speak(struct client *c, tr_usec now)
     for (;;) {
         tr_peer_poll(c->peer, now, &out);
         switch (out.kind) {
-        case TR_PEER_NONE: tr_udp_flush(c->udp); return;
-        case TR_PEER_SEND: tr_udp_send(c->udp, &out.path, out.data); break;
+        case TR_PEER_NONE:
+            tr_udp_flush(c->udp);
+            if (c->streams)
+                tr_streams_flush(c->streams, now);
+            return;
+        case TR_PEER_SEND:
+            if (out.path.remote.proto == TR_PROTO_TCP)
+                client_stream_send(c, out.data);
+            else
+                tr_udp_send(c->udp, &out.path, out.data);
+            break;
         case TR_PEER_UP: c->up = true; break;
         case TR_PEER_DOWN: c->down = true; break;
         case TR_PEER_KEYFRAME: c->keyframes_asked++; break;
@@ -207,10 +285,24 @@ static void client_datagram(void *arg, const struct tr_path *path, struct tr_sli
     tr_pkt_unref(&pkt);
 }
 
+static void client_stream(void *arg, const struct tr_stream_event *ev)
+{
+    struct client *c = arg;
+    struct tr_path path = client_tcp_path(c);
+    if (ev->kind == TR_STREAM_FRAME) {
+        client_datagram(c, &path, ev->data);
+    } else if (ev->kind == TR_STREAM_CLOSED) {
+        c->stream = 0; /* what is sent next connects again */
+        c->streams_closed++;
+    }
+}
+
 static void client_turn(struct client *c)
 {
     if (!c->peer)
         return;
+    while (c->streams && tr_streams_run(c->streams, tr_clock_now())) {
+    }
     while (tr_udp_receive(c->udp, 0, client_datagram, c)) {
     }
     while (c->other && tr_udp_receive(c->other, 0, client_datagram, c)) {
@@ -278,10 +370,9 @@ static struct tr_peer_remote remote_of(const char *ufrag, const char *pwd,
     return remote;
 }
 
-bool open_socket(struct tr_udp **udp)
+bool open_socket(const struct rig *r, struct tr_udp **udp)
 {
-    struct tr_addr loopback = tr_addr_v4(127, 0, 0, 1, 0);
-    return CHECK(tr_udp_open(udp, &loopback, 1, 0, true) == TR_OK);
+    return CHECK(tr_udp_open(udp, &r->ip, 1, 0, true) == TR_OK);
 }
 
 bool client_start(struct client *c)
@@ -296,9 +387,14 @@ bool client_start(struct client *c)
                                  .wall_offset_us = tr_clock_unix_us() - now };
     struct tr_track_conf tracks[TRACKS];
     struct tr_peer_remote server = remote_of(c->creds.ufrag, c->creds.pwd, r->server_cert);
-    struct tr_addr there = tr_addr_v4(127, 0, 0, 1, tr_media_port(r->media));
+    struct tr_addr there = r->ip, tcp = client_tcp_path(c).remote;
+    there.port = tr_media_port(r->media);
     struct tr_ice_cand local = tr_ice_cand_make(TR_ICE_HOST, &c->local, NULL, 65535);
     struct tr_ice_cand remote = tr_ice_cand_make(TR_ICE_HOST, &there, NULL, 65535);
+    if (c->streams) {
+        local = tr_ice_cand_make_tcp(TR_ICE_HOST, TR_ICE_TCP_ACTIVE, &c->local, NULL, 8191);
+        remote = tr_ice_cand_make_tcp(TR_ICE_HOST, TR_ICE_TCP_PASSIVE, &tcp, NULL, 8191);
+    }
     conf.ufrag = "clientufrag";
     conf.pwd = "clientpasswordclientpassword";
     server.lite = server.passive = true;
@@ -310,7 +406,7 @@ bool client_start(struct client *c)
            CHECK(tr_peer_add_remote(c->peer, now, &remote) == TR_OK);
 }
 
-struct client *client_open(struct rig *r)
+static struct client *open_client(struct rig *r, bool tcp)
 {
     struct client *c = &r->clients[r->clients_count++];
     struct tr_track_conf tracks[TRACKS];
@@ -321,13 +417,28 @@ struct client *client_open(struct rig *r)
     tr_rng_ice_chars(&r->rng, c->creds.pwd, 24);
     c->id = tr_media_peer_create(r->media, &c->creds);
     fill_tracks(tracks, (int)(c - r->clients), false);
-    bool ok = CHECK(c->id != 0) && open_socket(&c->udp);
+    bool ok = CHECK(c->id != 0) && open_socket(r, &c->udp);
+    if (ok && tcp)
+        ok = CHECK(tr_streams_open(&c->streams, &(struct tr_streams_conf){ 0 }, client_stream, c) ==
+                   TR_OK);
     if (!ok)
         return NULL;
     CHECK(tr_media_peer_tracks(r->media, c->id, tracks, TRACKS) == TR_OK);
     tr_media_peer_remote(r->media, c->id, &remote);
-    c->local = tr_addr_v4(127, 0, 0, 1, tr_udp_port(c->udp));
+    c->local = r->ip;
+    c->local.port = tcp ? TR_ICE_TCP_ACTIVE_PORT : tr_udp_port(c->udp);
+    c->local.proto = tcp ? TR_PROTO_TCP : TR_PROTO_UDP;
     return client_start(c) ? c : NULL;
+}
+
+struct client *client_open(struct rig *r)
+{
+    return open_client(r, false);
+}
+
+struct client *client_open_tcp(struct rig *r)
+{
+    return open_client(r, true);
 }
 
 tr_id route(struct rig *r, const struct client *from, const struct client *to, int mline)

@@ -9,6 +9,7 @@
 #include "dtls/dtls.h"
 #include "media/media.h"
 #include "net/clock.h"
+#include "net/stream.h"
 #include "net/udp.h"
 #include "peer/peer.h"
 #include "srtp/srtp.h"
@@ -22,6 +23,7 @@ enum {
     TRACKS = 2,
     PAYLOAD = 1100,
     SEQS_MAX = 4096,
+    CHECK_BYTES = 300,
     PT_AUDIO = 111,
     PT_VIDEO = 96,
     PT_RTX = 97,
@@ -43,7 +45,10 @@ struct client {
     struct rig *rig;
     tr_id id; /* of its peer in the engine */
     struct tr_udp *udp;
-    struct tr_udp *other; /* a second socket, for a path change */
+    struct tr_udp *other;       /* a second socket, for a path change */
+    struct tr_streams *streams; /* instead of sockets; NULL: over UDP */
+    tr_id stream;               /* 0: not connected */
+    int streams_closed;
     struct tr_addr local;
     struct tr_peer *peer;
     bool up, down;
@@ -59,6 +64,7 @@ struct client {
 
 struct rig {
     struct tr_media *media;
+    struct tr_addr ip; /* of the engine and of all clients */
     struct tr_dtls_cert *server_cert, *cert;
     struct tr_dtls_ctx *ctx;
     struct tr_srtp_engine *engine;
@@ -75,6 +81,7 @@ struct rig {
 
 /* The engine runs, with two workers; profiles NULL: the default. False: the test has failed. */
 bool rig_open(struct rig *r, const enum tr_srtp_profile *profiles);
+bool rig_open_at(struct rig *r, const char *ip);
 /* Also after a failed open. */
 void rig_close(struct rig *r);
 /* How many such events came; peer 0: of all. */
@@ -93,11 +100,18 @@ void run_for(struct rig *r, tr_usec us);
 uint32_t ssrc_of(int client, int mline, bool out, bool rtx);
 /* The m-lines as the engine sees them, or as the client does (mirrored). */
 void fill_tracks(struct tr_track_conf *t, int client, bool mirrored);
-bool open_socket(struct tr_udp **udp);
+bool open_socket(const struct rig *r, struct tr_udp **udp);
 /* The client begins to connect, with a new peer of its own. */
 bool client_start(struct client *c);
 /* A client whose peer the engine knows; it begins to connect. */
 struct client *client_open(struct rig *r);
+struct client *client_open_tcp(struct rig *r); /* the same by ICE-TCP alone */
+/* A check for such a peer. */
+struct tr_slice check_of(struct rig *r, const struct tr_media_peer_conf *creds, bool nominate,
+                         uint8_t buf[CHECK_BYTES]);
+void client_stream_send(struct client *c, struct tr_slice datagram); /* connects when needed */
+/* Where its streams go on the way in, as its agent calls it. */
+struct tr_path client_tcp_path(const struct client *c);
 tr_id route(struct rig *r, const struct client *from, const struct client *to, int mline);
 /* r->stats is of this peer now. */
 void ask_stats(struct rig *r, tr_id peer);

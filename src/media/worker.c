@@ -9,8 +9,10 @@
 #include "ice/ice.h"
 #include "media/ports.h"
 #include "media/relay.h"
+#include "media/tcp.h"
 #include "net/clock.h"
 #include "net/random.h"
+#include "net/stream.h"
 #include "net/waiter.h"
 #include "peer/rtp_meta.h"
 #include "rtp/rtp.h"
@@ -81,6 +83,13 @@ void worker_addr_remove(struct worker *w, const struct tr_path *path, tr_id peer
         tr_free(tr_map_remove(w->addrs, k));
 }
 
+struct wpeer *worker_addr_peer(struct worker *w, const struct tr_path *path)
+{
+    struct addr_key key = addr_key(path);
+    const struct addr_entry *e = tr_map_get(w->addrs, tr_slice(&key, sizeof key));
+    return e ? e->here : NULL;
+}
+
 void worker_tell(struct worker *w, const struct tr_media_event *ev)
 {
     struct event_msg m = { .ev = *ev, .worker = w->index };
@@ -88,7 +97,7 @@ void worker_tell(struct worker *w, const struct tr_media_event *ev)
         tr_free(m.ev.stats);
 }
 
-/* Lets go of the packets of a message that will not be delivered. */
+/* Lets go of what a message holds that will not be delivered. */
 static void drop_packets(const struct msg *m)
 {
     for (int i = 0; m->kind == MSG_RUN && i < m->u.run.count; i++) {
@@ -107,6 +116,8 @@ static void drop_packets(const struct msg *m)
         struct tr_pkt *pkt = m->u.datagram.pkt;
         tr_pkt_unref(&pkt);
     }
+    if (m->kind == MSG_STREAM)
+        tr_stream_moved_destroy(m->u.moved);
 }
 
 void worker_send(struct worker *w, int to, const struct msg *m, bool reliable)
@@ -206,33 +217,37 @@ static void answer_binding(struct worker *w, const struct tr_path *path, struct 
         tr_udp_send(w->udp, &out, tr_wr_slice(&answer));
 }
 
-/* A check from an address that is nobody's yet. */
-static void stranger(struct worker *w, const struct tr_path *path, struct tr_slice datagram)
+/* A check from an address that is nobody's yet; whether it is one. */
+static bool stranger(struct worker *w, const struct tr_path *path, struct tr_slice datagram)
 {
     struct tr_slice ufrag;
     struct tr_claim_result claim;
     if (tr_demux(datagram) != TR_DEMUX_STUN) {
         w->counters.drops[TR_DROP_UNKNOWN_ADDR]++;
-        return;
+        return false;
     }
     if (tr_ice_peek_ufrag(datagram, &ufrag) != TR_OK) {
         answer_binding(w, path, datagram);
-        return;
+        return false;
     }
     enum tr_err err = tr_claims_take(w->media->claims, ufrag, w->index, proves, &datagram, &claim);
     if (err != TR_OK) {
         w->counters.drops[err == TR_ERR_AUTH ? TR_DROP_STUN_AUTH : TR_DROP_STUN_UNKNOWN_UFRAG]++;
-        return;
+        return false;
     }
     if (claim.peer)
         wpeer_adopt(w, claim.peer);
     if (claim.owner != w->index) {
-        pass_on(w, claim.owner, 0, path, datagram);
-        return;
+        if (path->remote.proto == TR_PROTO_TCP)
+            tcp_hand_over(w, path, claim.owner);
+        else
+            pass_on(w, claim.owner, 0, path, datagram);
+        return true;
     }
     struct wpeer *p = wpeer_of_ufrag(w, ufrag);
     if (p)
         peer_in(w, p, path, datagram);
+    return p != NULL;
 }
 
 /* A silent address may have another client by now: one that crashed and came back, or that a NAT
@@ -246,25 +261,24 @@ static bool is_given_away(const struct addr_entry *e, struct worker *w, struct t
     return !e->here || wpeer_of_ufrag(w, ufrag) != e->here;
 }
 
-void worker_datagram(struct worker *w, const struct tr_path *path, struct tr_slice datagram)
+bool worker_datagram(struct worker *w, const struct tr_path *path, struct tr_slice datagram)
 {
     struct addr_key key = addr_key(path);
     struct addr_entry *e = tr_map_get(w->addrs, tr_slice(&key, sizeof key));
     w->arrival_worker = w->index;
-    if (!e || is_given_away(e, w, datagram)) {
-        stranger(w, path, datagram);
-        return;
-    }
+    if (!e || (path->remote.proto == TR_PROTO_UDP && is_given_away(e, w, datagram)))
+        return stranger(w, path, datagram);
     e->heard = w->now;
     if (e->here)
         peer_in(w, e->here, path, datagram);
     else
         pass_on(w, e->worker, e->peer, path, datagram);
+    return true;
 }
 
 static void datagram_in(void *arg, const struct tr_path *path, struct tr_slice datagram)
 {
-    worker_datagram(arg, path, datagram);
+    (void)worker_datagram(arg, path, datagram);
 }
 
 static void datagram_passed(struct worker *w, const struct msg *m)
@@ -318,6 +332,7 @@ static void message_in(struct worker *w, const struct msg *m)
     case MSG_RELAY_OUT:
     case MSG_RELAY_FLOW_ADD:
     case MSG_RELAY_FLOW_REMOVE: relay_message(w, m); break;
+    case MSG_STREAM: tcp_take_over(w, m->u.moved); break;
     case MSG_ADDR_ADD: worker_addr_add(w, &m->u.path, m->peer, NULL, m->worker); break;
     case MSG_ADDR_REMOVE: worker_addr_remove(w, &m->u.path, m->peer); break;
     }
@@ -343,7 +358,7 @@ static bool read_sockets(struct worker *w, uint32_t ready)
     }
     if (w->ports && (ready >> WORKER_TAG_PORTS & 1))
         ports_read(w);
-    return more | relay_read(w, ready);
+    return more | tcp_read(w, ready) | relay_read(w, ready);
 }
 
 static void run_timers(struct worker *w)
@@ -382,6 +397,7 @@ static void publish(struct worker *w)
     c->sends = u->sends;
     c->receives = u->receives;
     c->drops[TR_DROP_SEND] = u->send_dropped;
+    tcp_count(w, c);
     c->packets_in_use = tr_pkt_pool_in_use(w->pool);
     counters_publish(w->published, c);
 }
@@ -447,6 +463,7 @@ static tr_usec time_to_sleep(const struct worker *w, bool delivered)
 {
     const struct tr_heap_node *node = tr_heap_min(&w->timers);
     tr_usec next = tr_usec_min(ports_next_timeout(w), relay_next_timeout(w));
+    next = tr_usec_min(next, tcp_next_timeout(w));
     if (w->stirred || w->ports || tr_map_count(w->peers) > 0 || tr_map_count(w->sources) > 0)
         next = tr_usec_min(next, tr_usec_min(w->tick_due, w->layer_tick_due));
     if (node)
@@ -468,6 +485,7 @@ bool worker_turn(struct worker *w, tr_usec now, uint32_t ready)
     ticks(w);
     sources_forward(w);
     let_speak(w);
+    tcp_flush(w);
     relay_flush(w);
     tr_udp_flush(w->udp);
     return busy;
@@ -601,6 +619,7 @@ void worker_deinit(struct worker *w)
     ports_destroy(w);
     relay_close(w);
     tr_throttle_destroy(w->throttle);
+    tcp_close(w);
     tr_waiter_close(w->waiter);
     tr_udp_close(w->udp);
     tr_heap_deinit(&w->timers);

@@ -23,6 +23,7 @@ enum {
     WPEER_PATHS = TR_ICE_PATH_MAX * 2,
     WORKER_TAG_INBOX = TR_UDP_SOCKETS_MAX, /* of the waiter; sockets have theirs below */
     WORKER_TAG_PORTS,
+    WORKER_TAG_TCP,
     WORKER_TAG_RELAYED,
     WORKER_TAG_RELAY, /* and as many as sockets, for the relay's clients */
     WORKER_TAG_RELAY_END = WORKER_TAG_RELAY + TR_UDP_SOCKETS_MAX,
@@ -73,6 +74,7 @@ struct worker {
     uint32_t next_serial;
     struct tr_heap timers;
     struct ports *ports;          /* ports.h; NULL: none needed yet */
+    struct tcp *tcp;              /* tcp.h; NULL: there is no ICE-TCP */
     struct relay *relay;          /* relay.h; NULL: none */
     struct tr_throttle *throttle; /* of answers to strangers */
     struct source *active;
@@ -93,9 +95,9 @@ struct tr_media {
     struct tr_dtls_ctx *dtls_ctx;
     struct tr_rng rng;
     int64_t wall_offset_us;
-    uint16_t port, turn_port;
-    struct control *control;  /* media.c, wiring.c */
-    struct data_thread *data; /* data.c; NULL: no peer has had data channels yet */
+    uint16_t port, tcp_port, turn_port; /* tcp_port 0: none */
+    struct control *control;            /* media.c, wiring.c */
+    struct data_thread *data;           /* data.c; NULL: no peer has had data channels yet */
 };
 
 /* worker.c */
@@ -112,8 +114,10 @@ void worker_tell(struct worker *w, const struct tr_media_event *ev);
 void worker_send(struct worker *w, int to, const struct msg *m, bool reliable);
 /* A packet of our pool with a copy of these bytes; NULL: there is none, which is counted. */
 struct tr_pkt *worker_pkt_of(struct worker *w, struct tr_slice bytes);
-/* What has arrived at the media port, or as if it had. */
-void worker_datagram(struct worker *w, const struct tr_path *path, struct tr_slice datagram);
+/* What has arrived at the media port, or by a stream, or as if it had. false: it is nobody's, and
+ * no check that is authenticated. */
+bool worker_datagram(struct worker *w, const struct tr_path *path, struct tr_slice datagram);
+struct wpeer *worker_addr_peer(struct worker *w, const struct tr_path *path); /* here; or NULL */
 /* Whose datagrams come from path.remote: `here`, or a peer of another worker. */
 void worker_addr_add(struct worker *w, const struct tr_path *path, tr_id peer, struct wpeer *here,
                      int worker);

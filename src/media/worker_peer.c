@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "media/out.h"
+#include "media/tcp.h"
 #include "media/worker.h"
 
 enum {
@@ -106,6 +107,8 @@ static void forget_path(struct wpeer *p, int i)
     struct msg m = {
         .kind = MSG_ADDR_REMOVE, .worker = w->index, .peer = p->id, .u.path = p->paths[i]
     };
+    if (p->paths[i].remote.proto == TR_PROTO_TCP)
+        tcp_path_gone(w, &p->paths[i]);
     if (p->path_workers[i] == w->index)
         worker_addr_remove(w, &p->paths[i], p->id);
     else
@@ -155,6 +158,8 @@ static void add_path(struct wpeer *p, const struct tr_path *path)
         return; /* the agent has less, so this cannot happen */
     p->paths[p->paths_count] = *path;
     p->path_workers[p->paths_count++] = arrival;
+    if (path->remote.proto == TR_PROTO_TCP)
+        tcp_path_valid(w, path);
     if (arrival == w->index) {
         worker_addr_add(w, path, p->id, p, w->index);
         return;

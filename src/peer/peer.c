@@ -478,6 +478,11 @@ enum tr_err tr_peer_send_data(struct tr_peer *peer, struct tr_slice data)
     return peer->dtls && !peer->down ? tr_dtls_send(peer->dtls, data) : TR_ERR_AGAIN;
 }
 
+void tr_peer_path_gone(struct tr_peer *peer, tr_usec now, const struct tr_path *path)
+{
+    tr_ice_path_gone(peer->ice, now, path);
+}
+
 void tr_peer_timeout(struct tr_peer *peer, tr_usec now)
 {
     if (tr_ice_next_timeout(peer->ice) <= now)

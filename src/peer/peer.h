@@ -107,6 +107,8 @@ TR_MUST_USE enum tr_err tr_peer_rtp(struct tr_peer *peer, tr_usec now, struct tr
 /* One packet for the client inside of DTLS (TR_DTLS_DATA_MAX). AGAIN: not up; LIMIT: too long, or
  * too many wait to be polled; CLOSED; NOMEM; IO. */
 TR_MUST_USE enum tr_err tr_peer_send_data(struct tr_peer *peer, struct tr_slice data);
+/* The stream that was this path is gone. */
+void tr_peer_path_gone(struct tr_peer *peer, tr_usec now, const struct tr_path *path);
 void tr_peer_timeout(struct tr_peer *peer, tr_usec now);
 tr_usec tr_peer_next_timeout(const struct tr_peer *peer);
 void tr_peer_poll(struct tr_peer *peer, tr_usec now, struct tr_peer_out *out);

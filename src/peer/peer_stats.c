@@ -248,8 +248,11 @@ void tr_counters_add(struct tr_media_counters *sum, const struct tr_media_counte
     sum->plis_out += add->plis_out;
     sum->data_in += add->data_in;
     sum->data_out += add->data_out;
+    sum->streams_accepted += add->streams_accepted;
+    sum->streams_refused += add->streams_refused;
     for (int i = 0; i < TR_DROP_COUNT; i++)
         sum->drops[i] += add->drops[i];
+    sum->streams += add->streams;
     sum->peers += add->peers;
     sum->routes += add->routes;
     sum->packets_in_use += add->packets_in_use;

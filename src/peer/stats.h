@@ -59,7 +59,11 @@ struct tr_media_counters {
     uint64_t plis_out;
     uint64_t data_in; /* messages on data channels */
     uint64_t data_out;
+    uint64_t streams_accepted; /* TCP connections of clients */
+    uint64_t
+        streams_refused; /* ... that had no authenticated check to show, or there was no room */
     uint64_t drops[TR_DROP_COUNT];
+    uint32_t streams; /* now */
     uint32_t peers;
     uint32_t routes;
     uint32_t packets_in_use;

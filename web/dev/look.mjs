@@ -1,4 +1,4 @@
-// Walks through both pages with the mock server and takes pictures of every state, wide and narrow,
+// Walks through the pages with the mock server and takes pictures of every state, wide and narrow,
 // light and dark; fails on a console error and on sideways scrolling.
 // Usage: node dev/look.mjs OUTDIR [CHROMIUM]
 
@@ -112,6 +112,18 @@ async function steps(open, shot) {
   await shot(customer, '12-media-error');
   await customer.click('#way-other-settings');
   await shot(customer, '13-other-settings');
+
+  const diag = await open('/diag/');
+  await diag.click('#camera-button');
+  await diag.click('#microphone-button');
+  await diag.waitForSelector('#camera-card[data-state=open]');
+  await diag.waitForSelector('#microphone-card[data-state=open]');
+  await shot(diag, '14-diag');
+  await diag.click('#try-out-toggle');
+  await diag.click('#try-out-impossible');
+  await diag.click('#try-out-open');
+  await diag.waitForSelector('#try-out-error');
+  await shot(diag, '15-diag-try-out');
 }
 
 /** The browser says that no camera is as good as the settings want. */

@@ -88,6 +88,9 @@ TR_MUST_USE enum tr_err tr_ice_add_remote(struct tr_ice *ice, tr_usec now,
  * (though an error answer may be waiting in poll). AGAIN: poll first, then offer it again. */
 TR_MUST_USE enum tr_err tr_ice_input(struct tr_ice *ice, tr_usec now, struct tr_path path,
                                      struct tr_slice pkt);
+/* The stream that was this path is gone: as if it had been silent for too long, but a lite agent
+ * waits for another path for as long as silence may last. */
+void tr_ice_path_gone(struct tr_ice *ice, tr_usec now, const struct tr_path *path);
 void tr_ice_timeout(struct tr_ice *ice, tr_usec now);
 tr_usec tr_ice_next_timeout(const struct tr_ice *ice); /* absolute; TR_NEVER when idle */
 void tr_ice_poll(struct tr_ice *ice, struct tr_ice_out *out);

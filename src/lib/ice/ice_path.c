@@ -251,6 +251,24 @@ void tr_ice_path_expire(struct tr_ice *ice)
         tr_ice_fail(ice);
 }
 
+void tr_ice_path_gone(struct tr_ice *ice, tr_usec now, const struct tr_path *path)
+{
+    tr_ice_enter(ice, now);
+    struct ice_path *p = tr_ice_path_find(ice, path);
+    bool had_selected = ice->selected >= 0;
+    if (p && p->slot == ICE_LIVE) {
+        forget(ice, p);
+        struct ice_path *next = best_nominated(ice);
+        if (ice->full)
+            after_loss(ice, had_selected && ice->selected < 0);
+        else if (ice->selected < 0 && next)
+            move_to(ice, next);
+        else if (ice->selected < 0)
+            ice->setup_deadline_us = now + ice->consent_us; /* clients connect again */
+    }
+    tr_ice_leave(ice);
+}
+
 tr_usec tr_ice_path_deadline(const struct tr_ice *ice)
 {
     tr_usec next = ice->setup_deadline_us;

@@ -3,6 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { launchChromium } from '../lib/chromium.mjs';
+import { firefoxPage } from '../lib/firefox.mjs';
 import { check, test } from '../lib/harness.mjs';
 import { until } from '../lib/wait.mjs';
 
@@ -242,4 +243,56 @@ test('diag: the server goes away', async (t) => {
   await page.click('#send-report');
   await page.waitForSelector('#send-failure');
   await tring.launch();
+});
+
+test('diag: in Firefox', async (t) => {
+  const tring = await t.tring();
+  const page = await firefoxPage(t);
+  t.allow(/ice-servers.* 404/);
+  await page.goto(`${tring.url}/diag/`);
+  await page.waitForSelector('#start-check');
+  const { grade, steps } = await runCheck(page);
+  check(`the verdict is ${grade}`, grade === 'good');
+  check('the direct way', steps.udp === 'passed');
+  check(
+    'candidates',
+    (await page.evaluate(() => document.querySelectorAll('.candidate').length)) > 0,
+  );
+  await page.click('#camera-button');
+  await page.waitForSelector('#camera-card[data-state=open]');
+  return textOf(page, '#step-udp dl');
+});
+
+test('diag: reports are bounded', async (t) => {
+  const tring = await t.tring();
+  const send = (body, type = 'application/json') =>
+    fetch(`${tring.url}/api/v1/diag-reports`, {
+      method: 'POST',
+      headers: { 'Content-Type': type },
+      body,
+    }).then(({ status }) => status);
+  const good = JSON.stringify({ verdict: 'good' });
+  const large = JSON.stringify({ verdict: 'good', x: 'x'.repeat(70_000) });
+  check('too large', (await send(large)) === 413);
+  check('as a form of another site could', (await send(good, 'text/plain')) === 415);
+  check('no report', (await send('[')) === 400);
+  const answers = await Promise.all(Array.from({ length: 40 }, () => send(good)));
+  const kept = answers.filter((status) => status === 201).length;
+  check(`${kept} of a flood are kept`, kept > 0 && kept < 10);
+  check(
+    'the others are refused',
+    answers.every((status) => [201, 429].includes(status)),
+  );
+  const url = `http://127.0.0.1:${tring.ports.admin}/api/v1/diag-reports`;
+  check('not for everybody', (await fetch(url)).status === 403);
+  check('nor on the main port', (await fetch(`${tring.url}/api/v1/diag-reports`)).status === 405);
+});
+
+test('diag: a device error leads to it', async (t) => {
+  const tring = await t.tring();
+  const page = await t.page();
+  await page.goto(`${tring.url}/customer/`);
+  await page.evaluate(refuseDevices);
+  await page.click('#call-button');
+  await page.waitForSelector('#media-error #diag-link[href="/diag/"]');
 });

@@ -12,7 +12,7 @@ import {
   type StatsMemory,
 } from '@tring/client';
 import type { EchoFailure, EchoResult, EchoSample } from './findings.js';
-import { relayTargets, type WayPlan } from './ways.js';
+import { hostPort, relayTargets, type WayPlan } from './ways.js';
 
 const ECHOTEST = 'janus.plugin.echotest';
 const CONNECT_MS = 12_000;
@@ -116,7 +116,7 @@ class EchoRun {
     const kept = candidatesOf(jsep.sdp).filter((candidate) => plan.keep(candidate));
     if (kept.length === 0) return false;
     if (this.result.targets.length === 0) {
-      const targets = kept.map(({ address, port }) => `${address}:${port}`);
+      const targets = kept.map(({ address, port }) => hostPort(address, port));
       this.result = { ...this.result, targets: [...new Set(targets)] };
     }
     const answer = filterCandidates(jsep.sdp, (candidate) => plan.keep(candidate));

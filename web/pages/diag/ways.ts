@@ -41,3 +41,8 @@ function targetOf(url: string): string {
   if (!scheme || !rest) return url;
   return /:\d+$/.test(rest) ? rest : `${rest}:${scheme.endsWith('s') ? 5349 : 3478}`;
 }
+
+/** "203.0.113.1:10000", "[2001:db8::1]:10000". */
+export function hostPort(host: string, port: number): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}

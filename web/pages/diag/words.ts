@@ -6,6 +6,7 @@ import type { StepId, StepState } from './check.js';
 import type { EchoFailure, EchoResult, GatherError } from './findings.js';
 import type { LevelWord } from './level-words.js';
 import type { SendFailure } from './report.js';
+import { hostPort } from './ways.js';
 import type { Advice, Grade, Verdict, VerdictNote } from './verdict.js';
 
 const LEVELS: Record<LevelWord, string> = {
@@ -177,6 +178,7 @@ export const words = {
       server: 'From',
     },
     hidden: 'hidden by the browser',
+    hiddenEnd: 'this device',
     errors: 'Servers that did not answer as hoped',
   },
 
@@ -264,8 +266,10 @@ export function rateWords(kbps: number): string {
 
 /** "203.0.113.7:61234 → 198.51.100.1:10000, UDP". */
 function pathWords({ local, remote }: SelectedPath): string {
-  const end = (address: string, port: number): string =>
-    `${address || words.network.hidden}:${port}`;
+  const end = (address: string, port: number): string => {
+    if (!address || address.endsWith('.local')) return words.network.hiddenEnd;
+    return hostPort(address, port);
+  };
   const how =
     local.type === 'relay'
       ? `relay${local.relayProtocol ? ` over ${local.relayProtocol.toUpperCase()}` : ''}`
