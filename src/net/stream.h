@@ -6,8 +6,8 @@
  * run and close. Other workers listen at the same ports and the kernel spreads the clients over
  * them (SO_REUSEPORT); a connection can be handed over to another thread's set.
  *
- * Cost of an idle connection: about 300 bytes of ours, and with TLS what OpenSSL keeps (some 10
- * KiB, its buffers released). A buffer for input exists while a part of a frame waits, one for
+ * Cost of an idle connection: about 400 bytes of ours, and with TLS what OpenSSL keeps (14 KiB, its
+ * buffers released). A buffer for input exists while a part of a frame waits, one for
  * output while the kernel takes no more. Drop policy: see tr_stream_write; the rest is ended and
  * counted by its cause. */
 #ifndef TR_STREAM_H

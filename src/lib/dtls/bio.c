@@ -28,10 +28,22 @@ static int bio_read(BIO *bio, char *out, int size)
     return (int)n;
 }
 
+/* Records of epoch 0 are in the clear, so their numbers can be others than OpenSSL's (listen.c). */
+static struct tr_slice shifted(const struct tr_dtls *dtls, struct tr_slice record, uint8_t *p)
+{
+    if (dtls->shift == 0 || record.n < DTLS_RECORD_HEADER || record.n > TR_DTLS_DATAGRAM_MAX ||
+        tr_get16(record.p + 3) != 0)
+        return record;
+    memcpy(p, record.p, record.n);
+    tr_put64(p + 3, (tr_get64(p + 3) + dtls->shift) & 0xffffffffffff);
+    return tr_slice(p, record.n);
+}
+
 static int bio_write(BIO *bio, const char *data, int n)
 {
     struct tr_dtls *dtls = BIO_get_data(bio);
     struct tr_slice records = tr_slice(data, n > 0 ? (size_t)n : 0);
+    uint8_t moved[TR_DTLS_DATAGRAM_MAX];
     enum tr_err err = TR_ERR_IGNORED;
 
     BIO_clear_retry_flags(bio);
@@ -42,6 +54,7 @@ static int bio_write(BIO *bio, const char *data, int n)
         memcpy(dtls->capture.p, records.p, dtls->captured);
         return n;
     }
+    records = shifted(dtls, records, moved);
     if (dtls->packing)
         err = dtls_queue_extend(&dtls->out, records, TR_DTLS_MTU);
     if (err == TR_ERR_IGNORED)

@@ -47,6 +47,17 @@ static bool offer_profiles(SSL *ssl, const enum tr_srtp_profile profiles[TR_SRTP
     return !wr.bad && SSL_set_tlsext_use_srtp(ssl, list) == 0; /* 0 is success */
 }
 
+static bool for_anybody(SSL *ssl)
+{
+    SSL_set_verify(ssl, SSL_VERIFY_NONE, NULL);
+    return SSL_set_max_send_fragment(ssl, TR_DTLS_DATAGRAM_MAX) == 1;
+}
+
+static size_t data_max(const struct tr_dtls *dtls)
+{
+    return dtls->anybody ? TR_DTLS_ANYBODY_MAX : TR_DTLS_DATA_MAX;
+}
+
 /* A fresh SSL at the start of its handshake. */
 static enum tr_err ssl_start(struct tr_dtls *dtls)
 {
@@ -56,7 +67,9 @@ static enum tr_err ssl_start(struct tr_dtls *dtls)
     SSL_free(dtls->ssl);
     dtls->ssl = NULL;
     dtls->next_timeout = NULL;
-    if (!ssl || !bio || !offer_profiles(ssl, dtls->profiles)) {
+    bool ready =
+        ssl && bio && (dtls->anybody ? for_anybody(ssl) : offer_profiles(ssl, dtls->profiles));
+    if (!ready) {
         BIO_free(bio);
         SSL_free(ssl);
         return TR_ERR_NOMEM;
@@ -78,13 +91,14 @@ struct tr_dtls *tr_dtls_create(const struct tr_dtls_conf *conf)
 {
     struct tr_dtls *dtls;
 
-    if (conf->remote.len == 0 || conf->remote.len > TR_DTLS_DIGEST_MAX)
+    if (!conf->anybody && (conf->remote.len == 0 || conf->remote.len > TR_DTLS_DIGEST_MAX))
         return NULL;
     dtls = tr_alloc(sizeof(*dtls));
     if (!dtls)
         return NULL;
     dtls->ctx = conf->ctx;
     dtls->role = conf->role;
+    dtls->anybody = conf->anybody;
     dtls->remote = conf->remote;
     dtls->give_up_at = TR_NEVER;
     dtls->retransmit_at = TR_NEVER;
@@ -166,20 +180,28 @@ static bool export_keys(struct tr_dtls *dtls)
     return true;
 }
 
-static void connected(struct tr_dtls *dtls)
+/* false: closed. */
+static bool take_profile(struct tr_dtls *dtls)
 {
     const SRTP_PROTECTION_PROFILE *profile = SSL_get_selected_srtp_profile(dtls->ssl);
 
     if (!profile) {
         SSL_shutdown(dtls->ssl);
         closed(dtls, TR_DTLS_REASON_PROFILE);
-        return;
+        return false;
     }
     dtls->profile = (enum tr_srtp_profile)profile->id;
     if (!export_keys(dtls)) {
         closed(dtls, TR_DTLS_REASON_ERROR);
-        return;
+        return false;
     }
+    return true;
+}
+
+static void connected(struct tr_dtls *dtls)
+{
+    if (!dtls->anybody && !take_profile(dtls))
+        return;
     dtls->state = DTLS_CONNECTED;
     dtls->filter.connected = true;
     dtls->give_up_at = TR_NEVER;
@@ -188,7 +210,7 @@ static void connected(struct tr_dtls *dtls)
 
 static void handshake_failed(struct tr_dtls *dtls, uint64_t written_before)
 {
-    bool first_flight = dtls->role == TR_DTLS_SERVER && written_before == 0;
+    bool first_flight = dtls->role == TR_DTLS_SERVER && written_before == 0 && !dtls->anybody;
 
     if (first_flight && dtls->restarts < TR_DTLS_RESTARTS_MAX) {
         dtls->restarts++;
@@ -264,7 +286,7 @@ void tr_dtls_rest(struct tr_dtls *dtls)
 
 static enum tr_err rest_send(struct tr_dtls *dtls, uint8_t type, struct tr_slice text)
 {
-    uint8_t record[TR_DTLS_MTU];
+    uint8_t record[TR_DTLS_DATAGRAM_MAX];
     size_t n = dtls_rest_seal(dtls->rest, type, text, (struct tr_buf){ record, sizeof(record) });
 
     if (n == 0)
@@ -311,9 +333,11 @@ static void read_data(struct tr_dtls *dtls)
     int n, error;
 
     ERR_clear_error();
-    while ((n = SSL_read(dtls->ssl, data, sizeof(data))) > 0)
+    while ((n = SSL_read(dtls->ssl, data, sizeof(data))) > 0) {
+        dtls->heard = true;
         if (dtls_queue_push(&dtls->data, tr_slice(data, (size_t)n)) != TR_OK)
             dtls->filter.stats.queue_full++;
+    }
     if (dtls->written != before && dtls->filter.resends_left > 0)
         dtls->filter.resends_left--;
     error = SSL_get_error(dtls->ssl, n);
@@ -392,6 +416,8 @@ enum tr_err tr_dtls_input(struct tr_dtls *dtls, tr_usec now, struct tr_slice dat
             closed(dtls, TR_DTLS_REASON_LIMIT);
     }
     buffers_end(dtls);
+    if (dtls->anybody && dtls->heard) /* data is the proof that the peer is connected */
+        tr_dtls_rest(dtls);
     check(dtls);
     return dtls->filter.stats.accepted != before ? TR_OK : TR_ERR_BADMSG;
 }
@@ -450,7 +476,7 @@ enum tr_err tr_dtls_send(struct tr_dtls *dtls, struct tr_slice data)
         return TR_ERR_CLOSED;
     if (dtls->state != DTLS_CONNECTED)
         return TR_ERR_AGAIN;
-    if (data.n == 0 || data.n > TR_DTLS_DATA_MAX)
+    if (data.n == 0 || data.n > data_max(dtls))
         return TR_ERR_LIMIT;
     uint64_t full = dtls->filter.stats.queue_full;
     dtls->packing = false;

@@ -25,6 +25,7 @@ enum tr_dtls_limits {
     TR_DTLS_MTU = 1200,                  /* largest datagram sent */
     TR_DTLS_DATA_MAX = 1200 - 37,        /* application data of one */
     TR_DTLS_DATAGRAM_MAX = 2048,         /* largest datagram read */
+    TR_DTLS_ANYBODY_MAX = 2048 - 37,     /* application data, likewise, with conf.anybody */
     TR_DTLS_RECORDS_MAX = 16,            /* records read of one datagram */
     TR_DTLS_HANDSHAKE_BYTES_MAX = 65536, /* read per association before it is given up */
     TR_DTLS_QUEUE_BYTES_MAX = 32768,     /* waiting to be polled, each way; newest dropped */
@@ -42,7 +43,7 @@ enum tr_dtls_digest { TR_DTLS_SHA1, TR_DTLS_SHA256, TR_DTLS_SHA384, TR_DTLS_SHA5
 enum tr_dtls_kind {
     TR_DTLS_NONE,
     TR_DTLS_SEND,      /* data: a datagram for the peer */
-    TR_DTLS_CONNECTED, /* profile and keys */
+    TR_DTLS_CONNECTED, /* profile and keys, unless it is for anybody */
     TR_DTLS_DATA,      /* data: one application record (SCTP) */
     TR_DTLS_CLOSED     /* reason; once, after the last SEND */
 };
@@ -70,6 +71,7 @@ struct tr_dtls_fingerprint {
 struct tr_dtls_conf {
     struct tr_dtls_ctx *ctx; /* borrowed */
     enum tr_dtls_role role;
+    bool anybody; /* no certificate is asked for, and no SRTP: listen.h; the rest is unused */
     struct tr_dtls_fingerprint remote; /* a=fingerprint of the peer */
     /* In order of preference, TR_SRTP_NONE ends the list; an empty list is AEAD_AES_128_GCM,
      * AEAD_AES_256_GCM, AES128_CM_SHA1_80. The DTLS server's order decides. */

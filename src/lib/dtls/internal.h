@@ -27,6 +27,7 @@ enum dtls_state { DTLS_IDLE, DTLS_HANDSHAKING, DTLS_CONNECTED, DTLS_CLOSED };
 struct tr_dtls {
     struct tr_dtls_ctx *ctx;
     enum tr_dtls_role role;
+    bool anybody;
     enum dtls_state state;
     struct tr_dtls_fingerprint remote;
     enum tr_srtp_profile profiles[TR_SRTP_PROFILES];
@@ -34,9 +35,12 @@ struct tr_dtls {
     SSL *ssl;               /* NULL once closed, or at rest */
     struct dtls_rest *rest; /* NULL: not at rest */
     bool keeps_ssl;         /* rest was tried and is not possible */
+    bool heard;             /* data of the peer */
     struct tr_buf capture;  /* where OpenSSL's records go in place of the queue, while set */
     size_t captured;
     unsigned restarts;
+    uint8_t hello_random[32]; /* of the ClientHello that was accepted (listen.h) */
+    uint64_t shift;           /* added to the numbers of records in the clear that are sent */
 
     struct tr_slice
         incoming;           /* the record that the BIO gives to OpenSSL; borrowed, one call long */
@@ -61,6 +65,8 @@ struct tr_dtls {
 
 bool dtls_cert_fingerprint(const X509 *x509, enum tr_dtls_digest digest,
                            struct tr_dtls_fingerprint *out);
+int dtls_cookie_make(SSL *ssl, unsigned char *cookie, unsigned *n);
+int dtls_cookie_check(SSL *ssl, const unsigned char *cookie, unsigned n);
 BIO_METHOD *dtls_bio_method(void); /* NULL when memory is out */
 bool dtls_timer_is_shared(void);   /* OpenSSL shows where it keeps its timer */
 unsigned dtls_timer_cb(SSL *ssl, unsigned duration_us);
