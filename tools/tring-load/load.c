@@ -12,10 +12,14 @@
 #include "base/mem.h"
 #include "net/clock.h"
 
-enum { BAR = 30 };
+enum {
+    BAR = 30,
+    AT_ONCE_MAX = 64, /* clients that are being set up */
+};
 
 #define DRAIN_US (500 * TR_MSEC)
 #define GOODBYE_US (300 * TR_MSEC)
+#define COUNT_EVERY_US (20 * TR_MSEC)
 #define GATE_US (1500 * TR_MSEC)
 /* How often connections of the API are looked at: that takes time by their number. */
 #define API_EVERY_US (2 * TR_MSEC)
@@ -191,26 +195,42 @@ static bool is_open(struct load *l, tr_usec now)
     return true;
 }
 
-static void start_those_due(struct load *l, tr_usec now, tr_usec *due)
+/* Handshakes cost both sides milliseconds: more at once than a machine can do would all be late. */
+static bool too_many_begin(struct load *l, tr_usec now)
+{
+    static tr_usec counted;
+    if (l->started - l->with_media - l->failed >= AT_ONCE_MAX && now - counted >= COUNT_EVERY_US) {
+        counted = now;
+        count_clients(l);
+    }
+    return l->started - l->with_media - l->failed >= AT_ONCE_MAX;
+}
+
+/* Whether one was started. */
+static bool start_those_due(struct load *l, tr_usec now, tr_usec *due)
 {
     const struct load_options *o = &l->options;
+    bool started = false;
     while (l->started < o->clients && now >= *due) {
-        if (!is_open(l, now)) {
+        if (!is_open(l, now) || too_many_begin(l, now)) {
             *due = now;
-            return;
+            break;
         }
         start_client(l, now);
+        started = true;
         *due += (tr_usec)(TR_SECOND / o->ramp);
     }
+    return started;
 }
 
 static void set_up(struct load *l)
 {
     const struct load_options *o = &l->options;
     tr_usec start = tr_clock_now(), tell = start, due = start;
-    tr_usec limit = start + (tr_usec)(o->clients / o->ramp * TR_SECOND) + o->setup_limit;
+    tr_usec limit = start + o->setup_limit; /* since the last one was started */
     for (tr_usec now = start; now < limit; now = tr_clock_now()) {
-        start_those_due(l, now, &due);
+        if (start_those_due(l, now, &due))
+            limit = (due > now ? due : now) + o->setup_limit;
         connect_relayed(l, now);
         if (now >= tell) {
             count_clients(l);
