@@ -73,6 +73,7 @@ void tr_track_from_sdp(const struct tr_sdp_media_params *p, const struct tr_sdp_
     t->fb_pli = (pt->feedback & TR_SDP_FB_PLI) != 0;
     t->fb_fir = (pt->feedback & TR_SDP_FB_FIR) != 0;
     t->fb_remb = (pt->feedback & TR_SDP_FB_REMB) != 0;
+    t->fb_tmmbr = !t->fb_remb && (pt->feedback & TR_SDP_FB_TMMBR) != 0;
     t->fb_transport_cc = (pt->feedback & TR_SDP_FB_TWCC) != 0;
     t->recv = p->recv;
     t->send = p->send;

@@ -127,6 +127,6 @@ void peer_rtcp_input(struct tr_peer *peer, tr_usec now, struct tr_slice datagram
 /* The next RTCP packet that is due, protected; empty when there is none. */
 struct tr_slice peer_rtcp_output(struct tr_peer *peer, tr_usec now);
 tr_usec peer_rtcp_next(const struct tr_peer *peer);
-uint32_t peer_remb(const struct tr_peer *peer); /* what the client is told; 0: nothing */
+uint32_t peer_bound(const struct tr_peer *peer); /* what the client is told; 0: nothing */
 
 #endif

@@ -14,7 +14,8 @@ enum {
     REPORT_GRID_US = 100000,
     FEEDBACK_ROOM = 80,           /* left in the packet for one more message */
     SENDER_REPORT_ROOM = 28 + 40, /* with its CNAME */
-    REMB_ROOM = 20 + 4 * TR_RTCP_SSRCS_MAX,
+    TMMBR_MAX = 16,
+    BOUND_ROOM = 20 + 4 * TR_RTCP_SSRCS_MAX + 12 + 8 * TMMBR_MAX,
     ALL_STREAMS = -1,
 };
 
@@ -240,27 +241,35 @@ static void put_receiver_report(struct tr_peer *peer, tr_usec now, struct tr_wr 
     tr_rtcp_put_rr(w, peer->rtcp_ssrc, blocks, n);
 }
 
-uint32_t peer_remb(const struct tr_peer *peer)
+uint32_t peer_bound(const struct tr_peer *peer)
 {
     for (int i = 0; i < peer->tracks_count; i++) {
         const struct tr_track_conf *conf = &peer->tracks[i].conf;
-        if (conf->used && conf->recv && conf->video && conf->fb_remb)
+        if (conf->used && conf->recv && conf->video && (conf->fb_remb || conf->fb_tmmbr))
             return peer->bitrate_bps ? peer->bitrate_bps : PEER_REMB_DEFAULT;
     }
     return 0;
 }
 
-static void put_remb(struct tr_peer *peer, uint32_t bps, struct tr_wr *w)
+/* REMB bounds all video of the client; where it is not agreed on, TMMBR bounds each stream. */
+static void put_bound(struct tr_peer *peer, uint32_t bps, struct tr_wr *w)
 {
-    uint32_t ssrcs[PEER_STREAMS_MAX];
-    unsigned n = 0;
-    for (int i = 0; i < peer->streams_count && n < TR_RTCP_SSRCS_MAX; i++) {
+    uint32_t remb[PEER_STREAMS_MAX], tmmbr[PEER_STREAMS_MAX];
+    unsigned rembs = 0, tmmbrs = 0;
+    for (int i = 0; i < peer->streams_count; i++) {
         const struct peer_stream *s = &peer->streams[i];
-        if (!s->rtx && peer->tracks[s->mline].conf.video)
-            ssrcs[n++] = s->ssrc;
+        const struct tr_track_conf *conf = &peer->tracks[s->mline].conf;
+        if (s->rtx || !conf->video)
+            continue;
+        if (conf->fb_tmmbr && tmmbrs < TMMBR_MAX)
+            tmmbr[tmmbrs++] = s->ssrc;
+        else if (!conf->fb_tmmbr && rembs < TR_RTCP_SSRCS_MAX)
+            remb[rembs++] = s->ssrc;
     }
-    if (n > 0)
-        tr_rtcp_put_remb(w, peer->rtcp_ssrc, bps, ssrcs, n);
+    if (rembs > 0)
+        tr_rtcp_put_remb(w, peer->rtcp_ssrc, bps, remb, rembs);
+    if (tmmbrs > 0)
+        tr_rtcp_put_tmmbr(w, peer->rtcp_ssrc, bps / tmmbrs, tmmbr, tmmbrs);
 }
 
 /* The regular report: what we send, what we receive, what may be sent to us. */
@@ -276,11 +285,11 @@ static void put_reports(struct tr_peer *peer, tr_usec now, struct tr_wr *w)
             return;
         put_sender_report(peer, now, &peer->tracks[peer->report_track], w);
     }
-    if (peer->report_stream < peer->streams_count || room(w) < REMB_ROOM)
+    if (peer->report_stream < peer->streams_count || room(w) < BOUND_ROOM)
         return; /* still due: the next packet goes on from here */
-    uint32_t remb = peer_remb(peer);
-    if (remb > 0)
-        put_remb(peer, remb, w);
+    uint32_t bound = peer_bound(peer);
+    if (bound > 0)
+        put_bound(peer, bound, w);
     peer->report_stream = peer->report_track = 0;
     tr_usec due = now + PEER_REPORT_US - REPORT_JITTER_US / 2 +
                   (tr_usec)tr_rng_below(peer->conf.rng, REPORT_JITTER_US);

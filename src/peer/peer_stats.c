@@ -221,7 +221,7 @@ void tr_peer_stats(const struct tr_peer *peer, struct tr_media_peer_stats *out)
     out->bytes_out = peer->bytes_out;
     memcpy(out->drops, peer->drops, sizeof out->drops);
     out->remb_bps = peer->remb_bps;
-    out->remb_sent_bps = peer_remb(peer);
+    out->remb_sent_bps = peer_bound(peer);
     out->twcc_sent = peer->twcc != NULL;
     bandwidth_stats(peer, &out->bandwidth);
     out->created_us = peer->created_us;

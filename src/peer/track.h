@@ -28,7 +28,7 @@ struct tr_track_conf {
     uint8_t red_pt;             /* Opus may come and go as RED (RFC 2198); 0: not */
     struct tr_ext_map ext;      /* of what the client sends */
     struct tr_ext_map ext_send; /* of what it receives */
-    bool fb_nack, fb_pli, fb_fir, fb_remb, fb_transport_cc;
+    bool fb_nack, fb_pli, fb_fir, fb_remb, fb_tmmbr, fb_transport_cc;
     /* what the client sends */
     bool recv;
     int layers_count; /* 1, or 2..3 with simulcast */

@@ -21,7 +21,7 @@ enum tr_rtcp_type {
     TR_RTCP_PSFB = 206,
     TR_RTCP_XR = 207
 };
-enum tr_rtcp_rtpfb { TR_RTPFB_NACK = 1, TR_RTPFB_TWCC = 15 };
+enum tr_rtcp_rtpfb { TR_RTPFB_NACK = 1, TR_RTPFB_TMMBR = 3, TR_RTPFB_TWCC = 15 };
 enum tr_rtcp_psfb { TR_PSFB_PLI = 1, TR_PSFB_FIR = 4, TR_PSFB_AFB = 15 };
 enum tr_rtcp_limits { TR_RTCP_BLOCKS_MAX = 31, TR_RTCP_SSRCS_MAX = 31, TR_RTCP_CNAME_MAX = 255 };
 
@@ -117,5 +117,8 @@ void tr_rtcp_put_pli(struct tr_wr *w, uint32_t sender, uint32_t media);
 void tr_rtcp_put_fir(struct tr_wr *w, uint32_t sender, uint32_t media, uint8_t seq_nr);
 void tr_rtcp_put_remb(struct tr_wr *w, uint32_t sender, uint64_t bps, const uint32_t *ssrcs,
                       unsigned n);
+/* TMMBR (RFC 5104 section 4.2.1): each of the streams alone may take up to bps. */
+void tr_rtcp_put_tmmbr(struct tr_wr *w, uint32_t sender, uint64_t bps, const uint32_t *ssrcs,
+                       unsigned n);
 
 #endif

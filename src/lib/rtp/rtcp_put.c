@@ -3,7 +3,10 @@
 #include "base/assert.h"
 #include "rtp/rtcp.h"
 
-enum { HDR = 4 };
+enum {
+    HDR = 4,
+    TMMBR_OVERHEAD = 20 + 8 + 12, /* IPv4, UDP and RTP headers, which its rate counts */
+};
 
 static uint8_t *begin(struct tr_wr *w)
 {
@@ -119,13 +122,35 @@ void tr_rtcp_put_fir(struct tr_wr *w, uint32_t sender, uint32_t media, uint8_t s
     finish(w, h, TR_RTCP_PSFB, TR_PSFB_FIR);
 }
 
+/* The exponent with which a rate fits a mantissa; what is cut makes it less, never more. */
+static unsigned exponent(uint64_t bps, uint64_t mantissa_max)
+{
+    unsigned exp = 0;
+    while (bps >> exp > mantissa_max)
+        exp++;
+    return exp;
+}
+
+void tr_rtcp_put_tmmbr(struct tr_wr *w, uint32_t sender, uint64_t bps, const uint32_t *ssrcs,
+                       unsigned n)
+{
+    TR_ASSERT(n <= TR_RTCP_SSRCS_MAX);
+    unsigned exp = exponent(bps, 0x1ffff);
+    uint8_t *h = begin(w);
+    tr_wr_u32(w, sender);
+    tr_wr_u32(w, 0); /* the media sources are in the entries */
+    for (unsigned i = 0; i < n; i++) {
+        tr_wr_u32(w, ssrcs[i]);
+        tr_wr_u32(w, (uint32_t)exp << 26 | (uint32_t)(bps >> exp) << 9 | TMMBR_OVERHEAD);
+    }
+    finish(w, h, TR_RTCP_RTPFB, TR_RTPFB_TMMBR);
+}
+
 void tr_rtcp_put_remb(struct tr_wr *w, uint32_t sender, uint64_t bps, const uint32_t *ssrcs,
                       unsigned n)
 {
     TR_ASSERT(n <= TR_RTCP_SSRCS_MAX);
-    unsigned exp = 0;
-    while (bps >> exp > 0x3ffff) /* 18 bits of mantissa; cut, so never more than asked */
-        exp++;
+    unsigned exp = exponent(bps, 0x3ffff);
     uint8_t *h = begin(w);
     tr_wr_u32(w, sender);
     tr_wr_u32(w, 0);

@@ -167,6 +167,27 @@ TEST(rtcp_keyframe_requests_and_remb)
     CHECK(remb.bps > UINT64_MAX / 2);
 }
 
+TEST(rtcp_tmmbr_has_an_entry_for_each_stream)
+{
+    uint8_t buf[64];
+    struct tr_wr w = tr_wr(buf, sizeof buf);
+    const uint32_t ssrcs[] = { 7, 8 };
+    tr_rtcp_put_tmmbr(&w, 6, 300001, ssrcs, 2);
+    struct tr_rd it;
+    struct tr_rtcp_pkt p;
+    struct tr_rtcp_fb fb;
+    CHECK_INT(tr_rtcp_iter_init(&it, tr_wr_slice(&w)), TR_OK);
+    CHECK(tr_rtcp_next(&it, &p) && p.type == TR_RTCP_RTPFB && p.count == TR_RTPFB_TMMBR);
+    CHECK_INT(tr_rtcp_fb(&p, &fb), TR_OK);
+    CHECK(fb.sender == 6 && fb.media == 0 && fb.fci.n == 16);
+    CHECK_INT(tr_get32(fb.fci.p), 7);
+    CHECK_INT(tr_get32(fb.fci.p + 8), 8);
+    uint32_t v = tr_get32(fb.fci.p + 4);
+    uint64_t bps = (uint64_t)(v >> 9 & 0x1ffff) << (v >> 26);
+    CHECK(bps <= 300001 && bps > 299900);
+    CHECK_INT(v & 0x1ff, 40);
+}
+
 TEST(rtcp_remb_overflow_is_refused)
 {
     const uint8_t fci[] = { 'R', 'E', 'M', 'B', 0, 0xff, 0xff, 0xff };

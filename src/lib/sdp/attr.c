@@ -247,7 +247,10 @@ static uint8_t feedback_bit(const char *text)
     for (size_t i = 0; i < TR_ARRAY_LEN(known); i++)
         if (!strcmp(text, known[i].text))
             return known[i].bit;
-    return 0;
+    /* Parameters may follow: "ccm tmmbr smaxpr=120" (RFC 5104 section 7.1). */
+    return strncmp(text, "ccm tmmbr", 9) == 0 && (text[9] == '\0' || text[9] == ' ')
+               ? TR_SDP_FB_TMMBR
+               : 0;
 }
 
 static enum tr_err on_rtcp_fb(struct tr_sdp_parse *ps, char *value)

@@ -16,7 +16,8 @@
 #include "sdp/choose.h"
 
 enum {
-    FEEDBACK_ALL = TR_SDP_FB_NACK | TR_SDP_FB_PLI | TR_SDP_FB_FIR | TR_SDP_FB_REMB | TR_SDP_FB_TWCC
+    FEEDBACK_ALL = TR_SDP_FB_NACK | TR_SDP_FB_PLI | TR_SDP_FB_FIR | TR_SDP_FB_REMB |
+                   TR_SDP_FB_TWCC | TR_SDP_FB_TMMBR
 };
 
 struct build {

@@ -37,7 +37,6 @@ enum tr_sdp_limits {
 };
 
 enum { TR_SDP_PT_NONE = 255 };
-
 enum tr_sdp_kind { TR_SDP_AUDIO, TR_SDP_VIDEO, TR_SDP_DATA, TR_SDP_OTHER };
 enum tr_sdp_dir { TR_SDP_INACTIVE = 0, TR_SDP_SEND = 1, TR_SDP_RECV = 2, TR_SDP_SENDRECV = 3 };
 enum tr_sdp_setup { TR_SDP_SETUP_NONE, TR_SDP_ACTPASS, TR_SDP_ACTIVE, TR_SDP_PASSIVE };
@@ -48,7 +47,8 @@ enum tr_sdp_fb { /* bits */
                  TR_SDP_FB_PLI = 2,
                  TR_SDP_FB_FIR = 4,
                  TR_SDP_FB_REMB = 8,
-                 TR_SDP_FB_TWCC = 16
+                 TR_SDP_FB_TWCC = 16,
+                 TR_SDP_FB_TMMBR = 32 /* never offered by us */
 };
 
 struct tr_sdp_transport {

@@ -268,6 +268,17 @@ TEST(negotiate_data_channel)
     end();
 }
 
+TEST(negotiate_tmmbr_where_it_is_offered)
+{
+    struct tr_sdp *offer = fixture("chrome-offer-av-data.sdp");
+    struct tr_sdp_policy policy = tr_sdp_policy_default();
+    CHECK(!strstr(text_of(answer_with(offer, &policy)), "ccm tmmbr"));
+    for (int i = 0; i < offer->media[1].codec_count; i++)
+        offer->media[1].codecs[i].feedback |= TR_SDP_FB_TMMBR;
+    CHECK(strstr(text_of(answer_with(offer, &policy)), " ccm tmmbr\r\n") != NULL);
+    end();
+}
+
 TEST(negotiate_setup_takes_what_is_left)
 {
     struct tr_sdp *offer = fixture("chrome-offer-audio.sdp");

@@ -54,11 +54,9 @@ static void write_feedback(struct tr_wr *w, const struct tr_sdp_codec *c)
     static const struct {
         enum tr_sdp_fb bit;
         const char *text;
-    } all[] = { { TR_SDP_FB_REMB, "goog-remb" },
-                { TR_SDP_FB_TWCC, "transport-cc" },
-                { TR_SDP_FB_FIR, "ccm fir" },
-                { TR_SDP_FB_NACK, "nack" },
-                { TR_SDP_FB_PLI, "nack pli" } };
+    } all[] = { { TR_SDP_FB_REMB, "goog-remb" }, { TR_SDP_FB_TWCC, "transport-cc" },
+                { TR_SDP_FB_FIR, "ccm fir" },    { TR_SDP_FB_TMMBR, "ccm tmmbr" },
+                { TR_SDP_FB_NACK, "nack" },      { TR_SDP_FB_PLI, "nack pli" } };
     for (size_t i = 0; i < TR_ARRAY_LEN(all); i++)
         if (c->feedback & all[i].bit)
             tr_wr_fmt(w, "a=rtcp-fb:%u %s\r\n", c->pt, all[i].text);
