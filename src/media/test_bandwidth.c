@@ -615,7 +615,7 @@ TEST(random_loss_of_5_percent_is_borne)
         rig_open(seed, 1);
         struct client *c = &rig.clients[1];
         c->loss_ppm = 50000;
-        run(8 * TR_SECOND);
+        run(15 * TR_SECOND);
         if (!CHECK(c->up && c->video.layer_shown == 2))
             note("start", c);
         uint64_t frames = c->video.frames;
