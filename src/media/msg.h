@@ -56,6 +56,7 @@ enum msg_kind {
     MSG_RELAY_OUT,      /* packets of a peer to such a client; may be lost */
     MSG_RELAY_FLOW_ADD, /* the client of this path has its allocation at the sender */
     MSG_RELAY_FLOW_REMOVE,
+    MSG_RELAY_STREAM, /* moved: a client's stream that belongs here */
     /* data thread -> worker */
     MSG_DATA, /* SCTP packets to the peer's client; may be lost */
 };

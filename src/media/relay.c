@@ -32,10 +32,15 @@ static int socket_of(const struct relay *r, const struct tr_addr *local)
     return NO_SOCKET;
 }
 
+/* keep: of a stream, it may not be dropped. */
 static void to_client(struct relay *r, const struct tr_path *flow, struct tr_slice head,
-                      struct tr_slice data)
+                      struct tr_slice data, bool keep)
 {
-    int fd = flow->remote.proto == TR_PROTO_UDP ? socket_of(r, &flow->local) : NO_SOCKET;
+    if (flow->remote.proto == TR_PROTO_TCP) {
+        relay_stream_send(r, flow, head, data, keep);
+        return;
+    }
+    int fd = socket_of(r, &flow->local);
     if (fd >= 0)
         tr_gather_put(r->to_clients, fd, &flow->remote, head, data, false);
 }
@@ -45,7 +50,7 @@ void relay_deliver(struct rport *p, const struct tr_addr *peer, struct tr_slice 
     struct relay *r = p->relay;
     struct tr_turn_frame frame;
     if (tr_turn_deliver(r->turn, r->worker->now, p->id, peer, data.n, &frame) == TR_OK)
-        to_client(r, &frame.flow, tr_slice(frame.head, frame.head_n), data);
+        to_client(r, &frame.flow, tr_slice(frame.head, frame.head_n), data, false);
 }
 
 /* --- clients that arrive at another worker than the one their allocation is on --- */
@@ -98,7 +103,6 @@ static int home_of(struct relay *r, const struct tr_path *flow, struct tr_slice 
     return home < r->worker->media->workers_count ? home : -1;
 }
 
-/* The client of p is heard at another worker from now on: datagrams come here by that one. */
 static void tell_away(struct rport *p, enum msg_kind kind)
 {
     struct worker *w = p->relay->worker;
@@ -106,6 +110,7 @@ static void tell_away(struct rport *p, enum msg_kind kind)
     worker_send(w, p->away, &m, true);
 }
 
+/* The client of p is heard at that worker from now on. */
 static void client_is_at(struct rport *p, const struct tr_path *flow, int worker)
 {
     int here = p->relay->worker->index;
@@ -115,6 +120,7 @@ static void client_is_at(struct rport *p, const struct tr_path *flow, int worker
     p->flow = *flow;
     if (worker != here)
         tell_away(p, MSG_RELAY_FLOW_ADD);
+    relay_stream_proven(p->relay, flow);
 }
 
 static void client_is_gone(struct rport *p)
@@ -129,27 +135,27 @@ static void handle_out(struct relay *r, const struct tr_turn_out *out)
 {
     struct rport *p = out->user;
     switch (out->kind) {
-    case TR_TURN_MESSAGE: to_client(r, &out->flow, tr_slice(NULL, 0), out->data); break;
-    case TR_TURN_OPEN: p = relay_port_open(r, out); break;
+    case TR_TURN_MESSAGE: to_client(r, &out->flow, tr_slice(NULL, 0), out->data, true); break;
+    case TR_TURN_OPEN:
+        p = relay_port_open(r, out);
+        if (p)
+            client_is_at(p, &r->flow, r->arrival);
+        break;
     case TR_TURN_CLOSE:
         if (p)
             client_is_gone(p);
         relay_port_close(p);
-        return;
+        break;
     case TR_TURN_UNRESERVE: relay_port_unreserve(r, out->reserved); break;
     case TR_TURN_MOVED:
         if (p)
             client_is_at(p, &out->flow, r->arrival);
-        return;
-    case TR_TURN_DIAL:
-        tr_turn_connected(r->turn, r->worker->now, out->connection, TR_ERR_UNSUPPORTED);
         break;
-    case TR_TURN_JOIN:
-    case TR_TURN_UNDIAL:
+    case TR_TURN_DIAL: relay_stream_dial(p, out->connection, &out->peer); break;
+    case TR_TURN_JOIN: relay_stream_join(r, &out->flow, out->connection); break;
+    case TR_TURN_UNDIAL: relay_stream_undial(r, out->connection); break;
     case TR_TURN_NONE: break;
     }
-    if (out->kind == TR_TURN_OPEN && p && r->arrival != r->worker->index)
-        client_is_at(p, &r->flow, r->arrival);
 }
 
 void relay_poll(struct relay *r)
@@ -197,7 +203,9 @@ static void pass_on(struct relay *r, int to, const struct tr_path *flow, struct 
 void relay_input(struct relay *r, const struct tr_path *flow, struct tr_slice msg)
 {
     int home = home_of(r, flow, msg);
-    if (home >= 0 && home != r->worker->index)
+    if (home >= 0 && home != r->worker->index && flow->remote.proto == TR_PROTO_TCP)
+        relay_stream_hand_over(r, flow, home);
+    else if (home >= 0 && home != r->worker->index)
         pass_on(r, home, flow, msg);
     else
         handle_in(r, flow, msg, r->worker->index);
@@ -233,7 +241,7 @@ bool relay_read(struct worker *w, uint32_t ready)
     }
     if (r && (ready >> WORKER_TAG_RELAYED & 1))
         tr_swarm_wait(r->swarm, 0, peer_in);
-    return more;
+    return more | (r && relay_stream_read(r, ready));
 }
 
 void relay_message(struct worker *w, const struct msg *m)
@@ -242,6 +250,7 @@ void relay_message(struct worker *w, const struct msg *m)
     switch ((int)m->kind) {
     case MSG_RELAY_FLOW_ADD: away_add(r, &m->u.path, m->worker); break;
     case MSG_RELAY_FLOW_REMOVE: away_remove(r, &m->u.path); break;
+    case MSG_RELAY_STREAM: relay_stream_take_over(r, m->u.moved); break;
     case MSG_RELAY_OUT: relay_own_passed(r, m); break;
     case MSG_RELAY_IN: {
         struct tr_pkt *pkt = m->u.datagram.pkt;
@@ -267,7 +276,9 @@ void relay_timers(struct worker *w)
 
 tr_usec relay_next_timeout(const struct worker *w)
 {
-    return w->relay ? tr_turn_next_timeout(w->relay->turn) : TR_NEVER;
+    if (!w->relay)
+        return TR_NEVER;
+    return tr_usec_min(tr_turn_next_timeout(w->relay->turn), relay_stream_next_timeout(w->relay));
 }
 
 void relay_flush(struct worker *w)
@@ -276,6 +287,7 @@ void relay_flush(struct worker *w)
         return;
     tr_gather_flush(w->relay->to_peers);
     tr_gather_flush(w->relay->to_clients);
+    relay_stream_flush(w->relay);
 }
 
 void relay_tick(struct worker *w)
@@ -327,6 +339,7 @@ static struct tr_turn *create_server(struct relay *r)
         .allocation_pps = c->allocation_pps,
         .relay_v4 = has_family(c, true),
         .relay_v6 = has_family(c, false),
+        .tcp_peers = c->tcp,
         .mobility = c->mobility,
     };
     if (c->quota)
@@ -382,7 +395,8 @@ enum tr_err relay_open(struct worker *w, uint16_t port)
     if (err != TR_OK)
         return err;
     tr_swarm_on_icmp(r->swarm, icmp_in);
-    return watch(r);
+    err = watch(r);
+    return err == TR_OK ? relay_stream_open(r) : err;
 }
 
 void relay_close(struct worker *w)
@@ -392,6 +406,7 @@ void relay_close(struct worker *w)
         return;
     tr_turn_destroy(r->turn);
     relay_ports_deinit(r);
+    relay_stream_close(r);
     tr_swarm_close(r->swarm);
     tr_udp_close(r->udp);
     tr_gather_destroy(r->to_clients);

@@ -1,5 +1,6 @@
 /* The insides of the relay, shared by its files: relay.c has the server and the clients over UDP,
- * relay_ports.c the relayed addresses, relay_own.c the short way to our own peers. */
+ * relay_ports.c the relayed addresses, relay_own.c the short way to our own peers, relay_stream.c
+ * clients over TCP and TLS and TCP peers. */
 #ifndef TR_MEDIA_RELAY_INT_H
 #define TR_MEDIA_RELAY_INT_H
 
@@ -10,6 +11,9 @@
 #include "net/swarm.h"
 #include "net/udp.h"
 #include "turn/turn.h"
+
+struct tr_stream_moved;
+struct tr_streams;
 
 enum {
     RELAY_OWN_MAX = TR_MEDIA_ADDRS_MAX,
@@ -24,6 +28,7 @@ struct rport { /* a relayed address: `user` of lib/turn */
     struct tr_addr relayed; /* the same as its client knows it */
     int fd;                 /* NO_SOCKET: no peer but our own has needed it yet */
     uint32_t socket;        /* of the swarm */
+    tr_id listener;         /* of TCP peers, instead of a socket */
     int away;               /* worker that the client's datagrams arrive at; ours: the usual case */
     struct tr_path flow;    /* of the client, while it is away */
     /* Our media addresses, in the order of the engine's, as the client calls them. */
@@ -46,8 +51,11 @@ struct relay {
     struct tr_map *away; /* flows whose allocation lives on another worker -> that, plus one */
     struct rslot *slots; /* this worker's part of the ports */
     uint32_t slots_count;
-    struct tr_path flow; /* of the message that is being handled */
-    int arrival;         /* worker that it arrived at */
+    struct tr_streams *streams; /* NULL: none are taken */
+    bool streams_again;         /* frames may wait that the descriptor does not tell of */
+    struct tr_map *conns;       /* connection id of lib/turn -> struct rconn */
+    struct tr_path flow;        /* of the message that is being handled */
+    int arrival;                /* worker that it arrived at */
     _Atomic uint64_t published[RELAY_PUBLISHED];
 };
 
@@ -69,6 +77,26 @@ void relay_port_unreserve(struct relay *r, uint16_t port);
 bool relay_port_bind(struct rport *p);
 int relay_port_worker(const struct tr_media *media, uint16_t port); /* -1: none of ours */
 struct rport *relay_port_find(struct relay *r, const struct tr_addr *relayed); /* NULL */
+struct rport *relay_port_at(struct relay *r, uint16_t port);                   /* NULL */
+
+/* relay_stream.c; without TCP all of them do nothing */
+TR_MUST_USE enum tr_err relay_stream_open(struct relay *r);
+void relay_stream_close(struct relay *r);
+bool relay_stream_read(struct relay *r, uint32_t ready);
+tr_usec relay_stream_next_timeout(const struct relay *r);
+void relay_stream_flush(struct relay *r);
+/* keep: it may not be dropped when the client does not take it fast enough. */
+void relay_stream_send(struct relay *r, const struct tr_path *flow, struct tr_slice head,
+                       struct tr_slice data, bool keep);
+void relay_stream_proven(struct relay *r, const struct tr_path *flow);
+/* While a frame of this flow is being handled: it belongs there. */
+void relay_stream_hand_over(struct relay *r, const struct tr_path *flow, int to);
+void relay_stream_take_over(struct relay *r, struct tr_stream_moved *moved);
+TR_MUST_USE enum tr_err relay_stream_listen(struct rport *p);
+void relay_stream_unlisten(struct rport *p);
+void relay_stream_dial(struct rport *p, tr_id connection, const struct tr_addr *peer);
+void relay_stream_undial(struct relay *r, tr_id connection);
+void relay_stream_join(struct relay *r, const struct tr_path *flow, tr_id connection);
 
 /* relay_own.c */
 void relay_own_in(struct rport *p, const struct tr_addr *peer, struct tr_slice data);

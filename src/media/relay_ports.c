@@ -70,10 +70,15 @@ static bool find_free(struct relay *r, enum tr_turn_port kind, uint32_t *slot)
     return false;
 }
 
+struct rport *relay_port_at(struct relay *r, uint16_t port)
+{
+    const struct rslot *slot = slot_of(r, port);
+    return slot ? slot->port : NULL;
+}
+
 struct rport *relay_port_find(struct relay *r, const struct tr_addr *relayed)
 {
-    const struct rslot *slot = slot_of(r, relayed->port);
-    struct rport *p = slot ? slot->port : NULL;
+    struct rport *p = relay_port_at(r, relayed->port);
     return p && tr_addr_ip_eq(&p->relayed, relayed) ? p : NULL;
 }
 
@@ -132,10 +137,10 @@ bool relay_port_bind(struct rport *p)
     return true;
 }
 
-static struct rport *open_at(struct relay *r, int address, uint32_t slot)
+static struct rport *open_at(struct relay *r, int address, uint32_t slot, bool tcp)
 {
     struct rport *p = make_port(r, address, port_of(r, slot));
-    if (!p || relay_port_bind(p))
+    if (!p || (tcp ? relay_stream_listen(p) == TR_OK : relay_port_bind(p)))
         return p;
     tr_free(p);
     r->slots[slot].held = r->worker->now + FOREIGN_US;
@@ -146,7 +151,7 @@ static struct rport *open_any(struct relay *r, const struct tr_turn_out *out, in
 {
     uint32_t slot;
     for (int i = 0; i < BIND_TRIES && find_free(r, out->port, &slot); i++) {
-        struct rport *p = open_at(r, address, slot);
+        struct rport *p = open_at(r, address, slot, out->tcp);
         if (!p)
             continue;
         r->slots[slot].port = p;
@@ -157,13 +162,13 @@ static struct rport *open_any(struct relay *r, const struct tr_turn_out *out, in
     return NULL;
 }
 
-static struct rport *open_reserved(struct relay *r, uint16_t port, int address)
+static struct rport *open_reserved(struct relay *r, const struct tr_turn_out *out, int address)
 {
-    struct rslot *slot = slot_of(r, port);
+    struct rslot *slot = slot_of(r, out->reserved);
     if (!slot || slot->port || slot->held != TR_NEVER)
         return NULL;
     slot->held = 0;
-    slot->port = open_at(r, address, (uint32_t)(slot - r->slots));
+    slot->port = open_at(r, address, (uint32_t)(slot - r->slots), out->tcp);
     return slot->port;
 }
 
@@ -171,9 +176,9 @@ struct rport *relay_port_open(struct relay *r, const struct tr_turn_out *out)
 {
     int address = address_for(r, out->v6);
     struct rport *p = NULL;
-    enum tr_err err = address < 0 || out->tcp ? TR_ERR_UNSUPPORTED : TR_ERR_LIMIT;
+    enum tr_err err = address < 0 || (out->tcp && !r->streams) ? TR_ERR_UNSUPPORTED : TR_ERR_LIMIT;
     if (err == TR_ERR_LIMIT && out->port == TR_TURN_PORT_RESERVED)
-        p = open_reserved(r, out->reserved, address);
+        p = open_reserved(r, out, address);
     else if (err == TR_ERR_LIMIT)
         p = open_any(r, out, address);
     if (p)
@@ -191,6 +196,7 @@ void relay_port_close(struct rport *p)
         tr_gather_flush(r->to_peers);
         tr_swarm_remove(r->swarm, p->socket);
     }
+    relay_stream_unlisten(p);
     slot_of(r, p->at.port)->port = NULL;
     tr_free(p);
 }

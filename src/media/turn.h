@@ -3,21 +3,28 @@
 #ifndef TR_MEDIA_TURN_H
 #define TR_MEDIA_TURN_H
 
+#include <stdbool.h>
+
 #include "base/addr.h"
 #include "turn/counters.h"
 
 struct tr_media;
 struct tr_quota;
+struct tr_tls;
 struct tr_turn_auth;
 struct tr_turn_policy;
 
-enum { TR_MEDIA_TURN_ADDRS_MAX = 8 };
+enum { TR_MEDIA_TURN_ADDRS_MAX = 8, TR_MEDIA_TURN_TLS_MAX = 4 };
 
 struct tr_media_turn_conf { /* pointers are borrowed as long as the engine lives */
     const struct tr_turn_auth *auth;
     const struct tr_turn_policy *policy;
-    struct tr_quota *quota;                        /* NULL: no bounds */
-    uint16_t port;                                 /* UDP; 0: any free one (tests) */
+    struct tr_quota *quota; /* NULL: no bounds */
+    uint16_t port;          /* UDP, and TCP where `tcp`; 0: any free one (tests) */
+    bool tcp;               /* clients over TCP, and TCP peers */
+    uint16_t tls_ports[TR_MEDIA_TURN_TLS_MAX];
+    int tls_ports_count;
+    struct tr_tls *tls;                            /* NULL: no TLS */
     struct tr_addr bind[TR_MEDIA_TURN_ADDRS_MAX];  /* to listen at and to relay from */
     struct tr_addr known[TR_MEDIA_TURN_ADDRS_MAX]; /* bind[i] as clients know it; any: the same */
     int bind_count;

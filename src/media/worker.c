@@ -116,7 +116,7 @@ static void drop_packets(const struct msg *m)
         struct tr_pkt *pkt = m->u.datagram.pkt;
         tr_pkt_unref(&pkt);
     }
-    if (m->kind == MSG_STREAM)
+    if (m->kind == MSG_STREAM || m->kind == MSG_RELAY_STREAM)
         tr_stream_moved_destroy(m->u.moved);
 }
 
@@ -266,7 +266,7 @@ bool worker_datagram(struct worker *w, const struct tr_path *path, struct tr_sli
     struct addr_key key = addr_key(path);
     struct addr_entry *e = tr_map_get(w->addrs, tr_slice(&key, sizeof key));
     w->arrival_worker = w->index;
-    if (!e || (path->remote.proto == TR_PROTO_UDP && is_given_away(e, w, datagram)))
+    if (!e || (path->remote.proto != TR_PROTO_TCP && is_given_away(e, w, datagram)))
         return stranger(w, path, datagram);
     e->heard = w->now;
     if (e->here)
@@ -331,7 +331,8 @@ static void message_in(struct worker *w, const struct msg *m)
     case MSG_RELAY_IN:
     case MSG_RELAY_OUT:
     case MSG_RELAY_FLOW_ADD:
-    case MSG_RELAY_FLOW_REMOVE: relay_message(w, m); break;
+    case MSG_RELAY_FLOW_REMOVE:
+    case MSG_RELAY_STREAM: relay_message(w, m); break;
     case MSG_STREAM: tcp_take_over(w, m->u.moved); break;
     case MSG_ADDR_ADD: worker_addr_add(w, &m->u.path, m->peer, NULL, m->worker); break;
     case MSG_ADDR_REMOVE: worker_addr_remove(w, &m->u.path, m->peer); break;

@@ -25,6 +25,7 @@ enum {
     WORKER_TAG_PORTS,
     WORKER_TAG_TCP,
     WORKER_TAG_RELAYED,
+    WORKER_TAG_RELAY_STREAMS,
     WORKER_TAG_RELAY, /* and as many as sockets, for the relay's clients */
     WORKER_TAG_RELAY_END = WORKER_TAG_RELAY + TR_UDP_SOCKETS_MAX,
 };

@@ -1,5 +1,6 @@
 /* Every key of the configuration, once: what it is called, what it may be, what it means. */
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/addr.h"
@@ -27,6 +28,14 @@ static bool check_mapping(const char *value, const char **why)
     *slash = 0;
     const char *unused;
     return check_ip(copy, &unused) && check_ip(slash + 1, &unused);
+}
+
+static bool check_port(const char *value, const char **why)
+{
+    *why = "is not a port";
+    size_t n = strlen(value);
+    return n > 0 && n <= 5 && strspn(value, "0123456789") == n && atoi(value) > 0 &&
+           atoi(value) <= UINT16_MAX;
 }
 
 /* "name:password" */
@@ -153,7 +162,13 @@ const struct tr_config_key tr_config_keys[] = {
     FLAG(media, gso, "true", "Send runs of packets in one call (UDP_SEGMENT) where possible."),
 
     FLAG(turn, enabled, "true", "Have a relay; its clients get credentials from this server."),
-    NUMBER(turn, port, "3478", 1, 65535, "UDP port of STUN and TURN."),
+    NUMBER(turn, port, "3478", 1, 65535, "UDP and TCP port of STUN and TURN."),
+    NUMBER(turn, tls_port, "5349", 0, 65535,
+           "TCP port of TURN in TLS; used with a certificate; 0: off."),
+    LIST(turn, tls_ports, "", NULL, check_port, "More of them, such as 443; three at most."),
+    TEXT(turn, tls_cert, "", NULL,
+         "PEM file of the certificate and its chain; empty: http.tls_cert and http.tls_key."),
+    TEXT(turn, tls_key, "", NULL, "PEM file of the private key."),
     LIST(turn, bind, "", NULL, check_ip,
          "Addresses to listen on and to relay from; empty: those of media.bind."),
     TEXT(turn, host, "", NULL,

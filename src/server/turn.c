@@ -11,10 +11,12 @@
 #include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "base/rng.h"
+#include "dtls/dtls.h"
 #include "gateway/transport/metrics.h"
 #include "gateway/transport/routes.h"
 #include "media/media.h"
@@ -23,6 +25,7 @@
 #include "net/log.h"
 #include "net/port.h"
 #include "net/quota.h"
+#include "net/tls.h"
 #include "server/config.h"
 #include "turn/auth.h"
 #include "turn/policy.h"
@@ -41,6 +44,7 @@ struct tr_turn_service {
     struct tr_turn_auth *auth;
     struct tr_turn_policy *policy;
     struct tr_quota *quota;
+    struct tr_tls *tls; /* NULL: no certificate */
     const struct tr_media *media;
     struct tr_addr known[TR_MEDIA_TURN_ADDRS_MAX]; /* our addresses, as clients know them */
     int known_count;
@@ -136,6 +140,26 @@ static enum tr_err make_quota(struct tr_turn_service *s, const char **why)
     return s->quota ? TR_OK : fail(why, TR_ERR_NOMEM, "out of memory", "");
 }
 
+static enum tr_err make_tls(struct tr_turn_service *s, const char **why)
+{
+    static const char what[] = "the relay's TLS certificate or key cannot be used";
+    const struct tr_config *c = s->config;
+    bool own = c->turn.tls_cert[0] != '\0';
+    const char *cert_file = own ? c->turn.tls_cert : c->http.tls_cert;
+    const char *key_file = own ? c->turn.tls_key : c->http.tls_key;
+    struct tr_tls_conf conf = { .alpn = { "stun.turn", "stun.nat-discovery" }, .ktls = true };
+    struct tr_dtls_cert *cert;
+    if (!cert_file[0] || (c->turn.tls_port == 0 && c->turn.tls_ports.count == 0))
+        return TR_OK;
+    enum tr_err err = tr_tls_cert_load(&cert, cert_file, key_file);
+    if (err != TR_OK) /* not IO: this is no port that can be done without */
+        return fail(why, TR_ERR_INVAL, what, err == TR_ERR_IO ? cert_file : tr_err_str(err));
+    conf.cert = cert;
+    s->tls = tr_tls_create(&conf);
+    tr_dtls_cert_destroy(cert);
+    return s->tls ? TR_OK : fail(why, TR_ERR_INVAL, what, "");
+}
+
 /* Those of turn.bind, else those of media; and how they are known. */
 static void set_addresses(struct tr_turn_service *s, const struct tr_media_conf *media,
                           struct tr_media_turn_conf *conf)
@@ -189,6 +213,13 @@ static void fill(struct tr_turn_service *s, struct tr_media_turn_conf *conf)
     conf->allocation_pps = (uint32_t)c->turn.allocation_pps;
     conf->unproven_per_second = (uint32_t)c->turn.unproven_per_second;
     conf->mobility = c->turn.mobility;
+    conf->tcp = true;
+    conf->tls = s->tls;
+    if (c->turn.tls_port > 0)
+        conf->tls_ports[conf->tls_ports_count++] = (uint16_t)c->turn.tls_port;
+    for (int i = 0; i < c->turn.tls_ports.count && conf->tls_ports_count < TR_MEDIA_TURN_TLS_MAX;
+         i++)
+        conf->tls_ports[conf->tls_ports_count++] = (uint16_t)atoi(c->turn.tls_ports.items[i]);
 }
 
 enum tr_err tr_turn_service_create(struct tr_turn_service **out, const struct tr_config *config,
@@ -214,6 +245,8 @@ enum tr_err tr_turn_service_create(struct tr_turn_service **out, const struct tr
         err = make_policy(s, alone, media, why);
     if (err == TR_OK)
         err = make_quota(s, why);
+    if (err == TR_OK)
+        err = make_tls(s, why);
     if (err != TR_OK) {
         tr_turn_service_destroy(s);
         if (err != TR_ERR_IO || alone)
@@ -234,6 +267,7 @@ void tr_turn_service_destroy(struct tr_turn_service *s)
     tr_turn_auth_destroy(s->auth);
     tr_turn_policy_destroy(s->policy);
     tr_quota_destroy(s->quota);
+    tr_tls_destroy(s->tls);
     tr_free(s);
 }
 
@@ -289,6 +323,18 @@ static void add_url(json_t *urls, const char *scheme, const char *host, int port
     json_array_append_new(urls, json_string(url));
 }
 
+/* The port that gets through most first: some clients try only the first few. */
+static void add_tls_urls(const struct tr_turn_service *s, json_t *urls, const char *host)
+{
+    const struct tr_config *c = s->config;
+    if (!s->tls)
+        return;
+    for (int i = 0; i < c->turn.tls_ports.count && i < TR_MEDIA_TURN_TLS_MAX - 1; i++)
+        add_url(urls, "turns", host, atoi(c->turn.tls_ports.items[i]), "?transport=tcp");
+    if (c->turn.tls_port > 0)
+        add_url(urls, "turns", host, (int)c->turn.tls_port, "?transport=tcp");
+}
+
 static json_t *servers(const struct tr_turn_service *s, const char *header)
 {
     char host[HOST_MAX], id[ID_CHARS + 1] = "";
@@ -303,6 +349,8 @@ static json_t *servers(const struct tr_turn_service *s, const char *header)
     for (char *at = id; *at; at++)
         *at = isalnum((unsigned char)*at) ? *at : 'x';
     add_url(turn, "turn", host, port, "?transport=udp");
+    add_url(turn, "turn", host, port, "?transport=tcp");
+    add_tls_urls(s, turn, host);
     if (tr_turn_auth_issue(s->auth, tr_clock_now(), life, id, name, password) == TR_OK)
         json_array_append_new(list, json_pack("{s:o s:s s:s}", "urls", turn, "username", name,
                                               "credential", password));
