@@ -33,9 +33,9 @@ static bool check_mapping(const char *value, const char **why)
 static bool check_port(const char *value, const char **why)
 {
     *why = "is not a port";
-    size_t n = strlen(value);
-    return n > 0 && n <= 5 && strspn(value, "0123456789") == n && atoi(value) > 0 &&
-           atoi(value) <= UINT16_MAX;
+    char *end;
+    unsigned long port = strtoul(value, &end, 10);
+    return *value >= '1' && *value <= '9' && !*end && port <= UINT16_MAX;
 }
 
 /* "name:password" */

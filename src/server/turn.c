@@ -198,6 +198,11 @@ static bool is_port_free(const struct tr_media_turn_conf *conf)
     return ok;
 }
 
+static uint16_t tls_port(const struct tr_config *config, int i) /* one that was checked */
+{
+    return (uint16_t)strtoul(config->turn.tls_ports.items[i], NULL, 10);
+}
+
 static void fill(struct tr_turn_service *s, struct tr_media_turn_conf *conf)
 {
     const struct tr_config *c = s->config;
@@ -219,7 +224,7 @@ static void fill(struct tr_turn_service *s, struct tr_media_turn_conf *conf)
         conf->tls_ports[conf->tls_ports_count++] = (uint16_t)c->turn.tls_port;
     for (int i = 0; i < c->turn.tls_ports.count && conf->tls_ports_count < TR_MEDIA_TURN_TLS_MAX;
          i++)
-        conf->tls_ports[conf->tls_ports_count++] = (uint16_t)atoi(c->turn.tls_ports.items[i]);
+        conf->tls_ports[conf->tls_ports_count++] = tls_port(c, i);
 }
 
 enum tr_err tr_turn_service_create(struct tr_turn_service **out, const struct tr_config *config,
@@ -330,7 +335,7 @@ static void add_tls_urls(const struct tr_turn_service *s, json_t *urls, const ch
     if (!s->tls)
         return;
     for (int i = 0; i < c->turn.tls_ports.count && i < TR_MEDIA_TURN_TLS_MAX - 1; i++)
-        add_url(urls, "turns", host, atoi(c->turn.tls_ports.items[i]), "?transport=tcp");
+        add_url(urls, "turns", host, tls_port(c, i), "?transport=tcp");
     if (c->turn.tls_port > 0)
         add_url(urls, "turns", host, (int)c->turn.tls_port, "?transport=tcp");
 }

@@ -54,6 +54,12 @@ export interface CallPort {
 
 export interface CallOptions {
   rtc?: RTCConfiguration;
+  /**
+   * The STUN and TURN servers, asked for when a call begins and before an ICE restart: their
+   * credentials do not last. `fetchIceServers` asks this server. A call goes on without them when
+   * they don't come within two seconds.
+   */
+  iceServers?: () => Promise<RTCIceServer[]>;
   /** Outgoing calls: how long it may ring. Default 45000. */
   ringMs?: number;
 }
@@ -67,6 +73,7 @@ const REASON_PEER_GONE = 'Remote WebRTC hangup';
 const CONNECT_MS = 20_000;
 const RECONNECT_MS = 30_000;
 const RING_MS = 45_000;
+const SERVERS_MS = 2000;
 const NO_SUCH_USERNAME = 478;
 const NO_CALL = 481;
 
@@ -116,7 +123,8 @@ export class Call extends Emitter<CallEvents> {
   /** Outgoing, called by the line: offers `local`. Never rejects: a failure ends the call. */
   async start(local: MediaStream): Promise<void> {
     try {
-      const peer = this.openPeer();
+      const peer = await this.openPeer();
+      if (this.ended()) return peer.close();
       const offer = await peer.firstOffer(local);
       if (this.ended()) return;
       const answer = this.port.send({ request: 'call', username: this.peerName }, offer);
@@ -133,7 +141,9 @@ export class Call extends Emitter<CallEvents> {
     this.setState('connecting');
     this.answered();
     try {
-      const answer = await this.openPeer().firstAnswer(this.offer, local);
+      const peer = await this.openPeer();
+      if (this.ended()) return peer.close();
+      const answer = await peer.firstAnswer(this.offer, local);
       if (this.ended()) return;
       const done = this.port.send({ request: 'accept' }, answer);
       this.releaseCandidates();
@@ -210,8 +220,24 @@ export class Call extends Emitter<CallEvents> {
     this.finish({ by: 'network', code: 'connection-lost', reason });
   }
 
-  private openPeer(): Peer {
-    const peer = new Peer(this.options.rtc ?? {}, this.direction === 'incoming');
+  /** The configuration with fresh servers, if there are any. */
+  private async configuration(): Promise<RTCConfiguration> {
+    const { rtc = {}, iceServers } = this.options;
+    if (!iceServers) return rtc;
+    const late = new Promise<RTCIceServer[]>((resolve) => setTimeout(resolve, SERVERS_MS, []));
+    const fresh = await Promise.race([iceServers().catch(() => []), late]);
+    return fresh.length > 0 ? { ...rtc, iceServers: fresh } : rtc;
+  }
+
+  private async restart(peer: Peer): Promise<void> {
+    const configuration = await this.configuration();
+    if (this.ended()) return;
+    if (configuration.iceServers) peer.connection.setConfiguration(configuration);
+    this.renegotiate({ iceRestart: true });
+  }
+
+  private async openPeer(): Promise<Peer> {
+    const peer = new Peer(await this.configuration(), this.direction === 'incoming');
     this.peer = peer;
     peer.on('candidate', (candidate) => {
       if (this.early) this.early.push(candidate);
@@ -222,7 +248,7 @@ export class Call extends Emitter<CallEvents> {
       if (state === 'connected') this.pathUp();
       else if (state === 'unstable') this.pathDown();
     });
-    peer.on('restart', () => this.renegotiate({ iceRestart: true }));
+    peer.on('restart', () => void this.restart(peer));
     return peer;
   }
 

@@ -5,6 +5,7 @@ import {
   MediaError,
   Session,
   closeMedia,
+  fetchIceServers,
   openMedia,
   type Call,
   type MediaChoice,
@@ -356,7 +357,7 @@ async function openDeskLine(username: string): Promise<DeskLine> {
   debug.session = session;
   try {
     await session.connect();
-    const line = await Line.open(session, username);
+    const line = await Line.open(session, username, { iceServers: () => fetchIceServers() });
     return {
       onIncoming: (listener) => void line.on('incoming', listener),
       onSignalling: (listener) =>

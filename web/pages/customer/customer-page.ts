@@ -5,6 +5,7 @@ import {
   Line,
   Session,
   closeMedia,
+  fetchIceServers,
   openMedia,
   randomText,
   type MediaChoice,
@@ -197,7 +198,9 @@ export class CustomerPage extends PageElement {
     session.on('state', (state) => (this.signallingLost = state === 'reconnecting'));
     try {
       await session.connect();
-      const line = await Line.open(session, `customer-${randomText().slice(0, 8)}`);
+      const line = await Line.open(session, `customer-${randomText().slice(0, 8)}`, {
+        iceServers: () => fetchIceServers(),
+      });
       return { line, close: () => session.close() };
     } catch (error) {
       await session.close();
