@@ -16,8 +16,8 @@
 #include "net/random.h"
 #include "net/signals.h"
 #include "net/waiter.h"
+#include "server/addresses.h"
 #include "server/config.h"
-#include "server/server.h"
 #include "server/turn.h"
 #include "server/version.h"
 
@@ -49,7 +49,7 @@ static enum tr_err open_relay(struct alone *a, const struct tr_config *config, c
         return TR_ERR_NOMEM;
     conf.cert = a->cert;
     conf.bind_count = tr_server_addresses(config, conf.bind);
-    tr_server_map_addresses(config, conf.bind, conf.known, conf.bind_count);
+    tr_server_map_addresses(config, &a->rng, conf.bind, conf.known, conf.bind_count);
     enum tr_err err = tr_turn_service_create(&a->turn, config, &a->rng, true, &conf, why);
     if (err != TR_OK)
         return err;

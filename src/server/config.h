@@ -58,12 +58,13 @@ struct tr_config { /* texts are never NULL; "" is "not set" */
         int64_t rate_per_second, rate_burst;
     } api;
     struct {
-        int64_t port;
+        int64_t port, tcp_port;     /* tcp_port -1: as port; 0: none */
         struct tr_config_list bind; /* empty: all addresses of this machine */
         struct tr_config_list nat_1_1_mapping;
         bool keep_private_host;
-        int64_t workers; /* 0: one a core */
-        int64_t consent; /* seconds */
+        char *stun_server; /* "host:port" */
+        int64_t workers;   /* 0: one a core */
+        int64_t consent;   /* seconds */
         struct tr_config_list srtp_profiles;
         int64_t packets_max;
         bool gso;

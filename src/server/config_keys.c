@@ -16,7 +16,7 @@ static bool check_ip(const char *value, const char **why)
 /* "public" or "public/private" */
 static bool check_mapping(const char *value, const char **why)
 {
-    char copy[TR_ADDR_STR_MAX];
+    char copy[2 * TR_ADDR_STR_MAX];
     *why = "is not an IP address, or two with '/' between them (public/private)";
     size_t n = strlen(value);
     if (n >= sizeof(copy))
@@ -44,6 +44,14 @@ static bool check_user(const char *value, const char **why)
     const char *colon = strchr(value, ':');
     *why = "is not a name and a password with ':' between them, of less than 128 characters each";
     return colon && colon != value && colon[1] && colon - value < 128 && strlen(colon + 1) < 128;
+}
+
+static bool check_host_port(const char *value, const char **why)
+{
+    const char *colon = strrchr(value, ':');
+    *why = "is not \"host:port\"";
+    size_t digits = colon ? strspn(colon + 1, "0123456789") : 0;
+    return colon && colon != value && digits > 0 && digits < 6 && !colon[1 + digits];
 }
 
 static bool check_base_path(const char *value, const char **why)
@@ -147,11 +155,17 @@ const struct tr_config_key tr_config_keys[] = {
     NUMBER(api, rate_burst, "2000", 1, 10000000, "Requests in a row before that limit counts."),
 
     NUMBER(media, port, "10000", 1, 65535, "The UDP port."),
+    NUMBER(media, tcp_port, "-1", -1, 65535,
+           "TCP port for clients whose network lets no UDP through (ICE-TCP); -1: the number of "
+           "media.port; 0: off."),
     LIST(media, bind, "", NULL, check_ip,
          "Addresses to bind and to offer; empty: all of this machine."),
     LIST(
         media, nat_1_1_mapping, "", NULL, check_mapping,
         "Public addresses when the machine is behind a 1:1 NAT: \"public\" or \"public/private\"."),
+    TEXT(media, stun_server, "", check_host_port,
+         "\"host:port\" of a STUN server that is asked at start for the public addresses that "
+         "nat_1_1_mapping does not name; empty: none."),
     FLAG(media, keep_private_host, "false", "Offer the private addresses too, behind a 1:1 NAT."),
     NUMBER(media, workers, "0", 0, 64, "Media threads; 0: one a core."),
     NUMBER(media, consent, "30", 5, 300, "Seconds of silence after which a connection is gone."),

@@ -25,10 +25,8 @@
 #include "gateway/transport/metrics.h"
 #include "gateway/transport/routes.h"
 #include "gateway/transport/web.h"
-#include "ice/cand.h"
 #include "media/media.h"
 #include "net/clock.h"
-#include "net/ifaddr.h"
 #include "net/log.h"
 #include "net/random.h"
 #include "ops/ops.h"
@@ -36,6 +34,7 @@
 #include "plugin/videocall.h"
 #include "plugin/videoroom/videoroom.h"
 #include "record/recorder.h"
+#include "server/addresses.h"
 #include "server/config.h"
 #include "server/turn.h"
 #include "server/version.h"
@@ -43,12 +42,7 @@
 #include "store/lock.h"
 #include "store/sql.h"
 
-enum {
-    PATH_MAX_BYTES = 1024,
-    WHY_MAX = 2048,
-    CANDS_MAX = TR_MEDIA_ADDRS_MAX * 2,
-    STOP_MS_MAX = 5000
-};
+enum { PATH_MAX_BYTES = 1024, WHY_MAX = 2048, STOP_MS_MAX = 5000 };
 
 struct tr_server {
     const struct tr_config *config; /* borrowed */
@@ -65,8 +59,7 @@ struct tr_server {
     struct tr_diag *diag;
     struct tr_web *web;
     struct tr_pc_services pc;
-    char cand_text[CANDS_MAX][TR_ICE_CAND_LINE_MAX];
-    const char *cands[CANDS_MAX];
+    struct tr_server_cands cands;
     char *admin_secret;
     char render_path[PATH_MAX_BYTES];
     char web_root[PATH_MAX_BYTES];
@@ -80,79 +73,6 @@ static enum tr_err fail(const char **why, enum tr_err err, const char *what, con
     snprintf(why_text, sizeof why_text, "%s%s%s", what, detail[0] ? ": " : "", detail);
     *why = why_text;
     return err;
-}
-
-/* --- addresses --- */
-
-int tr_server_addresses(const struct tr_config *config, struct tr_addr *out)
-{
-    int n = 0;
-    for (int i = 0; i < config->media.bind.count && n < TR_MEDIA_ADDRS_MAX; i++) {
-        if (tr_addr_parse_ip(&out[n], config->media.bind.items[i], 0) == TR_OK)
-            n++;
-    }
-    if (n == 0)
-        n = tr_ifaddr_list(out, TR_MEDIA_ADDRS_MAX, false);
-    if (n == 0) /* a machine without a network: calls on it still work */
-        n = tr_ifaddr_list(out, TR_MEDIA_ADDRS_MAX, true);
-    return n;
-}
-
-static void add_cand(struct tr_server *s, const struct tr_addr *ip, uint16_t preference)
-{
-    if (s->pc.cand_count == CANDS_MAX)
-        return;
-    struct tr_addr addr = *ip;
-    addr.port = tr_media_port(s->media);
-    struct tr_ice_cand cand = tr_ice_cand_make(TR_ICE_HOST, &addr, NULL, preference);
-    char *text = s->cand_text[s->pc.cand_count];
-    tr_ice_cand_print(&cand, text);
-    s->cands[s->pc.cand_count++] = text;
-}
-
-/* "public" or "public/private": whether it stands for this address. */
-static bool mapped(const char *mapping, const struct tr_addr *private_ip, struct tr_addr *public_ip)
-{
-    char copy[TR_ADDR_STR_MAX];
-    struct tr_addr for_ip;
-    snprintf(copy, sizeof copy, "%s", mapping);
-    char *slash = strchr(copy, '/');
-    if (slash)
-        *slash = '\0';
-    if (tr_addr_parse_ip(public_ip, copy, 0) != TR_OK)
-        return false;
-    if (slash)
-        return tr_addr_parse_ip(&for_ip, slash + 1, 0) == TR_OK &&
-               tr_addr_ip_eq(&for_ip, private_ip);
-    return tr_addr_is_v4(public_ip) == tr_addr_is_v4(private_ip);
-}
-
-void tr_server_map_addresses(const struct tr_config *config, const struct tr_addr *bind_to,
-                             struct tr_addr *known, int count)
-{
-    const struct tr_config_list *mappings = &config->media.nat_1_1_mapping;
-    for (int i = 0; i < count; i++) {
-        struct tr_addr public_ip;
-        bool found = false;
-        for (int k = 0; k < mappings->count && !found; k++)
-            found = mapped(mappings->items[k], &bind_to[i], &public_ip);
-        if (found)
-            known[i] = public_ip;
-    }
-}
-
-static void make_cands(struct tr_server *s, const struct tr_addr *bind_to,
-                       const struct tr_addr *known, int count)
-{
-    for (int i = 0; i < count; i++) {
-        uint16_t preference = (uint16_t)(65535 - i * 256);
-        bool found = !tr_addr_is_any(&known[i]);
-        if (found)
-            add_cand(s, &known[i], preference);
-        if (!found || s->config->media.keep_private_host)
-            add_cand(s, &bind_to[i], (uint16_t)(preference - 1));
-    }
-    s->pc.cands = s->cands;
 }
 
 /* --- media --- */
@@ -182,11 +102,32 @@ static void read_profiles(const struct tr_config *config, enum tr_srtp_profile *
     }
 }
 
+/* Where the port of TCP was not asked for by its number, calls go on without it. */
+static enum tr_err offer_addresses(struct tr_server *s, const struct tr_media_conf *conf,
+                                   const char **why)
+{
+    uint16_t tcp_port = tr_media_tcp_port(s->media);
+    char what[96];
+    snprintf(what, sizeof what, "TCP port %d (media.tcp_port) cannot be opened", conf->tcp_port);
+    if (conf->tcp && !tcp_port && s->config->media.tcp_port > 0)
+        return fail(why, TR_ERR_IO, what, "another program may use it");
+    if (conf->tcp && !tcp_port)
+        tr_log(TR_LOG_WARN, "server", "%s: clients cannot connect over TCP", what);
+    tr_server_cands(&s->cands, conf, tr_media_port(s->media), tcp_port,
+                    s->config->media.keep_private_host);
+    s->pc.cands = s->cands.list;
+    s->pc.cand_count = s->cands.count;
+    return TR_OK;
+}
+
 static enum tr_err open_media(struct tr_server *s, const char **why)
 {
     struct tr_media_conf conf = {
         .workers = (int)s->config->media.workers,
         .port = (uint16_t)s->config->media.port,
+        .tcp = s->config->media.tcp_port != 0,
+        .tcp_port = (uint16_t)(s->config->media.tcp_port < 0 ? s->config->media.port
+                                                             : s->config->media.tcp_port),
         .consent_us = s->config->media.consent * TR_SECOND,
         .packets_max = (uint32_t)s->config->media.packets_max,
         .gso = s->config->media.gso,
@@ -201,7 +142,7 @@ static enum tr_err open_media(struct tr_server *s, const char **why)
     conf.bind_count = tr_server_addresses(s->config, conf.bind);
     if (conf.bind_count == 0)
         return fail(why, TR_ERR_IO, "no network address was found for media", "see media.bind");
-    tr_server_map_addresses(s->config, conf.bind, conf.known, conf.bind_count);
+    tr_server_map_addresses(s->config, &s->rng, conf.bind, conf.known, conf.bind_count);
     enum tr_err err = tr_turn_service_create(&s->turn, s->config, &s->rng, false, &conf, why);
     if (err != TR_OK)
         return err;
@@ -212,8 +153,7 @@ static enum tr_err open_media(struct tr_server *s, const char **why)
         return fail(why, err, what, err == TR_ERR_IO ? strerrordesc_np(errno) : tr_err_str(err));
     }
     tr_turn_service_media(s->turn, s->media);
-    make_cands(s, conf.bind, conf.known, conf.bind_count);
-    return TR_OK;
+    return offer_addresses(s, &conf, why);
 }
 
 /* --- files --- */

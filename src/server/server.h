@@ -6,7 +6,6 @@
 #include "base/err.h"
 
 struct tr_config;
-struct tr_addr;
 struct tr_server;
 
 /* exe_dir: folder of the program, where tring-render and the web pages are looked for when the
@@ -19,11 +18,5 @@ int tr_server_port(const struct tr_server *server);
 /* Runs until tr_server_stop, then ends calls and recordings in good order. */
 void tr_server_run(struct tr_server *server);
 void tr_server_stop(struct tr_server *server); /* any thread */
-
-/* The addresses for media; out: TR_MEDIA_ADDRS_MAX. Returns how many. */
-int tr_server_addresses(const struct tr_config *config, struct tr_addr *out);
-/* Those as clients know them, where a NAT maps them (media.nat_1_1_mapping); the others stay. */
-void tr_server_map_addresses(const struct tr_config *config, const struct tr_addr *bind_to,
-                             struct tr_addr *known, int count);
 
 #endif
