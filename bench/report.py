@@ -132,7 +132,7 @@ def text(x, y, what, more=""):
     return f'<text x="{x:.1f}" y="{y}" fill="#111111"{more}>{what}</text>'
 
 
-def chart(title, loads, results):
+def chart(title, loads, results, titles=TITLES, colours=COLOURS):
     """Bars of CPU time a packet."""
     most = max((f["cpu"] or 0 for f in results.values()), default=0) or 1
     out, y = [], TOP
@@ -142,10 +142,10 @@ def chart(title, loads, results):
                 continue
             value = results[(name, server)]["cpu"] or 0
             long = value / most * WIDTH
-            out.append(text(LEFT - 8, y + 12, f"{load['title']}, {TITLES[server]}",
+            out.append(text(LEFT - 8, y + 12, f"{load['title']}, {titles[server]}",
                             ' text-anchor="end"'))
             out.append(f'<rect x="{LEFT}" y="{y}" width="{long:.1f}" height="{BAR}" '
-                       f'fill="{COLOURS[server]}"/>')
+                       f'fill="{colours[server]}"/>')
             out.append(text(LEFT + long + 6, y + 12, f"{value:.2f} us"))
             y += STEP
         y += GAP

@@ -27,7 +27,7 @@ sys.dont_write_bytecode = True
 sys.path[:0] = [HERE, os.path.join(ROOT, "test", "turn")]
 
 import networks  # noqa: E402
-import servers  # noqa: E402
+import turnserver  # noqa: E402
 from topology import Failed, Lab, NotHere, require  # noqa: E402
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
@@ -83,13 +83,13 @@ table inet web {{
 
 
 def coturn(server, **more):
-    return servers.coturn([networks.SERVER, networks.SERVER_TURN, networks.SERVER6,
+    return turnserver.coturn([networks.SERVER, networks.SERVER_TURN, networks.SERVER6,
                            networks.SERVER6_TURN], tls_port=WEB, prefix=server.command(), **more)
 
 
 def start_servers(args, server, stack):
     server.filter(WEB_AT_443)
-    stack.enter_context(servers.tring(args.build, [networks.SERVER], http=0, ws=SIGNALLING,
+    stack.enter_context(turnserver.tring(args.build, [networks.SERVER], http=0, ws=SIGNALLING,
                                       listen="", media=MEDIA, prefix=server.command()))
     if args.relay == "coturn":
         stack.enter_context(coturn(server))
@@ -99,7 +99,7 @@ def ice_servers(network):
     at = network.turn
     urls = [f"turn:{at}:3478?transport=udp", f"turn:{at}:3478?transport=tcp",
             f"turns:{at}:{WEB}?transport=tcp"]
-    login = {"username": servers.USER, "credential": servers.PASSWORD}
+    login = {"username": turnserver.USER, "credential": turnserver.PASSWORD}
     return [{"urls": f"stun:{at}:3478"}, {"urls": urls, **login}]
 
 
@@ -142,7 +142,7 @@ class Phones:
             return name
         program = os.path.join(self.folder, f"chromium-{network.name}")
         start = " ".join(network.host.command(CHROMIUM))
-        servers.write(program, f'#!/bin/sh\nexec {start} "$@"\n')
+        turnserver.write(program, f'#!/bin/sh\nexec {start} "$@"\n')
         os.chmod(program, 0o755)
         self.ask("open", name=name, network=network.name, program=program,
                  url=f"ws://{network.server}:{WEB}/", iceServers=ice_servers(network))

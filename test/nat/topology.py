@@ -11,7 +11,7 @@ import signal
 import subprocess
 import time
 
-from servers import Failed
+from turnserver import Failed
 
 PREFIX = "tringnat"
 NAMES = re.compile(rf"{PREFIX}-(\d+)-")

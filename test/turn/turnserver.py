@@ -2,8 +2,10 @@
 Debian's coturn, by which the tests themselves are proved."""
 import contextlib
 import os
+import random
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -32,6 +34,17 @@ def make_certificate(folder, addresses):
                     "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=proof",
                     "-addext", f"subjectAltName={names}", "-keyout", f"{folder}/key.pem",
                     "-out", f"{folder}/cert.pem"], check=True, capture_output=True)
+
+
+def end(process):
+    """This process and nothing else, by its id."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(STOP_LIMIT_S)
+    if process.poll() is None:
+        process.kill()
+        process.wait()
 
 
 class Server:
@@ -66,13 +79,7 @@ class Server:
 
     def close(self):
         """Gives the exit code; the folder is gone then."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(STOP_LIMIT_S)
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
+        end(self.process)
         shutil.rmtree(self.folder, ignore_errors=True)
         return self.process.returncode
 
@@ -83,7 +90,21 @@ class Server:
         self.close()
 
 
-def coturn(addresses, port=3478, tls_port=5349, relay_ports=(49152, 65535), more=(), **where):
+def free_ports(count):
+    """Free for UDP and TCP, with the port above (RFC 5780) free too, and below those that the
+    kernel hands out."""
+    found = []
+    while len(found) < count:
+        port = random.randrange(10000, 19996, 4)
+        with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
+            for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+                for each in (port, port + 1):
+                    stack.enter_context(socket.socket(socket.AF_INET, kind)).bind(("", each))
+            found.append(port)
+    return found
+
+
+def coturn(addresses, port=3478, tls_port=5349, relay_ports=(20000, 32767), more=(), **where):
     """Without its bounds, and with loopback peers, which it forbids as Tring does."""
     def command(folder):
         each = [f for a in addresses for f in ("--listening-ip", a, "--relay-ip", a)]
@@ -97,22 +118,53 @@ def coturn(addresses, port=3478, tls_port=5349, relay_ports=(49152, 65535), more
     return Server(command, "Total General servers", addresses, **where)
 
 
-def tring(build, addresses, port=3478, tls_ports=(5349,), relay_ports=(49152, 65535), http=8088,
-          ws=0, admin=0, media=10000, listen="127.0.0.1", workers=0, more="", **where):
+OPEN = """  allocations_per_credential: 0
+  allocations_per_address: 0
+  allocation_bps: 0
+  allocation_pps: 0
+  unproven_per_second: 0
+"""
+
+
+def tring(build, addresses, port=3478, tls_port=5349, relay_ports=(20000, 32767), http=0, ws=0,
+          media=None, bind="", workers=0, gso=True, bounds=False, inside=True, **where):
+    """As coturn above. bounds: those that it comes with. inside: peers may be loopback
+    addresses."""
+    def each(values):
+        return '["' + '", "'.join(values) + '"]' if values else "[]"
+
     def command(folder):
         write(f"{folder}/tring.yaml", f"""server:
   data_dir: {folder}/data
 http:
-  listen: "{listen}"
   port: {http}
   ws_port: {ws}
 admin:
-  port: {admin}
+  port: 0
 media:
-  port: {media}
+  port: {media or free_ports(1)[0]}
+  bind: {each([bind] if bind else [])}
   workers: {workers}
+  gso: {str(gso).lower()}
 recording:
   calls: false
-{more}""")
+turn:
+  bind: {each(addresses)}
+  port: {port}
+  tls_port: {tls_port}
+  tls_cert: {folder}/cert.pem
+  tls_key: {folder}/key.pem
+  realm: {REALM}
+  users: {each([f"{USER}:{PASSWORD}"])}
+  secrets: {each([SECRET])}
+  peers: public
+  allow_peers: {each(["127.0.0.0/8", *addresses] if inside else [])}
+  min_port: {relay_ports[0]}
+  max_port: {relay_ports[1]}
+{"" if bounds else OPEN}""")
         return [os.path.join(build, "src", "server", "tring"), "--config", f"{folder}/tring.yaml"]
     return Server(command, "is ready", addresses, **where)
+
+
+def start(kind, build, addresses, **how):
+    return coturn(addresses, **how) if kind == "coturn" else tring(build, addresses, **how)
