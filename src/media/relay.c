@@ -23,34 +23,44 @@ enum {
 
 /* --- out --- */
 
-static int socket_of(const struct relay *r, const struct tr_addr *local)
+static int socket_of(const struct relay *r, const struct tr_path *flow)
 {
     for (int i = 0; i < r->conf->bind_count; i++) {
-        if (tr_addr_ip_eq(&r->conf->bind[i], local))
+        if (tr_addr_ip_eq(&r->conf->bind[i], &flow->local))
             return tr_udp_fd(r->udp, i);
     }
     return NO_SOCKET;
 }
 
-/* keep: of a stream, it may not be dropped. */
-static void to_client(struct relay *r, const struct tr_path *flow, struct tr_slice head,
-                      struct tr_slice data, bool keep)
+static void send_datagram(struct relay *r, const struct tr_path *flow, struct tr_slice head,
+                          struct tr_slice data, uint8_t pad)
 {
-    if (flow->remote.proto == TR_PROTO_TCP) {
-        relay_stream_send(r, flow, head, data, keep);
-        return;
-    }
-    int fd = socket_of(r, &flow->local);
-    if (fd >= 0)
-        tr_gather_put(r->to_clients, fd, &flow->remote, head, data, false);
+    const struct tr_gather_out out = {
+        .fd = socket_of(r, flow), .to = flow->remote, .head = head, .data = data, .pad = pad
+    };
+    if (out.fd >= 0)
+        tr_gather_put(r->to_clients, &out);
 }
 
 void relay_deliver(struct rport *p, const struct tr_addr *peer, struct tr_slice data)
 {
     struct relay *r = p->relay;
     struct tr_turn_frame frame;
-    if (tr_turn_deliver(r->turn, r->worker->now, p->id, peer, data.n, &frame) == TR_OK)
-        to_client(r, &frame.flow, tr_slice(frame.head, frame.head_n), data, false);
+    if (tr_turn_deliver(r->turn, r->worker->now, p->id, peer, data.n, &frame) != TR_OK)
+        return;
+    struct tr_slice head = tr_slice(frame.head, frame.head_n);
+    if (frame.flow.remote.proto == TR_PROTO_TCP) /* which pads by itself */
+        relay_stream_send(r, &frame.flow, head, data, false);
+    else
+        send_datagram(r, &frame.flow, head, data, frame.pad);
+}
+
+static void tell_client(struct relay *r, const struct tr_path *flow, struct tr_slice message)
+{
+    if (flow->remote.proto == TR_PROTO_TCP)
+        relay_stream_send(r, flow, tr_slice(NULL, 0), message, true);
+    else
+        send_datagram(r, flow, tr_slice(NULL, 0), message, 0);
 }
 
 /* --- clients that arrive at another worker than the one their allocation is on --- */
@@ -135,7 +145,7 @@ static void handle_out(struct relay *r, const struct tr_turn_out *out)
 {
     struct rport *p = out->user;
     switch (out->kind) {
-    case TR_TURN_MESSAGE: to_client(r, &out->flow, tr_slice(NULL, 0), out->data, true); break;
+    case TR_TURN_MESSAGE: tell_client(r, &out->flow, out->data); break;
     case TR_TURN_OPEN:
         p = relay_port_open(r, out);
         if (p)
@@ -173,8 +183,10 @@ static void data_out(const struct tr_turn_data *data)
     if (data->own)
         relay_own_in(p, &data->peer, data->data);
     else if (p->fd >= 0)
-        tr_gather_put(p->relay->to_peers, p->fd, &data->peer, tr_slice(NULL, 0), data->data,
-                      data->dont_fragment);
+        tr_gather_put(p->relay->to_peers, &(struct tr_gather_out){ .fd = p->fd,
+                                                                   .to = data->peer,
+                                                                   .data = data->data,
+                                                                   .df = data->dont_fragment });
 }
 
 /* A message that is to be handled here, wherever it has arrived. */

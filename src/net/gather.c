@@ -98,10 +98,18 @@ static uint16_t flow_of(struct tr_gather *g, int fd, const struct tr_addr *to, b
     return g->latest;
 }
 
-void tr_gather_put(struct tr_gather *g, int fd, const struct tr_addr *to, struct tr_slice head,
-                   struct tr_slice data, bool df)
+static void copy_parts(uint8_t *p, const struct tr_gather_out *out)
 {
-    size_t len = head.n + data.n;
+    if (out->head.n > 0)
+        memcpy(p, out->head.p, out->head.n);
+    if (out->data.n > 0)
+        memcpy(p + out->head.n, out->data.p, out->data.n);
+    memset(p + out->head.n + out->data.n, 0, out->pad);
+}
+
+void tr_gather_put(struct tr_gather *g, const struct tr_gather_out *out)
+{
+    size_t len = out->head.n + out->data.n + out->pad;
     if (len > TR_GATHER_DATAGRAM_MAX) {
         g->counters.send_dropped++;
         return;
@@ -109,13 +117,10 @@ void tr_gather_put(struct tr_gather *g, int fd, const struct tr_addr *to, struct
     if (g->datagrams_count == TR_GATHER_DATAGRAMS || g->flows_count == TR_GATHER_FLOWS ||
         BYTES_MAX - g->used < len)
         tr_gather_flush(g);
-    struct flow *f = &g->flows[flow_of(g, fd, to, df)];
+    struct flow *f = &g->flows[flow_of(g, out->fd, &out->to, out->df)];
     uint16_t i = (uint16_t)g->datagrams_count++;
     g->datagrams[i] = (struct datagram){ .at = g->used, .len = (uint16_t)len, .next = NONE };
-    if (head.n > 0)
-        memcpy(g->bytes + g->used, head.p, head.n);
-    if (data.n > 0)
-        memcpy(g->bytes + g->used + head.n, data.p, data.n);
+    copy_parts(g->bytes + g->used, out);
     g->used += (uint32_t)len;
     if (f->first == NONE)
         f->first = i;

@@ -25,9 +25,15 @@ enum {
 /* NULL: memory is out. gso: use UDP_SEGMENT where the kernel has it. */
 struct tr_gather *tr_gather_create(bool gso, uint64_t seed);
 void tr_gather_destroy(struct tr_gather *gather); /* what waits is lost; NULL is fine */
-/* Copies head and data as one datagram. df: IPv4 routers must not fragment it. */
-void tr_gather_put(struct tr_gather *gather, int fd, const struct tr_addr *to, struct tr_slice head,
-                   struct tr_slice data, bool df);
+struct tr_gather_out {                            /* one datagram */
+    int fd;
+    struct tr_addr to;
+    struct tr_slice head, data; /* copied, one behind the other */
+    uint8_t pad;                /* zero bytes behind them */
+    bool df;                    /* IPv4 routers must not fragment it */
+};
+
+void tr_gather_put(struct tr_gather *gather, const struct tr_gather_out *out);
 void tr_gather_flush(struct tr_gather *gather); /* also before a socket is closed */
 const struct tr_udp_counters *tr_gather_counters(const struct tr_gather *gather);
 

@@ -8,7 +8,7 @@
 #include "net/swarm.h"
 #include "unit.h"
 
-enum { FLOWS = 20, ROUNDS = 12, MESSAGE = 1100 };
+enum { FLOWS = 20, ROUNDS = 12, MESSAGE = 1100, BIG = 60000 };
 
 struct seen {
     int next[FLOWS], wrong, got;
@@ -26,6 +26,12 @@ static void take(void *arg, const struct tr_path *path, struct tr_slice datagram
         seen->wrong++;
 }
 
+static void put(struct tr_gather *g, int fd, const struct tr_addr *to, struct tr_slice head,
+                struct tr_slice data)
+{
+    tr_gather_put(g, &(struct tr_gather_out){ .fd = fd, .to = *to, .head = head, .data = data });
+}
+
 static uint64_t send_mixed(bool gso, struct seen *seen)
 {
     struct tr_addr loopback = tr_addr_v4(127, 0, 0, 1, 0), to;
@@ -41,8 +47,7 @@ static uint64_t send_mixed(bool gso, struct seen *seen)
         for (int i = 0; i < FLOWS; i++) {
             uint8_t data[MESSAGE] = { (uint8_t)i, (uint8_t)round };
             size_t n = round == 5 ? 600 : MESSAGE;
-            tr_gather_put(g, tr_swarm_socket_fd(in, sockets[i]), &to, tr_slice("hd", 2),
-                          tr_slice(data, n), false);
+            put(g, tr_swarm_socket_fd(in, sockets[i]), &to, tr_slice("hd", 2), tr_slice(data, n));
         }
     }
     tr_gather_flush(g);
@@ -69,7 +74,7 @@ TEST(gather_keeps_flows_apart_and_in_order)
 
 TEST(gather_sends_early_when_it_is_full)
 {
-    static uint8_t data[60000];
+    static uint8_t data[TR_GATHER_DATAGRAM_MAX];
     struct tr_addr loopback = tr_addr_v4(127, 0, 0, 1, 0), at;
     struct tr_swarm *swarm = NULL;
     uint32_t socket;
@@ -77,17 +82,14 @@ TEST(gather_sends_early_when_it_is_full)
     CHECK(g && tr_swarm_open(&swarm, 1, true) == TR_OK);
     CHECK(tr_swarm_add(swarm, &loopback, NULL, &socket, &at) == TR_OK);
     for (int i = 0; i < TR_GATHER_DATAGRAMS + 1; i++)
-        tr_gather_put(g, tr_swarm_socket_fd(swarm, socket), &at, tr_slice(NULL, 0),
-                      tr_slice(data, 100), false);
+        put(g, tr_swarm_socket_fd(swarm, socket), &at, tr_slice(NULL, 0), tr_slice(data, 100));
     CHECK_INT(tr_gather_counters(g)->datagrams_out + tr_gather_counters(g)->send_dropped,
               TR_GATHER_DATAGRAMS);
     for (int i = 0; i < 40; i++)
-        tr_gather_put(g, tr_swarm_socket_fd(swarm, socket), &at, tr_slice(NULL, 0),
-                      tr_slice(data, sizeof data), false);
-    tr_gather_put(g, tr_swarm_socket_fd(swarm, socket), &at, tr_slice("12", 2),
-                  tr_slice(data, TR_GATHER_DATAGRAM_MAX - 1), false);
-    tr_gather_put(g, tr_swarm_socket_fd(swarm, socket), &at, tr_slice(NULL, 0), tr_slice(data, 0),
-                  false);
+        put(g, tr_swarm_socket_fd(swarm, socket), &at, tr_slice(NULL, 0), tr_slice(data, BIG));
+    put(g, tr_swarm_socket_fd(swarm, socket), &at, tr_slice("12", 2),
+        tr_slice(data, TR_GATHER_DATAGRAM_MAX - 1));
+    put(g, tr_swarm_socket_fd(swarm, socket), &at, tr_slice(NULL, 0), tr_slice(data, 0));
     tr_gather_flush(g);
     CHECK_INT(tr_gather_counters(g)->datagrams_out + tr_gather_counters(g)->send_dropped,
               TR_GATHER_DATAGRAMS + 1 + 40 + 2);
@@ -132,7 +134,9 @@ TEST(relay_ports_tell_icmp)
     CHECK(tr_swarm_adopt(swarm, fd, &at, &icmp, &socket) == TR_OK);
     tr_swarm_on_icmp(swarm, take_icmp);
     for (int i = 0; i < 2; i++) {
-        tr_gather_put(g, fd, &nobody, tr_slice(NULL, 0), tr_slice("x", 1), i == 1);
+        tr_gather_put(
+            g, &(struct tr_gather_out){
+                   .fd = fd, .to = nobody, .data = { (const uint8_t *)"x", 1 }, .df = i == 1 });
         tr_gather_flush(g);
     }
     for (int i = 0; i < 1000 && icmp.count < 2; i++)
