@@ -12,7 +12,8 @@
 #include "rtp/rtp.h"
 #include "stun/stun.h"
 
-static bool open_at(struct rig *r, struct tr_addr ip, const enum tr_srtp_profile *profiles)
+static bool open_with(struct rig *r, struct tr_addr ip, uint16_t port,
+                      const enum tr_srtp_profile *profiles, const struct tr_media_turn_conf *turn)
 {
     int64_t unix_s = tr_clock_unix_us() / TR_SECOND;
     memset(r, 0, sizeof *r);
@@ -26,6 +27,7 @@ static bool open_at(struct rig *r, struct tr_addr ip, const enum tr_srtp_profile
     r->waiter = tr_waiter_open();
     struct tr_media_conf conf = {
         .workers = 2,
+        .port = port,
         .bind = { ip },
         .bind_count = 1,
         .tcp = true,
@@ -33,6 +35,8 @@ static bool open_at(struct rig *r, struct tr_addr ip, const enum tr_srtp_profile
         .packets_max = 8192,
         .gso = true,
     };
+    if (turn)
+        conf.turn = *turn;
     if (profiles)
         memcpy(conf.profiles, profiles, sizeof conf.profiles);
     return CHECK(tr_media_create(&r->media, &conf) == TR_OK);
@@ -40,13 +44,18 @@ static bool open_at(struct rig *r, struct tr_addr ip, const enum tr_srtp_profile
 
 bool rig_open(struct rig *r, const enum tr_srtp_profile *profiles)
 {
-    return open_at(r, tr_addr_v4(127, 0, 0, 1, 0), profiles);
+    return open_with(r, tr_addr_v4(127, 0, 0, 1, 0), 0, profiles, NULL);
 }
 
 bool rig_open_at(struct rig *r, const char *text)
 {
     struct tr_addr ip = { 0 };
-    return CHECK(tr_addr_parse_ip(&ip, text, 0) == TR_OK) && open_at(r, ip, NULL);
+    return CHECK(tr_addr_parse_ip(&ip, text, 0) == TR_OK) && open_with(r, ip, 0, NULL, NULL);
+}
+
+bool rig_open_relay(struct rig *r, uint16_t port, const struct tr_media_turn_conf *turn)
+{
+    return open_with(r, tr_addr_v4(127, 0, 0, 1, 0), port, NULL, turn);
 }
 
 static void client_close(struct client *c)
@@ -317,6 +326,8 @@ void rig_turn(struct rig *r)
 {
     for (int i = 0; i < r->clients_count; i++)
         client_turn(&r->clients[i]);
+    if (r->also)
+        r->also(r->also_arg);
     take_events(r);
     (void)tr_waiter_wait(r->waiter, TR_MSEC);
 }
@@ -388,7 +399,7 @@ bool client_start(struct client *c)
     struct tr_track_conf tracks[TRACKS];
     struct tr_peer_remote server = remote_of(c->creds.ufrag, c->creds.pwd, r->server_cert);
     struct tr_addr there = r->ip, tcp = client_tcp_path(c).remote;
-    there.port = tr_media_port(r->media);
+    there.port = r->via ? r->via : tr_media_port(r->media);
     struct tr_ice_cand local = tr_ice_cand_make(TR_ICE_HOST, &c->local, NULL, 65535);
     struct tr_ice_cand remote = tr_ice_cand_make(TR_ICE_HOST, &there, NULL, 65535);
     if (c->streams) {

@@ -71,6 +71,9 @@ struct rig {
     struct tr_pkt_pool *pool;
     struct tr_rng rng;
     int waiter;
+    uint16_t via;            /* clients connect to this port instead; 0: to the engine's */
+    void (*also)(void *arg); /* done in each turn; NULL: nothing */
+    void *also_arg;
     struct client clients[CLIENTS_MAX];
     int clients_count;
     struct tr_media_event events[EVENTS_MAX];
@@ -82,6 +85,8 @@ struct rig {
 /* The engine runs, with two workers; profiles NULL: the default. False: the test has failed. */
 bool rig_open(struct rig *r, const enum tr_srtp_profile *profiles);
 bool rig_open_at(struct rig *r, const char *ip);
+/* With a relay, on 127.0.0.1. port: of the engine. */
+bool rig_open_relay(struct rig *r, uint16_t port, const struct tr_media_turn_conf *turn);
 /* Also after a failed open. */
 void rig_close(struct rig *r);
 /* How many such events came; peer 0: of all. */
