@@ -119,7 +119,8 @@ static void request(struct world *w)
                                         TR_STUN_BINDING,           TR_TURN_ALLOCATE };
     struct rig *rig = &w->rig;
     struct rig_msg msg;
-    unsigned v = tr_rd_u8(&w->in), attrs = take(w, 6);
+    unsigned v = tr_rd_u8(&w->in), attrs = take(w, 12);
+    bool late = attrs >= 6; /* the owner does not poll now */
     uint16_t method = methods[v & 7];
     const struct tr_path *flow = &w->flow[v >> 3 & 7];
     rig->user = (v >> 6) == 3 ? RIG_OTHER_USER : RIG_USER;
@@ -127,9 +128,16 @@ static void request(struct world *w)
     rig_begin(&msg, rig, method);
     if (method == TR_TURN_ALLOCATE)
         rig_put_transport(&msg, flow->remote.proto == TR_PROTO_TCP && (v & 7) == 7 ? 6 : 17);
-    for (unsigned i = 0; i < attrs; i++)
+    for (unsigned i = 0; i < attrs % 6; i++)
         put_attr(w, &msg);
     (void)!tr_turn_home(rig->turn, tr_wr_slice(&msg.w));
+    if (late) {
+        struct tr_turn_data out;
+        rig->sent = rig_sign(rig, flow, &msg);
+        (void)!tr_turn_input(rig->turn, rig->now, flow, rig->sent, &out);
+        grant(w, method);
+        return;
+    }
     if (rig_ask(rig, flow, &msg) == 0)
         grant(w, method);
     note(w);
@@ -206,7 +214,8 @@ static void owner(struct world *w)
     case 10: rig_answer_held(rig); break;
     default: (void)!tr_turn_stream(rig->turn, rig->now, conn, v & 1, v * 1000); break;
     }
-    rig_poll(rig);
+    if (v & 8)
+        rig_poll(rig);
 }
 
 static void operate(struct world *w)
@@ -222,14 +231,6 @@ static void operate(struct world *w)
     case 7: rig_wait(&w->rig, tr_rd_u8(&w->in) * TR_SECOND / 4); break;
     default: rig_wait(&w->rig, tr_rd_u8(&w->in) * 10 * TR_SECOND); break;
     }
-}
-
-static void check(const struct rig *rig)
-{
-    const struct tr_turn_counters *c = tr_turn_counters(rig->turn);
-    TR_ASSERT(rig->shares >= (int)c->allocations_now);
-    TR_ASSERT(rig->open_now <= 2 * (int)c->allocations_now);
-    TR_ASSERT(rig->reserved_now <= rig->shares && rig->reserved_now >= 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
@@ -252,7 +253,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         w.flow[i] = i % 2 ? rig_tcp(i) : rig_flow(i);
     for (int step = 0; step < STEPS && tr_rd_left(&w.in) > 0; step++) {
         operate(&w);
-        check(&w.rig);
+        TR_ASSERT(w.rig.shares >= (int)tr_turn_counters(w.rig.turn)->allocations_now);
     }
     w.rig.hold = false;
     rig_wait(&w.rig, 4000 * TR_SECOND);

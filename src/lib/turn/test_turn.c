@@ -552,7 +552,7 @@ TEST(turn_rubbish_is_counted)
     w = tr_wr(junk, sizeof junk);
     tr_stun_begin(&w, TR_STUN_REQUEST, 0x0f, txid);
     CHECK_INT(tr_turn_input(rig.turn, rig.now, &flow, tr_stun_end(&w), &data), TR_ERR_UNSUPPORTED);
-    CHECK_INT(rig_refused(&rig, TR_TURN_REFUSED_MALFORMED), 4);
+    CHECK_INT(rig_refused(&rig, TR_TURN_REFUSED_MALFORMED), 6);
     CHECK_INT(tr_turn_counters(rig.turn)->packets_to_peers, 0);
     rig_close(&rig);
 }

@@ -173,6 +173,32 @@ TEST(turn_reserved_port_is_given_back)
     rig_close(&rig);
 }
 
+/* The client is gone before the owner has heard of its relay: the port must not stay kept. */
+TEST(turn_reserved_port_is_given_back_untold)
+{
+    static const struct tr_turn_conf conf = { .relay_v4 = true };
+    struct rig rig;
+    struct tr_path flow = rig_flow(1), stream = rig_tcp(2);
+    struct rig_msg msg;
+    struct tr_turn_data data;
+    uint8_t token[8];
+    CHECK_INT(rig_open(&rig, &conf), TR_OK);
+    if (!reserve(&rig, &flow, token))
+        return;
+    rig_begin(&msg, &rig, TR_TURN_ALLOCATE);
+    rig_put_transport(&msg, 17);
+    tr_stun_put(&msg.w, TR_TURN_RESERVATION_TOKEN, tr_slice(token, 8));
+    struct tr_slice request = rig_sign(&rig, &stream, &msg);
+    CHECK_INT(tr_turn_input(rig.turn, rig.now, &stream, request, &data), TR_OK);
+    tr_turn_flow_gone(rig.turn, rig.now, &stream);
+    rig_poll(&rig);
+    CHECK_INT(rig.seen[TR_TURN_OPEN], 1);
+    CHECK_INT(rig.seen[TR_TURN_UNRESERVE], 1);
+    CHECK_INT(rig.reserved_now, 0);
+    CHECK_INT(rig.shares, 1);
+    rig_close(&rig);
+}
+
 /* -- Moving clients ------------------------------------------------------------------------------
  */
 

@@ -84,7 +84,7 @@ static void end_all(struct tr_turn *t)
     for (tr_id id; (id = tr_idtab_next(t->allocs, 0)) != 0;)
         turn_alloc_close(t, tr_idtab_get(t->allocs, id));
     for (uint32_t at = 0; tr_map_next(t->tokens, &at, &key, &value); at = 0)
-        turn_token_end(t, value, false);
+        turn_token_end(t, value);
     do
         tr_turn_poll(t, &out);
     while (out.kind != TR_TURN_NONE);
@@ -130,7 +130,7 @@ static void fire(struct tr_turn *t, tr_usec now, struct turn_timer *timer)
         turn_conn_timeout(t, TR_CONTAINER_OF(timer, struct turn_conn, timer));
         break;
     case TURN_TIMER_TOKEN:
-        turn_token_end(t, TR_CONTAINER_OF(timer, struct turn_token, timer), false);
+        turn_token_end(t, TR_CONTAINER_OF(timer, struct turn_token, timer));
         break;
     }
 }

@@ -78,7 +78,7 @@ struct tr_turn_frame { /* around a peer's data for the client: head, data, pad z
 struct tr_turn *tr_turn_create(const struct tr_turn_conf *conf, tr_usec now);
 void tr_turn_destroy(struct tr_turn *turn); /* relays end without a word; NULL is fine */
 
-/* A datagram, or one framed message of a stream. IGNORED: neither STUN nor ChannelData. Any other
+/* A datagram, or one framed message of a stream. IGNORED: neither STUN nor ChannelData. Any
  * error: counted and dropped (an answer may wait in poll). OK: see *out, then poll. */
 TR_MUST_USE enum tr_err tr_turn_input(struct tr_turn *turn, tr_usec now, const struct tr_path *flow,
                                       struct tr_slice msg, struct tr_turn_data *out);

@@ -41,7 +41,7 @@ out:
 }
 
 enum tr_err turn_relay_open(struct tr_turn *t, struct turn_alloc *a, bool v6,
-                            enum tr_turn_port port, uint16_t reserved)
+                            enum tr_turn_port port)
 {
     struct turn_relay *r = &a->relay[v6];
     r->id = tr_idtab_add(t->relays, r);
@@ -50,7 +50,6 @@ enum tr_err turn_relay_open(struct tr_turn *t, struct turn_alloc *a, bool v6,
     r->alloc = a;
     r->v6 = v6;
     r->port = (uint8_t)port;
-    r->reserved = reserved;
     r->state = TURN_RELAY_OPENING;
     turn_event_push(t, &r->event, TR_TURN_OPEN);
     return TR_OK;
@@ -90,6 +89,8 @@ static void end_relay(struct tr_turn *t, struct turn_relay *r)
     r->state = r->told ? TURN_RELAY_CLOSING : TURN_RELAY_NONE;
     if (r->told)
         turn_event_push(t, &r->event, TR_TURN_CLOSE);
+    if (r->token)
+        turn_event_push(t, &r->token->event, TR_TURN_UNRESERVE);
 }
 
 void turn_alloc_close(struct tr_turn *t, struct turn_alloc *a)
@@ -99,7 +100,7 @@ void turn_alloc_close(struct tr_turn *t, struct turn_alloc *a)
     while (a->flows > 0)
         turn_flow_remove(t, a, 0);
     if (!a->up && a->has_token)
-        turn_token_end(t, turn_token_find(t, tr_slice(a->token, sizeof a->token)), false);
+        turn_token_end(t, turn_token_find(t, tr_slice(a->token, sizeof a->token)));
     tr_heap_remove(&t->timers, &a->timer.node);
     tr_idtab_remove(t->allocs, a->id);
     t->counters.allocations_now--;

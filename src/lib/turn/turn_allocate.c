@@ -130,11 +130,11 @@ static enum tr_err open_relays(struct turn_req *q, struct turn_alloc *a, const s
                              : k->even ? TR_TURN_PORT_EVEN
                                        : TR_TURN_PORT_ANY;
     if (!k->additional)
-        return turn_relay_open(q->t, a, k->family == V6, port, 0);
+        return turn_relay_open(q->t, a, k->family == V6, port);
     for (int v6 = 0; v6 < TURN_RELAYS; v6++) {
         if (!(v6 ? conf->relay_v6 : conf->relay_v4))
             turn_relay_fail(a, v6, TR_TURN_FAMILY_NOT_SUPPORTED);
-        else if (turn_relay_open(q->t, a, v6, port, 0) != TR_OK)
+        else if (turn_relay_open(q->t, a, v6, port) != TR_OK)
             return TR_ERR_NOMEM;
     }
     return TR_OK;
@@ -163,12 +163,12 @@ static enum tr_err allocate_reserved(struct turn_req *q, const struct ask *k)
         return no_room(q);
     if (make(q, k, token->share, &a) != TR_OK)
         return no_room(q);
-    if (turn_relay_open(q->t, a, token->v6, TR_TURN_PORT_RESERVED, token->port) != TR_OK) {
+    if (turn_relay_open(q->t, a, token->v6, TR_TURN_PORT_RESERVED) != TR_OK) {
         a->lent = true;
         turn_alloc_close(q->t, a);
         return no_room(q);
     }
-    turn_token_end(q->t, token, true);
+    turn_token_use(q->t, token, &a->relay[token->v6]);
     return TR_OK;
 }
 

@@ -106,7 +106,7 @@ enum tr_err tr_turn_input(struct tr_turn *t, tr_usec now, const struct tr_path *
     if (is_channel_data(msg))
         return on_channel_data(t, now, flow, msg, out);
     if (!tr_stun_is(msg))
-        return TR_ERR_IGNORED;
+        return turn_refused(t, TR_TURN_REFUSED_MALFORMED, TR_ERR_IGNORED);
     enum tr_err err = on_message(t, now, flow, msg, out);
     turn_check(t);
     return err;

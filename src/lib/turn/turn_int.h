@@ -42,7 +42,7 @@ TR_MUST_USE enum tr_err turn_timer_set(struct tr_turn *t, struct turn_timer *tim
 /* For q's flow and credential, with no relay; takes over share, but only when it succeeds. */
 TR_MUST_USE enum tr_err turn_alloc_create(struct turn_req *q, void *share, struct turn_alloc **out);
 TR_MUST_USE enum tr_err turn_relay_open(struct tr_turn *t, struct turn_alloc *a, bool v6,
-                                        enum tr_turn_port port, uint16_t reserved);
+                                        enum tr_turn_port port);
 void turn_relay_fail(struct turn_alloc *a, bool v6, enum tr_stun_code code);
 void turn_alloc_close(struct tr_turn *t, struct turn_alloc *a);
 void turn_relay_close(struct tr_turn *t, struct turn_relay *r); /* and the allocation of the last */
@@ -82,8 +82,9 @@ TR_MUST_USE enum tr_err turn_move(struct turn_req *q, struct tr_slice ticket,
 TR_MUST_USE enum tr_err turn_token_create(struct turn_req *q, struct turn_alloc *a, void *share);
 void turn_token_start(struct tr_turn *t, tr_usec now, struct turn_alloc *a);
 struct turn_token *turn_token_find(const struct tr_turn *t, struct tr_slice value);
-/* used: the port and the share of the quota have gone to an allocation. */
-void turn_token_end(struct tr_turn *t, struct turn_token *k, bool used);
+void turn_token_end(struct tr_turn *t, struct turn_token *k);
+/* The port, and the share of the quota, go to the relay's allocation. */
+void turn_token_use(struct tr_turn *t, struct turn_token *k, struct turn_relay *r);
 
 /* turn_tcp.c */
 enum tr_err turn_on_connect(struct turn_req *q);

@@ -147,17 +147,28 @@ void turn_token_start(struct tr_turn *t, tr_usec now, struct turn_alloc *a)
     (void)!turn_timer_set(t, &k->timer, TURN_TIMER_TOKEN, now + TURN_PENDING_US);
 }
 
-void turn_token_end(struct tr_turn *t, struct turn_token *k, bool used)
+static void forget(struct tr_turn *t, struct turn_token *k)
 {
     tr_map_remove(t->tokens, tr_slice(k->token, sizeof k->token));
     tr_heap_remove(&t->timers, &k->timer.node);
-    if (!used && t->conf.quota.give)
-        t->conf.quota.give(t->conf.quota.arg, k->share);
     OPENSSL_cleanse(&k->cred, sizeof k->cred);
-    if (used || k->port == 0)
+}
+
+void turn_token_end(struct tr_turn *t, struct turn_token *k)
+{
+    forget(t, k);
+    if (t->conf.quota.give)
+        t->conf.quota.give(t->conf.quota.arg, k->share);
+    if (k->port == 0)
         tr_free(k);
     else
         turn_event_push(t, &k->event, TR_TURN_UNRESERVE);
+}
+
+void turn_token_use(struct tr_turn *t, struct turn_token *k, struct turn_relay *r)
+{
+    forget(t, k);
+    r->token = k;
 }
 
 /* -- Whose is it? --------------------------------------------------------------------------------

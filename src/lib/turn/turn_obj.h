@@ -78,7 +78,7 @@ struct turn_relay {
     uint8_t port;  /* enum tr_turn_port */
     bool v6, told; /* told: OPEN was polled */
     uint16_t code;
-    uint16_t reserved;
+    struct turn_token *token; /* of a reserved port, until OPEN is polled */
     struct turn_event event;
 };
 

@@ -87,8 +87,10 @@ static void tell_relay(struct turn_relay *r, struct tr_turn_out *out)
     out->tcp = r->alloc->tcp;
     if (out->kind == TR_TURN_OPEN) {
         out->port = (enum tr_turn_port)r->port;
-        out->reserved = r->reserved;
+        out->reserved = r->token ? r->token->port : 0;
         r->told = true;
+        tr_free(r->token);
+        r->token = NULL;
     } else if (out->kind == TR_TURN_MOVED) {
         out->flow = r->alloc->flow[r->alloc->flows > 1];
     } else {

@@ -46,7 +46,7 @@ void turn_rate_init(struct turn_rate *rate, const struct turn_bound bound[TURN_B
 
 static void fill(struct turn_rate *rate, const struct turn_bound bound[TURN_BOUNDS], tr_usec now)
 {
-    if (now == rate->at)
+    if (now <= rate->at)
         return;
     int64_t us = now - rate->at < FILL_MAX_US ? now - rate->at : FILL_MAX_US;
     for (int i = 0; i < TURN_BOUNDS; i++) {

@@ -109,7 +109,6 @@ static void open_relay(struct rig *rig, const struct tr_turn_out *out)
     struct tr_addr a = tr_addr_v4(192, 0, 2, 1, 0);
     rig->open_now++;
     rig->reserved_now += out->port == TR_TURN_PORT_PAIR;
-    rig->reserved_now -= out->port == TR_TURN_PORT_RESERVED;
     if (out->v6)
         a = rig_peer_v6(200);
     rig->next_port = (uint16_t)(rig->next_port + 2); /* even */
@@ -200,6 +199,7 @@ static void on_event(struct rig *rig, const struct tr_turn_out *out)
         break;
     case TR_TURN_OPEN:
         TR_ASSERT(!out->user);
+        rig->reserved_now -= out->port == TR_TURN_PORT_RESERVED;
         rig->held = rig->hold ? out->relay : 0;
         if (!rig->hold)
             open_relay(rig, out);
@@ -251,6 +251,7 @@ void rig_begin(struct rig_msg *msg, struct rig *rig, uint16_t method)
 int rig_send(struct rig *rig, const struct tr_path *flow, struct tr_slice msg)
 {
     struct tr_turn_data out;
+    rig_poll(rig);
     int before = rig->seen[TR_TURN_MESSAGE];
     (void)!tr_turn_input(rig->turn, rig->now, flow, msg, &out);
     rig_poll(rig);
