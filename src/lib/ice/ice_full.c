@@ -180,7 +180,8 @@ static void transmit(struct tr_ice *ice, struct ice_pair *p)
      *# set to the value computed by the algorithm in Section 5.1.2 for the local candidate, but
      *# with the candidate type preference of peer-reflexive candidates */
     s.priority = tr_ice_priority(TR_ICE_PRFLX, (uint16_t)(p->local.priority >> 8), 1);
-    s.use_candidate = t->what == ICE_NOMINATE;
+    /* As browsers do; so the call follows when a NAT on the way has given us another address. */
+    s.use_candidate = t->what == ICE_NOMINATE || (t->what == ICE_CONSENT && p->nominated);
     memcpy(s.txid, t->id, sizeof s.txid);
     t->sends++;
     tr_usec wait = tr_usec_min(t->rto_us << (t->sends - 1), ICE_RTO_MAX);
@@ -372,6 +373,19 @@ enum tr_err tr_ice_full_role_conflict(struct tr_ice *ice, const struct tr_stun *
 
 /* ---- the peer's checks ---- */
 
+/* Pairs of addresses that a check came from and that have not answered ours; of late. */
+static int learnt_in_vain(struct tr_ice *ice)
+{
+    int count = 0;
+    FOR_EACH_PAIR(ice, p)
+    count += p->learnt && p->gen == ice->cur && p->seen_us == TR_NEVER &&
+             (is_active(p) || ice->now - p->txn.sent_us < ICE_RETRY);
+    return count;
+}
+
+/* Two NATs that map each destination to another port, and let everybody in, make each check come
+ * from a new address, whose triggered check comes from a new one again, without end. Triggered
+ * checks go first, so they would starve all others: a few are enough at a time. */
 static struct ice_pair *learn_pair(struct tr_ice *ice, const struct tr_path *path,
                                    uint32_t priority)
 {
@@ -381,7 +395,12 @@ static struct ice_pair *learn_pair(struct tr_ice *ice, const struct tr_path *pat
         struct ice_cand remote = { .addr = path->remote, .priority = priority };
         /* RFC 8445 7.3.1.3: a foundation unlike all others; so it is never held back. */
         remote.foundation = tr_rng_u32(ice->rng);
-        return add_pair(ice, &ice->local[i], &remote);
+        if (learnt_in_vain(ice) >= ICE_LEARNT_MAX)
+            return NULL;
+        struct ice_pair *p = add_pair(ice, &ice->local[i], &remote);
+        if (p)
+            p->learnt = true;
+        return p;
     }
     return NULL;
 }

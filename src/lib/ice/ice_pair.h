@@ -22,6 +22,7 @@ struct ice_pair {
     bool nominating;          /* controlling: its next check carries USE-CANDIDATE */
     bool forced;              /* controlling: the owner wants this one */
     bool nominated;
+    bool learnt; /* its remote address came with a check, not by signalling */
     uint8_t gen;
     enum tr_ice_pair_state state;
     uint32_t triggered; /* place in the triggered-check queue; 0: not in it */

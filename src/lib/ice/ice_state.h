@@ -26,6 +26,7 @@
 enum {
     ICE_SENDS_MAX = 16,                   /* waiting in poll; more are dropped like lost packets */
     ICE_PATH_SLOTS = TR_ICE_PATH_MAX + 4, /* room for paths that wait to be reported INVALID */
+    ICE_LEARNT_MAX = 8,                   /* pairs at a time, see ice_full.c */
     ICE_TRIES = 7,                        /* Rc of RFC 8489 6.2.1 */
     ICE_MSG_MAX = 512                     /* the longest: a check with a 256-character ufrag */
 };
