@@ -10,6 +10,7 @@
 
 #include "base/assert.h"
 #include "base/mem.h"
+#include "sim/nat_int.h"
 
 enum { QUEUE_DEFAULT = 65536, TIMERS_MAX = 65536, MILLION = 1000000 };
 
@@ -23,6 +24,7 @@ struct sim_endpoint {
     struct sim *sim;
     struct sim_endpoint *next;
     struct tr_addr inside, outside;
+    struct sim_nat *nat; /* behind which it is; NULL: none */
     struct link up, down;
     sim_receive receive;
     void *arg;
@@ -31,8 +33,9 @@ struct sim_endpoint {
 struct flight {
     struct tr_heap_node node;
     struct flight *next_free;
-    struct tr_path path; /* as the receiver sees it, before its NAT */
-    bool at_down_link;   /* else it arrives */
+    struct tr_path path;    /* as the receiver sees it, before its NAT */
+    struct sim_nat *domain; /* in whose network that address is; NULL: the world */
+    bool at_down_link;      /* else it arrives */
     size_t n;
     uint8_t data[SIM_DATAGRAM_MAX];
 };
@@ -44,6 +47,7 @@ struct sim {
     struct flight *free;
     uint32_t flights_made;
     struct sim_endpoint *endpoints;
+    struct sim_nat *nats;
     struct sim_stats stats;
 };
 
@@ -67,6 +71,11 @@ void sim_destroy(struct sim *sim)
         return;
     while (sim->endpoints)
         sim_endpoint_destroy(sim->endpoints);
+    while (sim->nats) {
+        struct sim_nat *nat = sim->nats;
+        sim->nats = nat->next;
+        tr_free(nat);
+    }
     while ((node = tr_heap_min(&sim->flights))) {
         tr_heap_remove(&sim->flights, node);
         tr_free(TR_CONTAINER_OF(node, struct flight, node));
@@ -158,13 +167,79 @@ void sim_endpoint_nat(struct sim_endpoint *endpoint, struct tr_addr outside)
     endpoint->outside = outside;
 }
 
-static struct sim_endpoint *find_endpoint(struct sim *sim, const struct tr_addr *addr)
+void sim_endpoint_behind(struct sim_endpoint *endpoint, struct sim_nat *nat)
+{
+    endpoint->nat = nat;
+}
+
+static struct sim_endpoint *find_endpoint(struct sim *sim, const struct sim_nat *domain,
+                                          const struct tr_addr *addr)
 {
     for (struct sim_endpoint *e = sim->endpoints; e; e = e->next) {
-        if (tr_addr_eq(&e->outside, addr))
+        if (e->nat == domain && tr_addr_eq(&e->outside, addr))
             return e;
     }
     return NULL;
+}
+
+/* --- NATs --- */
+
+void sim_add_nat(struct sim *sim, struct sim_nat *nat)
+{
+    nat->next = sim->nats;
+    sim->nats = nat;
+}
+
+static struct sim_nat *find_nat(struct sim *sim, const struct sim_nat *domain,
+                                const struct tr_addr *addr)
+{
+    for (struct sim_nat *n = sim->nats; n; n = n->next) {
+        if (n->conf.outer == domain && tr_addr_ip_eq(&n->conf.ip, addr))
+            return n;
+    }
+    return NULL;
+}
+
+enum way { WAY_FOUND, WAY_BLOCKED, WAY_NOBODY };
+
+/* From the sender out to the network where the destination is, or a NAT that has its address. */
+static enum way go_out(struct sim *sim, const struct tr_addr *to, struct tr_addr *from,
+                       struct sim_nat **domain)
+{
+    for (;;) {
+        struct sim_nat *nat = *domain;
+        if (find_endpoint(sim, nat, to) || find_nat(sim, nat, to))
+            return WAY_FOUND;
+        if (!nat)
+            return WAY_NOBODY;
+        if ((tr_addr_ip_eq(&nat->conf.ip, to) && !nat->conf.hairpin) ||
+            !sim_nat_out(nat, sim->now, from, to))
+            return WAY_BLOCKED;
+        *domain = nat->conf.outer;
+    }
+}
+
+/* From there in to the endpoint, by what the NATs know now. */
+static enum way go_in(struct sim *sim, struct sim_nat *domain, struct tr_addr to,
+                      const struct tr_addr *from, struct sim_endpoint **endpoint)
+{
+    for (;;) {
+        *endpoint = find_endpoint(sim, domain, &to);
+        if (*endpoint)
+            return WAY_FOUND;
+        domain = find_nat(sim, domain, &to);
+        if (!domain)
+            return WAY_NOBODY;
+        if (!sim_nat_in(domain, sim->now, &to, from))
+            return WAY_BLOCKED;
+    }
+}
+
+static bool count_way(struct sim *sim, enum way way)
+{
+    sim->stats.blocked += way == WAY_BLOCKED;
+    sim->stats.nobody += way == WAY_NOBODY;
+    return way == WAY_FOUND;
 }
 
 /* --- links --- */
@@ -179,11 +254,21 @@ static bool chance(struct sim *sim, unsigned ppm)
     return ppm > 0 && tr_rng_below(&sim->rng, MILLION) < ppm;
 }
 
+static tr_usec in_order(struct link *l, tr_usec at)
+{
+    if (at <= l->newest)
+        at = l->newest + 1;
+    l->newest = at;
+    return at;
+}
+
 /* When a datagram that enters now leaves; TR_NEVER: it does not. */
-static tr_usec pass_link(struct sim *sim, struct link *l, size_t bytes)
+static tr_usec pass_link(struct sim *sim, struct link *l, size_t bytes, bool stream)
 {
     const struct sim_link *c = &l->conf;
     tr_usec at = sim->now;
+    if (stream)
+        return in_order(l, at + c->delay_us + c->jitter_us);
     if (chance(sim, c->loss_ppm)) {
         sim->stats.lost++;
         return TR_NEVER;
@@ -203,10 +288,7 @@ static tr_usec pass_link(struct sim *sim, struct link *l, size_t bytes)
         at += (tr_usec)tr_rng_below(&sim->rng, (uint64_t)c->jitter_us + 1);
     if (chance(sim, c->reorder_ppm))
         return at + c->reorder_us;
-    if (at <= l->newest)
-        at = l->newest + 1;
-    l->newest = at;
-    return at;
+    return in_order(l, at);
 }
 
 static struct flight *take_flight(struct sim *sim)
@@ -227,8 +309,8 @@ static void give_flight(struct sim *sim, struct flight *f)
     sim->free = f;
 }
 
-static void launch(struct sim *sim, tr_usec at, const struct tr_path *path, bool at_down_link,
-                   struct tr_slice datagram)
+static void launch(struct sim *sim, tr_usec at, const struct tr_path *path, struct sim_nat *domain,
+                   bool at_down_link, struct tr_slice datagram)
 {
     struct flight *f = take_flight(sim);
     if (!f) {
@@ -237,6 +319,7 @@ static void launch(struct sim *sim, tr_usec at, const struct tr_path *path, bool
     }
     f->node = (struct tr_heap_node){ 0 };
     f->path = *path;
+    f->domain = domain;
     f->at_down_link = at_down_link;
     f->n = datagram.n;
     memcpy(f->data, datagram.p, datagram.n);
@@ -263,34 +346,35 @@ void sim_send(struct sim_endpoint *endpoint, const struct tr_addr *to, struct tr
     sim->stats.sent++;
     sim->stats.bytes += datagram.n;
     trace(sim, datagram);
-    struct sim_endpoint *receiver = find_endpoint(sim, to);
-    if (!receiver) {
-        sim->stats.nobody++;
+    struct tr_path path = { .local = *to, .remote = endpoint->outside };
+    struct sim_nat *domain = endpoint->nat;
+    if (!count_way(sim, go_out(sim, to, &path.remote, &domain)))
         return;
-    }
+    bool stream = to->proto == TR_PROTO_TCP;
     size_t bytes = datagram.n + SIM_OVERHEAD;
-    tr_usec at = pass_link(sim, &endpoint->up, bytes);
+    tr_usec at = pass_link(sim, &endpoint->up, bytes, stream);
     if (at == TR_NEVER)
         return;
-    struct tr_path path = { .local = *to, .remote = endpoint->outside };
-    bool down_link = !is_perfect(&receiver->down.conf);
-    int copies = chance(sim, endpoint->up.conf.duplicate_ppm) ? 2 : 1;
+    const struct sim_endpoint *receiver = find_endpoint(sim, domain, to);
+    bool down_link = !receiver || !is_perfect(&receiver->down.conf);
+    int copies = !stream && chance(sim, endpoint->up.conf.duplicate_ppm) ? 2 : 1;
     for (int i = 0; i < copies; i++)
-        launch(sim, at, &path, down_link, datagram);
+        launch(sim, at, &path, domain, down_link, datagram);
 }
 
 /* --- running --- */
 
 static void deliver(struct sim *sim, struct flight *f)
 {
-    struct sim_endpoint *e = find_endpoint(sim, &f->path.local);
-    if (!e) { /* it is gone, or its address moved while this was under way */
-        sim->stats.nobody++;
+    struct sim_endpoint *e;
+    /* It may be gone, or its address moved while this was under way. */
+    if (!count_way(sim, go_in(sim, f->domain, f->path.local, &f->path.remote, &e))) {
         give_flight(sim, f);
         return;
     }
     if (f->at_down_link) {
-        tr_usec at = pass_link(sim, &e->down, f->n + SIM_OVERHEAD);
+        bool stream = f->path.local.proto == TR_PROTO_TCP;
+        tr_usec at = pass_link(sim, &e->down, f->n + SIM_OVERHEAD, stream);
         f->at_down_link = false;
         if (at == TR_NEVER || tr_heap_set(&sim->flights, &f->node, at) != TR_OK)
             give_flight(sim, f);

@@ -1,5 +1,6 @@
 /* A network in virtual time: endpoints with addresses, links that lose, repeat, delay and queue
- * datagrams, and timers; everything random comes from one seed, so that a run replays exactly.
+ * datagrams, NATs, and timers; everything random comes from one seed, so that a run replays
+ * exactly. Between addresses of proto TCP datagrams are messages of a stream: delayed, never lost.
  *
  * Drive: create endpoints and timers, then sim_run. Handlers are called from within sim_run, with
  * sim_now standing still; they may send, set timers, add and remove endpoints.
@@ -22,6 +23,7 @@ enum { SIM_FLIGHTS_MAX = 16384, SIM_DATAGRAM_MAX = 2048, SIM_OVERHEAD = 28 /* IP
 
 struct sim;
 struct sim_endpoint;
+struct sim_nat;
 
 struct sim_link { /* one direction; zeroed: perfect */
     unsigned loss_ppm;
@@ -43,6 +45,7 @@ struct sim_timer { /* zeroed with fire and arg set; embedded by its owner */
 struct sim_stats {
     uint64_t sent, delivered;
     uint64_t lost, queue_full, nobody; /* of sent: link loss, bottleneck, no such address */
+    uint64_t blocked;                  /* of sent: by a NAT */
     uint64_t bytes;
     uint64_t trace; /* hash of all that was sent and when: equal for equal runs */
 };
@@ -68,8 +71,10 @@ void sim_endpoint_destroy(struct sim_endpoint *endpoint); /* NULL is fine */
 /* Its access: `up` for what it sends, `down` for what it gets; both sides' links apply in turn. */
 void sim_endpoint_links(struct sim_endpoint *endpoint, const struct sim_link *up,
                         const struct sim_link *down);
-/* A NAT between the endpoint and the rest: others see `outside` (which may change in a call), the
- * endpoint goes on calling itself by its own address. Filters nothing. */
+/* The endpoint is in the network behind this NAT (nat.h), before it sends anything. */
+void sim_endpoint_behind(struct sim_endpoint *endpoint, struct sim_nat *nat);
+/* A simple NAT between the endpoint and the rest: others see `outside` (which may change in a
+ * call), the endpoint goes on calling itself by its own address. Filters nothing. */
 void sim_endpoint_nat(struct sim_endpoint *endpoint, struct tr_addr outside);
 /* From the endpoint to `to`. */
 void sim_send(struct sim_endpoint *endpoint, const struct tr_addr *to, struct tr_slice datagram);
