@@ -1,5 +1,7 @@
 // ICE candidates and the pair of them that a connection uses, in a form to look at.
 
+import { transportOf } from './ice-servers.js';
+
 export type CandidateType = 'host' | 'srflx' | 'prflx' | 'relay';
 
 export interface CandidateInfo {
@@ -77,22 +79,24 @@ function extensions(words: readonly string[]): Map<string, string> {
   return pairs;
 }
 
-/** A candidate as `onicecandidate` gives it; null for the empty one that ends a generation. */
-export function candidateInfo(candidate: RTCIceCandidate): CandidateInfo | null {
+/**
+ * A candidate as `onicecandidate` gives it; null for the empty one that ends a generation. `server` is
+ * the STUN or TURN address that it comes from, if that is known.
+ */
+export function candidateInfo(
+  candidate: RTCIceCandidate,
+  server: string | null = null,
+): CandidateInfo | null {
   const parsed = parseCandidate(candidate.candidate);
   if (!parsed) return null;
+  if (parsed.type !== 'relay') return { ...parsed, relayProtocol: null };
   const { relayProtocol } = candidate as { relayProtocol?: unknown };
-  return { ...parsed, relayProtocol: relayProtocolOf(relayProtocol, parsed) };
+  const said = relayProtocolOf(relayProtocol);
+  return { ...parsed, relayProtocol: said ?? (server === null ? null : transportOf(server)) };
 }
 
-function relayProtocolOf(
-  said: unknown,
-  parsed: Pick<CandidateInfo, 'type' | 'priority'>,
-): CandidateInfo['relayProtocol'] {
-  if (parsed.type !== 'relay') return null;
-  const known = (['udp', 'tcp', 'tls'] as const).find((name) => name === said);
-  // Chromium's relay candidates tell it by their type preference.
-  return known ?? (['tls', 'tcp', 'udp'] as const)[decodePriority(parsed.priority).type] ?? null;
+function relayProtocolOf(said: unknown): CandidateInfo['relayProtocol'] {
+  return (['udp', 'tcp', 'tls'] as const).find((name) => name === said) ?? null;
 }
 
 /** One end of the pair that is used. */
@@ -148,10 +152,7 @@ function pathEnd(stat: Stat | undefined): PathEnd | null {
   return {
     type,
     protocol: stat.protocol === 'tcp' ? 'tcp' : 'udp',
-    relayProtocol:
-      type === 'relay'
-        ? ((['udp', 'tcp', 'tls'] as const).find((name) => name === stat.relayProtocol) ?? null)
-        : null,
+    relayProtocol: type === 'relay' ? relayProtocolOf(stat.relayProtocol) : null,
     address: typeof stat.address === 'string' ? stat.address : '',
     port: numberOf(stat.port) ?? 0,
   };

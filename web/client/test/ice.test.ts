@@ -60,17 +60,15 @@ it('takes a priority apart', () => {
   expect(decodePriority(4294967295)).toEqual({ type: 255, local: 65535, component: 1 });
 });
 
-it('says how a relay is reached, in words or by the priority', () => {
-  const relay = (priority: number, more = {}) =>
-    candidateInfo({
-      candidate: `candidate:1 1 udp ${priority} 203.0.113.9 50000 typ relay raddr 10.0.0.1 rport 5`,
-      ...more,
-    } as unknown as RTCIceCandidate)?.relayProtocol;
-  expect(relay(1, { relayProtocol: 'tls' })).toBe('tls');
-  expect(relay(41885439)).toBe('udp'); // type preference 2
-  expect(relay(25108223)).toBe('tcp');
-  expect(relay(8331007)).toBe('tls');
-  expect(relay(1e9)).toBeNull();
+it('says how a relay is reached: by the browser, or by the address of the relay', () => {
+  const line = 'candidate:1 1 udp 5 203.0.113.9 50000 typ relay raddr 10.0.0.1 rport 5';
+  const relay = (more: object, server?: string) =>
+    candidateInfo({ candidate: line, ...more } as RTCIceCandidate, server)?.relayProtocol;
+  expect(relay({ relayProtocol: 'tls' }, 'turn:a')).toBe('tls');
+  expect(relay({}, 'turn:a?transport=tcp')).toBe('tcp');
+  expect(relay({})).toBeNull();
+  const host = { candidate: line.replace('typ relay', 'typ host') } as RTCIceCandidate;
+  expect(candidateInfo(host, 'turn:a')?.relayProtocol).toBeNull();
   expect(candidateInfo({ candidate: '' } as RTCIceCandidate)).toBeNull();
 });
 

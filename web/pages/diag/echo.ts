@@ -183,25 +183,23 @@ class EchoRun {
   }
 }
 
-/** The figures of a whole run: rates are of its second half, when the encoder has found its speed. */
+/** The figures of a whole run. Of the rates the upper quartile: what the way carries when it is used. */
 export function summarise(
   samples: readonly EchoSample[],
 ): Pick<EchoResult, 'rttMs' | 'lossPct' | 'jitterMs' | 'upKbps' | 'downKbps'> {
-  const of = (key: keyof EchoSample, from = 0): number[] =>
-    samples.slice(from).flatMap((sample) => sample[key] ?? []);
-  const half = Math.floor(samples.length / 2);
+  const of = (key: keyof EchoSample): number[] => samples.flatMap((sample) => sample[key] ?? []);
   return {
-    rttMs: median(of('rttMs')),
+    rttMs: quantile(of('rttMs'), 0.5),
     lossPct: mean(of('lossPct')),
-    jitterMs: median(of('jitterMs')),
-    upKbps: mean(of('upKbps', half)),
-    downKbps: mean(of('downKbps', half)),
+    jitterMs: quantile(of('jitterMs'), 0.5),
+    upKbps: quantile(of('upKbps'), 0.75),
+    downKbps: quantile(of('downKbps'), 0.75),
   };
 }
 
-function median(values: readonly number[]): number | null {
+function quantile(values: readonly number[], part: number): number | null {
   const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? null;
+  return sorted[Math.floor(sorted.length * part)] ?? null;
 }
 
 function mean(values: readonly number[]): number | null {

@@ -28,9 +28,10 @@ export async function gather(options: GatherOptions): Promise<Gathering> {
     progress(now);
   };
   connection.onicecandidate = (event) => {
-    const candidate = event.candidate ? candidateInfo(event.candidate) : null;
+    const server = serverOf(event);
+    const candidate = event.candidate ? candidateInfo(event.candidate, server) : null;
     if (!candidate || now.candidates.length >= CANDIDATES_MAX) return;
-    const found = { atMs: elapsed(), candidate, server: serverOf(event) };
+    const found = { atMs: elapsed(), candidate, server };
     step({ candidates: [...now.candidates, found] });
   };
   connection.onicecandidateerror = (event) => {
