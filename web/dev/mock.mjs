@@ -59,6 +59,7 @@ async function serve(state, request, response) {
 function api(state, request, response, pathname) {
   const json = (status, body) =>
     response.writeHead(status, { 'Content-Type': 'application/json' }).end(JSON.stringify(body));
+  if (pathname === '/api/v1/ice-servers') return json(200, { iceServers: [], ttl: 3600 });
   if (state.key && request.headers.authorization !== `Bearer ${state.key}`) {
     return json(403, { error: { code: 403, reason: 'the agent key is needed' } });
   }

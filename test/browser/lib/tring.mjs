@@ -31,6 +31,7 @@ export class Tring {
       ws: await freeTcpPort(),
       admin: await freeTcpPort(),
       media: await freeUdpPort(),
+      turn: await freeUdpPort(),
     };
     tring.env = env;
     tring.wrap = wrap;
@@ -49,6 +50,7 @@ export class Tring {
       TRING_HTTP_WS_PORT: String(this.ports.ws),
       TRING_ADMIN_PORT: String(this.ports.admin),
       TRING_MEDIA_PORT: String(this.ports.media),
+      TRING_TURN_PORT: String(this.ports.turn),
       TRING_SERVER_LOG_LEVEL: 'debug',
       ...this.env,
     });

@@ -224,13 +224,29 @@ test('diag: no way for media', async (t) => {
 });
 
 /** Runs in the page: as a firewall, the browser gets addresses where nobody listens. */
-function blockMedia() {
+function blockMedia(directOnly = false) {
   const real = RTCPeerConnection.prototype.setRemoteDescription;
   RTCPeerConnection.prototype.setRemoteDescription = function (description) {
+    const relayed = this.getConfiguration().iceTransportPolicy === 'relay';
+    if (directOnly && relayed) return real.call(this, description);
     const sdp = description.sdp.replace(/^(a=candidate:\S+ 1 \S+ \d+ \S+) \d+/gm, '$1 1');
     return real.call(this, { type: description.type, sdp });
   };
 }
+
+test('diag: only the relay gets through', async (t) => {
+  const page = await openDiag(t, await t.tring());
+  await page.evaluate(blockMedia, true);
+  const { grade, steps } = await runCheck(page);
+  check(`the verdict is ${grade}`, grade === 'relay');
+  check('the steps', steps.udp === 'failed' && steps['relay-udp'] === 'passed');
+  check('why', (await textOf(page, '#verdict-notes')).includes('blocks the direct way'));
+  check('what to open', /Allow UDP to \S+:\d+/.test(await textOf(page, '#verdict-advice')));
+  const relays = await page.evaluate(
+    () => document.querySelectorAll('.candidate[data-type=relay]').length,
+  );
+  check('relay candidates', relays > 0);
+});
 
 test('diag: the server goes away', async (t) => {
   const tring = await t.tring();
