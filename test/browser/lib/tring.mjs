@@ -32,6 +32,7 @@ export class Tring {
       admin: await freeTcpPort(),
       media: await freeUdpPort(),
       turn: await freeUdpPort(),
+      turnTls: await freeTcpPort(),
     };
     tring.env = env;
     tring.wrap = wrap;
@@ -51,6 +52,7 @@ export class Tring {
       TRING_ADMIN_PORT: String(this.ports.admin),
       TRING_MEDIA_PORT: String(this.ports.media),
       TRING_TURN_PORT: String(this.ports.turn),
+      TRING_TURN_TLS_PORT: String(this.ports.turnTls),
       TRING_SERVER_LOG_LEVEL: 'debug',
       ...this.env,
     });

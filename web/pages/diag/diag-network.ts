@@ -134,6 +134,7 @@ function plots(samples: readonly EchoSample[]): TemplateResult {
 
 function candidatePart({ candidates, errors, complete }: Gathering): TemplateResult {
   const { columns } = words.network;
+  const answered = new Set(candidates.map(({ server }) => server));
   return html`<details class="settings" id="candidates" open>
     <summary><span>${words.network.candidates} (${candidates.length})</span></summary>
     <div class="settings-body">
@@ -156,7 +157,7 @@ function candidatePart({ candidates, errors, complete }: Gathering): TemplateRes
           ? html`<div id="gather-errors">
               <h3>${words.network.errors}</h3>
               <ul class="plain-list">
-                ${errors.map((error) => html`<li>${errorWords(error)}</li>`)}
+                ${errors.map((error) => html`<li>${errorWords(error, answered.has(error.url))}</li>`)}
               </ul>
             </div>`
           : ''

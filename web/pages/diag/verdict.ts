@@ -42,7 +42,7 @@ export interface Verdict {
 /** Beyond the first a picture suffers so that sound alone is better; beyond the second, sound does. */
 const LOSS_PCT = [6, 25] as const;
 const RTT_MS = [600, 1500] as const;
-const VIDEO_KBPS = 200;
+const VIDEO_KBPS = 150;
 const AUDIO_KBPS = 24;
 
 const ADVICE_PROTOCOL: Record<Way, Advice['protocol']> = {

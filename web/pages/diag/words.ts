@@ -43,7 +43,8 @@ const STATES: Record<StepState, string> = {
 };
 
 const FAILURES: Record<EchoFailure, string> = {
-  'no-relay': 'The relay could not be reached this way.',
+  'no-relay':
+    'The relay could not be reached this way, or did not accept us. With TLS the cause may also be a certificate that this browser does not trust.',
   'no-path': 'Nothing came through: something between here and the server blocks it.',
   'no-media': 'The connection came up, but no sound and no picture came back.',
   signalling: 'The connection to the server was lost during the test.',
@@ -217,9 +218,11 @@ export function protocolWords(candidate: CandidateInfo): string {
   return candidate.protocol.toUpperCase() + (candidate.tcpType ? ` (${candidate.tcpType})` : '');
 }
 
-export function errorWords({ url, code, count }: GatherError): string {
-  const times = count > 1 ? ` (${count} times, once for each network of this device)` : '';
-  return `${url || 'A server'} ${errorCause(code)}${times}.`;
+/** `answered`: another network of this device got an answer from there. */
+export function errorWords({ url, code, count }: GatherError, answered: boolean): string {
+  const times = count > 1 ? `, ${count} times` : '';
+  const but = answered ? '; from another network of this device it did answer' : '';
+  return `${url || 'A server'} ${errorCause(code)}${times}${but}.`;
 }
 
 function errorCause(code: number): string {

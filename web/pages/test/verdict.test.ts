@@ -213,10 +213,11 @@ describe('the report', () => {
 it('has words for every grade, step and reason', () => {
   for (const { title } of Object.values(words.verdict.grades)) expect(title).toMatch(/^Calls will/);
   expect(noteWords({ reason: 'bandwidth', value: 90 })).toContain('90 kbit/s');
-  expect(errorWords({ url: 'turn:a', code: 401, text: '', atMs: 0, count: 1 })).toBe(
-    'turn:a did not accept the credentials (401).',
+  const failure = { url: 'turn:a', code: 401, text: '', atMs: 0, count: 1 };
+  expect(errorWords(failure, false)).toBe('turn:a did not accept the credentials (401).');
+  expect(errorWords({ ...failure, code: 701, count: 2 }, true)).toBe(
+    'turn:a did not answer (701), 2 times; from another network of this device it did answer.',
   );
-  expect(errorWords({ url: '', code: 701, text: '', atMs: 0, count: 2 })).toMatch(/2 times/);
   expect(echoFigures(passed('udp', { setupMs: 80 })).map(({ value }) => value)).toEqual([
     '40 ms',
     '0.0 %',
