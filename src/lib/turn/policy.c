@@ -190,7 +190,7 @@ struct views {
     int count;
 };
 
-static void add_view(struct views *v, const uint8_t ip[4], uint8_t mask)
+static void add_view(struct views *v, const uint8_t *ip, uint8_t mask)
 {
     TR_ASSERT(v->count < VIEWS_MAX);
     v->a[v->count++] = tr_addr_v4((uint8_t)(ip[0] ^ mask), (uint8_t)(ip[1] ^ mask),
