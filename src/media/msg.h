@@ -100,6 +100,7 @@ struct msg {
         struct {
             struct source_key source;
             int layer;
+            uint32_t best_bps; /* ASKED */
         } keyframe;
         struct {
             struct source_key source;

@@ -31,6 +31,7 @@ struct sink { /* what a client receives on one m-line */
     struct route *route;    /* NULL: nothing is routed here now */
     int64_t resend_budget;  /* bytes; see route.c */
     uint32_t bandwidth_bps; /* what the client can take; 0: not known */
+    uint32_t could_bps;     /* ... of this stream alone */
     struct resend *resends; /* RESEND_SLOTS by the low bits of seq, a newer number takes the place;
                              * NULL: the client has not asked for any */
     struct tr_rewrite rw;

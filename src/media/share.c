@@ -3,6 +3,9 @@
  * bound of the route. Without an estimate there are no bounds. */
 #include "media/worker.h"
 
+/* The sender of a single layer is told to send less (uplink.c), which takes him a moment. */
+#define PATIENCE_US (4 * TR_SECOND)
+
 static void describe(const struct sink *k, struct tr_alloc_stream *a)
 {
     const struct route *r = k->route;
@@ -13,6 +16,7 @@ static void describe(const struct sink *k, struct tr_alloc_stream *a)
     a->spatial_max = (int8_t)r->conf.substream_max;
     a->temporal_max = (int8_t)r->conf.temporal_max;
     a->priority = r->conf.priority;
+    a->patience_us = s->facts.layers < 2 ? PATIENCE_US : 0;
 }
 
 static int gather(struct wpeer *p, struct tr_alloc_stream **streams, struct route **routes)
@@ -27,6 +31,19 @@ static int gather(struct wpeer *p, struct tr_alloc_stream **streams, struct rout
         streams[n++] = &k->share;
     }
     return n;
+}
+
+/* What is left of the bandwidth when the others have what they were given. */
+static uint32_t could_have(const struct tr_alloc_stream *a, const struct tr_alloc_sum *sum,
+                           uint32_t bps)
+{
+    uint32_t own = 0;
+    if (a->bps && a->spatial >= 0) {
+        int temporal = a->temporal < TR_ALLOC_TEMPORAL ? a->temporal : TR_ALLOC_TEMPORAL - 1;
+        own = a->bps[a->spatial][temporal];
+    }
+    uint32_t others = sum->used_bps > own ? sum->used_bps - own : 0;
+    return bps > others ? bps - others : 1;
 }
 
 void wpeer_share(struct wpeer *p)
@@ -44,6 +61,7 @@ void wpeer_share(struct wpeer *p)
     for (int i = 0; i < n; i++) {
         const struct tr_alloc_stream *a = streams[i];
         routes[i]->sink->bandwidth_bps = bps;
+        routes[i]->sink->could_bps = sure && bps ? could_have(a, &sum, bps) : 0;
         if (bps == 0 || !a->bps || a->idle)
             route_bound(routes[i], TR_SVC_ALL, TR_SVC_ALL);
         else

@@ -553,7 +553,7 @@ static void change_share(struct source *s, int worker, int delta)
     if (delta < 0 && s->shares[worker] == 0)
         return;
     if (s->shares[worker] == 0)
-        uplink_asked_by(s, worker, TR_TRACK_LAYERS - 1); /* until it says less */
+        uplink_asked_by(s, worker, TR_TRACK_LAYERS - 1, UINT32_MAX); /* until it says less */
     s->shares[worker] += (uint32_t)delta;
     s->shares_count += delta;
 }
@@ -589,7 +589,7 @@ void source_message(struct worker *w, const struct msg *m)
                                     .on = s->talk.on,
                                     .changed_us = s->talk.changed_us };
     else if (s && !source_is_shadow(s) && m->kind == MSG_ASKED)
-        uplink_asked_by(s, m->worker, m->u.keyframe.layer);
+        uplink_asked_by(s, m->worker, m->u.keyframe.layer, m->u.keyframe.best_bps);
     else if (s && source_is_shadow(s) && m->kind == MSG_SR)
         source_clock(s, m->u.sr.layer, m->u.sr.rtp, m->u.sr.at);
 }

@@ -107,6 +107,9 @@ static struct {
     tr_usec frame_at, audio_at;
     uint32_t video_ts, audio_ts;
     uint8_t tl0;
+    bool single; /* the video has one layer, the best, at the rate that the publisher is told */
+    uint32_t single_bps;
+    tr_usec single_at;
 } rig;
 
 /* --- links --- */
@@ -318,7 +321,7 @@ static void send_frame(struct source *s, int layer)
     }
     bool key = l->frame == 0 || (l->key_at && rig.now >= l->key_at);
     l->key_at = key ? 0 : l->key_at;
-    uint32_t bytes = layer_bps[layer] / 8 * 33 / 1000;
+    uint32_t bytes = (rig.single ? rig.single_bps : layer_bps[layer]) / 8 * 33 / 1000;
     bytes = bytes * (80 + (uint32_t)tr_rng_below(&rig.rng, 40)) / 100 * (key ? KEY_TIMES : 1);
     uint32_t count = (bytes + PACKET_BYTES - 1) / PACKET_BYTES;
     struct sim_payload p = { .video = true,
@@ -340,6 +343,20 @@ static void send_frame(struct source *s, int layer)
     l->frame++;
 }
 
+/* As an encoder does: down at once, up by a few percent a second. */
+static void adapt_single(void)
+{
+    const struct wpeer *p = wpeer_find(rig.w, rig.clients[0].id);
+    uint32_t told = p && p->uplink_bps ? p->uplink_bps - 100000 : UINT32_MAX;
+    uint32_t up = rig.single_bps + rig.single_bps / 12;
+    if (rig.now < rig.single_at)
+        return;
+    rig.single_at = rig.now + TR_SECOND;
+    rig.single_bps = told < up ? told : up;
+    if (rig.single_bps > layer_bps[LAYERS - 1])
+        rig.single_bps = layer_bps[LAYERS - 1];
+}
+
 static void publish(void)
 {
     struct source *audio = source_of(AUDIO), *video = source_of(VIDEO);
@@ -353,7 +370,8 @@ static void publish(void)
     }
     if (rig.now < rig.frame_at)
         return;
-    for (int i = 0; i < LAYERS; i++) {
+    adapt_single();
+    for (int i = 0; i < (rig.single ? 1 : LAYERS); i++) {
         if (!rig.layers[i].stopped)
             send_frame(video, i);
     }
@@ -417,8 +435,8 @@ static void fill_tracks(struct tr_track_conf *t, int client, bool mirrored)
         snprintf(t[i].cname, sizeof t[i].cname, "cname");
     }
     if (publisher && !mirrored) {
-        t[VIDEO].layers_count = LAYERS;
-        for (int i = 1; i < LAYERS; i++)
+        t[VIDEO].layers_count = rig.single ? 1 : LAYERS;
+        for (int i = 1; i < t[VIDEO].layers_count; i++)
             t[VIDEO].layers[i].ssrc = 0x20000u + (uint32_t)i;
     }
 }
@@ -498,9 +516,11 @@ static struct route *route_of(const struct client *c)
     return p && p->sinks[VIDEO] ? p->sinks[VIDEO]->route : NULL;
 }
 
-static void rig_open(uint64_t seed, int subscribers)
+static void rig_start(uint64_t seed, int subscribers, bool single)
 {
     memset(&rig, 0, sizeof rig);
+    rig.single = single;
+    rig.single_bps = layer_bps[LAYERS - 1];
     rig.rng = tr_rng_seeded(seed);
     rig.server_cert = tr_dtls_cert_create(1700000000);
     rig.cert = tr_dtls_cert_create(1700000000);
@@ -523,6 +543,11 @@ static void rig_open(uint64_t seed, int subscribers)
     add_client();
     for (int i = 0; i < subscribers; i++)
         subscribe(add_client());
+}
+
+static void rig_open(uint64_t seed, int subscribers)
+{
+    rig_start(seed, subscribers, false);
 }
 
 static void rig_close(void)
@@ -626,6 +651,40 @@ TEST(random_loss_of_5_percent_is_borne)
             note("lossy", c);
         rig_close();
     }
+}
+
+/* There is no smaller layer to go to, so the sender must send less; and more again later. */
+TEST(a_stream_of_one_layer_follows_its_only_viewer)
+{
+    FOR_EACH_SEED (seed, 8) {
+        rig_start(seed, 1, true);
+        struct client *c = &rig.clients[1];
+        c->rate_bps = 1000000;
+        run(10 * TR_SECOND);
+        uint64_t frames = c->video.frames;
+        c->video.freeze_us = 0;
+        c->rate_bps = 300000;
+        run(20 * TR_SECOND);
+        if (!CHECK(c->video.frames - frames > 20 * 30 / 2 && c->video.freeze_us < TR_SECOND &&
+                   rig.single_bps < 300000))
+            note("narrow", c);
+        c->rate_bps = 1000000;
+        run(30 * TR_SECOND);
+        if (!CHECK(rig.single_bps > 600000))
+            note("wide again", c);
+        rig_close();
+    }
+}
+
+TEST(a_stream_of_one_layer_goes_on_for_those_who_can_take_it)
+{
+    rig_start(1, 2, true);
+    rig.clients[1].rate_bps = 300000;
+    run(20 * TR_SECOND);
+    if (!CHECK(wpeer_find(rig.w, rig.clients[0].id)->uplink_bps == 0))
+        note("slow", &rig.clients[1]);
+    CHECK(rig.clients[2].video.freeze_us < 300 * TR_MSEC);
+    rig_close();
 }
 
 TEST(one_slow_client_does_not_slow_others)

@@ -3,7 +3,10 @@
  * is what the routes were told, and not what the bandwidth of their clients allows: who is on a
  * bad link now may be on a good one in a second, and a sender takes many to come back. A tap or
  * forwarder asks for all. Routes of other workers: their shadow of the source tells its owner when
- * that changes. */
+ * that changes.
+ *
+ * A stream of one layer cannot be had smaller: where it is too much for every viewer, its sender is
+ * told what the best of them can take, or they would see nothing. */
 #include "media/worker.h"
 
 /* Browsers take twenty seconds and more to come back, so who only looks at a small picture for a
@@ -17,7 +20,11 @@ enum {
     LIMIT_MIN_BPS = 150000,
     NOBODY = -1,
     EVERYTHING = TR_TRACK_LAYERS - 1,
+    FOLLOW_PERCENT = 75, /* of what a viewer can take: encoders overshoot, losses are resent */
+    FOLLOW_MIN_BPS = 60000,
 };
+
+#define ANY_RATE UINT32_MAX
 
 static int asked_here(const struct source *s)
 {
@@ -40,12 +47,68 @@ static int asked_anywhere(const struct source *s)
     return asked;
 }
 
-static void tell_owner(struct source *s, int asked)
+static uint32_t best_here(const struct source *s)
+{
+    uint32_t best = 0;
+    for (uint32_t i = 0; i < s->routes_count; i++) {
+        const struct route *r = s->routes[i];
+        uint32_t could = r->sink->could_bps ? r->sink->could_bps : ANY_RATE;
+        if (!r->conf.paused && could > best)
+            best = could;
+    }
+    return best;
+}
+
+static uint32_t best_anywhere(const struct source *s)
+{
+    uint32_t best = best_here(s);
+    for (int i = 0; s->shares_count > 0 && i < s->worker->media->workers_count; i++) {
+        if (s->shares[i] > 0 && s->uplink.best_by[i] > best)
+            best = s->uplink.best_by[i];
+    }
+    return best;
+}
+
+static void tell_owner(struct source *s, int asked, uint32_t best_bps)
 {
     struct msg m = { .kind = MSG_ASKED, .worker = s->worker->index };
     m.u.keyframe.source = s->key;
     m.u.keyframe.layer = asked;
+    m.u.keyframe.best_bps = best_bps;
     worker_send(s->worker, s->owner, &m, true);
+}
+
+static bool differs(uint32_t a, uint32_t b)
+{
+    uint32_t more = a > b ? a : b, less = a > b ? b : a;
+    return more - less > more / 16;
+}
+
+/* A stream that fits is left alone; one that was bounded is, when the bound is above all it ever
+ * was. */
+static void follow_best(struct source *s)
+{
+    uint32_t best = best_anywhere(s), to = (uint32_t)((uint64_t)best * FOLLOW_PERCENT / 100);
+    bool free = best == 0 || best == ANY_RATE || to >= s->rates.peak[0];
+    if (free || (s->uplink.follow_bps == 0 && best >= tr_rates_all(&s->rates)))
+        to = 0;
+    else if (to < FOLLOW_MIN_BPS)
+        to = FOLLOW_MIN_BPS;
+    if (differs(to, s->uplink.follow_bps))
+        s->uplink.follow_bps = to;
+}
+
+static void single_layer_tick(struct source *s)
+{
+    if (!source_is_shadow(s)) {
+        follow_best(s);
+        return;
+    }
+    uint32_t best = best_here(s);
+    if (!differs(best, s->uplink.best_bps))
+        return;
+    s->uplink.best_bps = best;
+    tell_owner(s, asked_here(s), best);
 }
 
 void uplink_init(struct source *s)
@@ -54,13 +117,16 @@ void uplink_init(struct source *s)
     s->uplink.asked_us = s->worker->now;
 }
 
-void uplink_asked_by(struct source *s, int worker, int layer)
+void uplink_asked_by(struct source *s, int worker, int layer, uint32_t best_bps)
 {
     s->uplink.asked_by[worker] = (int8_t)layer;
+    s->uplink.best_by[worker] = best_bps;
 }
 
 void uplink_source_tick(struct source *s)
 {
+    if (s->facts.video && s->facts.layers < 2)
+        single_layer_tick(s);
     if (!s->facts.video || s->facts.layers < 2)
         return;
     int asked = source_is_shadow(s) ? asked_here(s) : asked_anywhere(s);
@@ -70,7 +136,7 @@ void uplink_source_tick(struct source *s)
     s->uplink.asked_us = s->worker->now;
     s->uplink.limit_bps = 0;
     if (source_is_shadow(s))
-        tell_owner(s, asked);
+        tell_owner(s, asked, 0);
 }
 
 static bool flows(const struct source *s)
@@ -89,8 +155,9 @@ static uint32_t limit_of(struct source *s)
     tr_usec now = s->worker->now;
     if (!s->facts.video)
         return AUDIO_BPS;
-    if (s->facts.layers < 2 || s->uplink.asked >= s->facts.layers - 1 ||
-        now - s->uplink.asked_us < UNASKED_US)
+    if (s->facts.layers < 2)
+        return s->uplink.follow_bps;
+    if (s->uplink.asked >= s->facts.layers - 1 || now - s->uplink.asked_us < UNASKED_US)
         return 0;
     if (s->uplink.limit_bps == 0) { /* fixed now: what is sent follows it, and must not lead it */
         uint64_t sum = 0;

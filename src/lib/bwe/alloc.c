@@ -102,7 +102,8 @@ static bool is_borne(struct tr_alloc_stream *s, tr_usec now, bool may_pause)
     if (!s->starving_us)
         s->starving_us = now;
     bool runs = !s->started || s->spatial >= 0;
-    return !may_pause || (runs && now - s->starving_us < STARVE_US);
+    tr_usec patience = s->patience_us ? s->patience_us : STARVE_US;
+    return !may_pause || (runs && now - s->starving_us < patience);
 }
 
 static double first_round(struct tr_alloc_stream *s, struct climb *c, tr_usec now, double used,

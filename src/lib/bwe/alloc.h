@@ -27,6 +27,7 @@ struct tr_alloc_stream {
     int8_t spatial_max, temporal_max;         /* upper bounds that were asked for */
     uint8_t priority;                         /* more comes first */
     bool off;                                 /* not wanted now: takes nothing */
+    tr_usec patience_us; /* how long the lowest layer may be too much; 0: a second */
     /* The allocator's; zeroed at first. spatial -1: paused, or idle. */
     bool idle; /* nothing flows, or it is off */
     bool started;
