@@ -2,8 +2,9 @@
  *
  * A nonce is text: the cookie of RFC 8489 9.2.1 with the features that we have, then base64 of the
  * time it was made and of a MAC over that time and the client's address. Whoever sends it back has
- * received it, so the address is his, and nothing had to be kept. All servers of a node share the
- * key; their clocks may differ by a turn of their loops.
+ * received it, so the address is his, and nothing had to be kept. Over TCP, whose handshake proves
+ * the port, the MAC leaves that out: the second connection of RFC 6062 comes with the nonce of the
+ * first. All servers of a node share the key; their clocks may differ by a turn of their loops.
  *
  * Bidding down: an attacker on the path could strip or shorten PASSWORD-ALGORITHMS, or the cookie.
  * The client echoes the list under its integrity, where another one than ours is refused; and a
@@ -157,7 +158,7 @@ static void make_nonce(const struct tr_turn_auth *auth, uint32_t at, const struc
     struct tr_wr w = tr_wr(text, sizeof text);
     tr_wr_u32(&w, at);
     tr_wr_bytes(&w, client->ip, sizeof client->ip);
-    tr_wr_u16(&w, client->port);
+    tr_wr_u16(&w, client->proto == TR_PROTO_TCP ? 0 : client->port);
     tr_wr_u8(&w, client->proto);
     tr_stun_mac(true, tr_slice(auth->key, sizeof auth->key), tr_wr_slice(&w), mac);
     tr_put32(raw, at);

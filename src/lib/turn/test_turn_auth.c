@@ -41,10 +41,14 @@ static struct tr_turn_auth *make(const char *secret, const char *old, bool users
     return tr_turn_auth_create(&conf, &rng);
 }
 
+static uint8_t proto = TR_PROTO_UDP; /* of all requests */
+
 static struct tr_path flow_of(uint16_t port)
 {
-    return (struct tr_path){ .local = tr_addr_v4(192, 0, 2, 1, 3478),
-                             .remote = tr_addr_v4(198, 51, 100, 7, port) };
+    struct tr_path flow = { .local = tr_addr_v4(192, 0, 2, 1, 3478),
+                            .remote = tr_addr_v4(198, 51, 100, 7, port) };
+    flow.local.proto = flow.remote.proto = proto;
+    return flow;
 }
 
 /* The nonce of a challenge; it is read as a client reads it. */
@@ -271,6 +275,22 @@ TEST(a_nonce_is_of_one_address_and_time)
     CHECK_INT(ask(auth, NOW, 5, &r, true, &who), TR_TURN_PROOF_OK);
     r.password = "wrong"; /* nobody learns without the key that a nonce was old */
     CHECK_INT(ask(auth, NOW, 6, &r, true, &who), TR_TURN_PROOF_WRONG);
+    tr_turn_auth_destroy(auth);
+}
+
+/* RFC 6062: ConnectionBind comes by another connection. */
+TEST(a_nonce_is_of_all_connections_of_an_address)
+{
+    uint8_t keep[TR_TURN_NONCE_MAX];
+    struct tr_turn_identity who;
+    struct tr_turn_auth *auth = make("north", NULL, false);
+    proto = TR_PROTO_TCP;
+    struct request r = good_limited(challenge(auth, NOW, 5, keep));
+    CHECK_INT(ask(auth, NOW, 5, &r, true, &who), TR_TURN_PROOF_OK);
+    CHECK_INT(ask(auth, NOW, 6, &r, true, &who), TR_TURN_PROOF_OK);
+    proto = TR_PROTO_UDP;
+    CHECK_INT(ask(auth, NOW, 5, &r, true, &who), TR_TURN_PROOF_STALE);
+    CHECK_INT(ask(auth, NOW, 0, &r, true, &who), TR_TURN_PROOF_STALE);
     tr_turn_auth_destroy(auth);
 }
 

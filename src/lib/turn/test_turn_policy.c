@@ -216,6 +216,24 @@ TEST(policy_orders_its_rules)
     check_rows(rows, TR_ARRAY_LEN(rows));
 }
 
+TEST(policy_may_be_of_our_own_media_alone)
+{
+    const char *allow[] = { "198.51.100.0/24" }, *bad;
+    struct tr_turn_policy_conf conf = { .allow = allow,
+                                        .allow_count = 1,
+                                        .private = true,
+                                        .media = { tr_addr_v4(8, 8, 4, 4, 7000) },
+                                        .media_count = 1 };
+    struct tr_turn_policy *p;
+    CHECK_INT(tr_turn_policy_create(&p, &conf, &bad), TR_OK);
+    CHECK_INT(judge(p, "8.8.4.4", 7000), TR_TURN_PEER_OWN);
+    CHECK_INT(judge(p, "8.8.4.4", 7001), TR_TURN_PEER_DENIED);
+    CHECK_INT(judge(p, "8.8.8.8", 7000), TR_TURN_PEER_DENIED);
+    CHECK_INT(judge(p, "2600::1", 7000), TR_TURN_PEER_DENIED);
+    CHECK_INT(judge(p, "198.51.100.7", 7000), TR_TURN_PEER_ALLOWED);
+    tr_turn_policy_destroy(p);
+}
+
 TEST(policy_refuses_broken_ranges)
 {
     static const char *const broken[] = {
