@@ -477,6 +477,34 @@ TEST(turn_dual_allocation_may_be_half)
     rig_close(&rig);
 }
 
+TEST(turn_data_over_ipv6)
+{
+    struct rig rig;
+    struct tr_path flow = rig_flow(1);
+    struct tr_addr peer = rig_peer_v6(1);
+    struct tr_turn_frame frame;
+    struct tr_stun m;
+    struct tr_slice value;
+    struct tr_addr from;
+    uint8_t bytes[TR_TURN_HEAD_MAX + 8];
+    CHECK_INT(rig_open(&rig, &dual), TR_OK);
+    CHECK_INT(allocate_with(&rig, &flow, TR_TURN_REQUESTED_ADDRESS_FAMILY, 2, 4), 0);
+    CHECK_INT(rig_permit(&rig, &flow, &peer), 0);
+    tr_id relay = rig.last[TR_TURN_OPEN].relay;
+    CHECK_INT(tr_turn_deliver(rig.turn, rig.now, relay, &peer, 5, &frame), TR_OK);
+    CHECK_INT(frame.head_n, TR_TURN_HEAD_MAX);
+    struct tr_wr w = tr_wr(bytes, sizeof bytes);
+    tr_wr_bytes(&w, frame.head, frame.head_n);
+    tr_wr_str(&w, "hello");
+    tr_wr_zero(&w, frame.pad);
+    CHECK_INT(tr_stun_parse(&m, tr_wr_slice(&w), TR_STUN_FOR_TURN), TR_OK);
+    CHECK(m.method == TR_TURN_DATA && m.cls == TR_STUN_INDICATION);
+    CHECK(tr_stun_find(&m, TR_TURN_DATA_ATTR, &value) && tr_slice_eq_str(value, "hello"));
+    CHECK(tr_stun_find(&m, TR_TURN_XOR_PEER_ADDRESS, &value));
+    CHECK(tr_stun_read_addr(&m, value, true, &from) == TR_OK && tr_addr_eq(&from, &peer));
+    rig_close(&rig);
+}
+
 TEST(turn_icmp_is_told)
 {
     struct rig rig;

@@ -237,6 +237,7 @@ void rig_wait(struct rig *rig, tr_usec us)
         tr_turn_timeout(rig->turn, rig->now);
         rig_poll(rig);
     }
+    rig_poll(rig);
     rig->now = end;
 }
 
