@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Goal: tring-load and tring understand each other, in each scenario and over both transports.
+"""Goal: tring-load and tring understand each other, in each scenario, over both transports, and
+through tring's own relay with the credentials that it hands out.
 Method: a server of our own on free ports; short runs; what the printed object says.
 
     test_run.py FOLDER_OF_THE_BUILD
@@ -8,6 +9,8 @@ import json
 import os
 import subprocess
 import sys
+import urllib.parse
+import urllib.request
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.dont_write_bytecode = True
@@ -22,7 +25,24 @@ RUNS = [
     ("ws", ["--meeting", "3", "--simulcast", "--rid", "--twcc", "--video-kbps", "300"]),
     ("ws", ["--calls", "2", "--video-kbps", "200", "--loss", "5"]),
     ("ws", ["--echo", "2", "--video-kbps", "200"]),
+    ("http", ["--echo", "2", "--video-kbps", "200", "--relay-only", "--turn", "udp"]),
+    ("http", ["--calls", "1", "--video-kbps", "200", "--relay-only", "--turn", "tcp"]),
 ]
+
+
+def with_relay(args, url):
+    """The transport behind --turn as the server's own URI and credential."""
+    if "--turn" not in args:
+        return args
+    at = args.index("--turn") + 1
+    with urllib.request.urlopen(urllib.parse.urljoin(url, "/api/v1/ice-servers"), timeout=10) as r:
+        entries = json.load(r)["iceServers"]
+    for entry in entries:
+        for uri in entry["urls"]:
+            if uri.startswith("turn:") and uri.endswith("=" + args[at]):
+                return [*args[:at], uri, "--turn-user", entry["username"], "--turn-password",
+                        entry["credential"], *args[at + 1:]]
+    sys.exit(f"no {args[at]} in {entries}")
 
 
 def complaints(result):
@@ -33,6 +53,8 @@ def complaints(result):
     for name in ("undecryptable", "damaged", "misrouted", "refused"):
         if media[name]:
             yield f"{media[name]} {name}"
+    if result["turn"] and result["turn"]["relayed"] != result["clients"]:
+        yield f"relayed: {result['turn']}"
     if media["delivered"] == 0:
         yield "nothing was delivered"
     if not result["setup_ms"]["request_to_first_media"]:
@@ -45,10 +67,11 @@ def main():
     build = os.path.abspath(sys.argv[1])
     program = os.path.join(build, "tools", "tring-load", "tring-load")
     failed = 0
+    os.environ["TRING_TURN_PORT"] = str(servers.free_port())
     for transport, args in RUNS:
         with servers.running("tring", build, transport) as (pid, url):
-            ran = subprocess.run([program, *args, *SHORT, "--pid", str(pid), "--url", url],
-                                 stdout=subprocess.PIPE, text=True, check=False)
+            command = [program, *with_relay(args, url), *SHORT, "--pid", str(pid), "--url", url]
+            ran = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
         wrong = list(complaints(json.loads(ran.stdout))) if ran.stdout else ["no output"]
         print("FAIL" if wrong else "ok  ", transport, *args, *wrong, flush=True)
         failed += bool(wrong)
