@@ -22,6 +22,7 @@ export default defineConfig({
         here('pages/customer/index.html'),
         here('pages/agent/index.html'),
         here('pages/diag/index.html'),
+        here('pages/ops/index.html'),
       ],
     },
   },

@@ -151,12 +151,14 @@ static json_t *route_object(const struct tr_gateway *gw, const struct tr_stats_r
     if (!r->routed)
         return json_null();
     const struct tr_handle *from = tr_handle_by_peer(gw, r->source_peer);
-    json_t *route =
-        json_pack("{s:b, s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i}", "paused", r->paused,
-                  "layers", r->svc ? "svc" : "simulcast", "layer", r->layer, "layer-target",
-                  r->layer_target, "layer-max", r->layer_max, "layer-bound", r->layer_bound,
-                  "temporal", r->temporal, "temporal-max", r->temporal_max, "temporal-bound",
-                  r->temporal_bound, "from-mindex", r->source_mline);
+    json_t *route = json_pack(
+        "{s:b, s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i}", "paused", r->paused, "layers",
+        r->simulcast ? "simulcast"
+        : r->svc     ? "svc"
+                     : "none",
+        "layer", r->layer, "layer-target", r->layer_target, "layer-max", r->layer_max,
+        "layer-bound", r->layer_bound, "temporal", r->temporal, "temporal-max", r->temporal_max,
+        "temporal-bound", r->temporal_bound, "from-mindex", r->source_mline);
     if (from)
         json_object_set_new(route, "from",
                             json_pack("{s:I, s:I}", "session_id", (json_int_t)from->session->id,

@@ -332,6 +332,7 @@ static struct tr_stats_route route_stats(const struct route *r)
     return (struct tr_stats_route){
         .routed = true,
         .paused = r->conf.paused,
+        .simulcast = simulcast,
         .svc = !simulcast && r->scalable,
         .source_peer = r->source->key.peer,
         .source_mline = r->source->key.mline,

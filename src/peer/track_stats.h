@@ -30,7 +30,8 @@ struct tr_stats_layer { /* one received RTP stream */
 struct tr_stats_route { /* what an m-line is sent, and which layers of it */
     bool routed;
     bool paused;
-    bool svc; /* layers are spatial ones of one stream, else simulcast */
+    bool simulcast; /* layers are streams of their own, */
+    bool svc;       /* or spatial ones of one stream; neither: there are none */
     tr_id source_peer;
     int source_mline;
     int layer, layer_target;     /* forwarded, and to be moved to at its next key frame; -1: none */

@@ -12,6 +12,7 @@ import './tests/demos.mjs';
 import './tests/layers.mjs';
 import './tests/rooms.mjs';
 import './tests/congestion.mjs';
+import './tests/ops.mjs';
 import './tests/diag.mjs';
 import '../interop/tests/janode.mjs';
 

@@ -214,11 +214,15 @@ void tr_vr_sub_layer(struct tr_vr_session *session, int mline, int substream, in
 json_t *tr_vr_sub_query(const struct tr_vr_session *session)
 {
     const struct tr_vr_subscriber *sub = session->subscriber;
-    return json_pack("{s:s,s:o,s:I,s:b,s:b,s:b,s:b,s:o}", "type", "subscriber", "room",
-                     tr_vr_id_json(&sub->room->id), "private_id", (json_int_t)sub->private_id,
-                     "paused", sub->paused, "autoupdate", sub->autoupdate, "use-msid",
-                     sub->use_msid, "pending-offer", sub->changed || sub->restart, "streams",
-                     tr_vr_sub_streams(sub));
+    const struct tr_vr_publisher *owner = tr_vr_private_owner(sub->room, sub->private_id);
+    json_t *o =
+        json_pack("{s:s,s:o,s:I,s:b,s:b,s:b,s:b,s:o}", "type", "subscriber", "room",
+                  tr_vr_id_json(&sub->room->id), "private_id", (json_int_t)sub->private_id,
+                  "paused", sub->paused, "autoupdate", sub->autoupdate, "use-msid", sub->use_msid,
+                  "pending-offer", sub->changed || sub->restart, "streams", tr_vr_sub_streams(sub));
+    if (owner && owner->display) /* as whom it is in the room */
+        json_object_set_new(o, "display", json_string(owner->display));
+    return o;
 }
 
 /* --- what happened to publishers --- */

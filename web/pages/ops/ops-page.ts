@@ -1,0 +1,169 @@
+// The page for operators: a gate for the secret, then four sections. The section stands in the address
+// behind '#', so that the back button and bookmarks work; the secret never does.
+
+import { html, type TemplateResult } from 'lit';
+import { customElement, state } from 'lit/decorators.js';
+import { PageElement } from '../shared/element.js';
+import { pageHeader } from '../shared/parts.js';
+import { Elsewhere, OpsApi, Refused, TooMany } from './ops-api.js';
+import { words } from './words.js';
+import './live-list.js';
+import './live-view.js';
+import './past-list.js';
+import './past-view.js';
+import './reports-view.js';
+import './server-view.js';
+
+type Gate = 'asking' | 'checking' | 'wrong' | 'tooMany' | 'elsewhere' | 'unreachable' | 'open';
+
+const SECTIONS = ['live', 'past', 'server', 'reports'] as const;
+const ADMIN_PORT = 7088;
+
+@customElement('ops-page')
+export class OpsPage extends PageElement {
+  @state() private gate: Gate = 'asking';
+  @state() private route: string[] = [];
+  private readonly api = new OpsApi();
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    window.addEventListener('hashchange', this.onHash);
+    this.addEventListener('ops-refused', this.onRefused);
+    this.onHash();
+    if (this.api.hasSecret) void this.check();
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    window.removeEventListener('hashchange', this.onHash);
+  }
+
+  protected override render(): TemplateResult {
+    return html`${pageHeader(
+        this.gate === 'open'
+          ? html`<button type="button" class="button small quiet" id="lock" @click=${this.lock}>
+              ${words.lock}
+            </button>`
+          : '',
+      )}
+      <main class="ops" data-gate=${this.gate}>
+        ${this.gate === 'open' ? this.open() : this.door()}
+      </main>`;
+  }
+
+  private open(): TemplateResult {
+    const [section = 'live'] = this.route;
+    return html`<nav class="ops-nav" aria-label=${words.title}>
+        ${SECTIONS.map(
+          (name) =>
+            html`<a
+              href="#/${name}"
+              id="section-${name}"
+              aria-current=${name === section ? 'page' : 'false'}
+              >${words.sections[name]}</a
+            >`,
+        )}
+      </nav>
+      ${this.section(section)}`;
+  }
+
+  private section(name: string): TemplateResult {
+    const [, first, second] = this.route;
+    if (name === 'past') {
+      return first && first !== 'of'
+        ? html`<past-view .api=${this.api} .connection=${first}></past-view>`
+        : html`<past-list .api=${this.api} .call=${second ?? ''}></past-list>`;
+    }
+    if (name === 'server') return html`<server-view .api=${this.api}></server-view>`;
+    if (name === 'reports') {
+      return html`<reports-view .api=${this.api} .code=${first ?? ''}></reports-view>`;
+    }
+    return first && second
+      ? html`<live-view .api=${this.api} .connection=${`${first}/${second}`}></live-view>`
+      : html`<live-list .api=${this.api}></live-list>`;
+  }
+
+  private door(): TemplateResult {
+    if (this.gate === 'elsewhere') return elsewhere();
+    const { gate } = words;
+    return html`<form class="card ops-gate" id="gate" @submit=${this.onSecret}>
+      <h1>${gate.title}</h1>
+      <p class="muted">${gate.lead}</p>
+      <div class="inline">
+        <label class="field grow">
+          <span>${gate.secret}</span>
+          <input id="secret" type="password" autocomplete="off" spellcheck="false" required />
+        </label>
+        <button type="submit" class="button primary" id="open">${gate.open}</button>
+      </div>
+      <p role="alert" id="gate-problem" class=${this.problem() ? 'notice bad' : ''}>
+        ${this.problem()}
+      </p>
+    </form>`;
+  }
+
+  private problem(): string {
+    if (this.gate === 'wrong') return words.gate.wrong;
+    if (this.gate === 'tooMany') return words.gate.tooMany;
+    return this.gate === 'unreachable' ? words.unreachable : '';
+  }
+
+  private async check(): Promise<void> {
+    this.gate = 'checking';
+    try {
+      await this.api.get('server');
+      this.gate = 'open';
+    } catch (error) {
+      if (error instanceof Refused) {
+        this.api.forget();
+        this.gate = 'wrong';
+      } else if (error instanceof TooMany) this.gate = 'tooMany';
+      else if (error instanceof Elsewhere) this.gate = 'elsewhere';
+      else this.gate = 'unreachable';
+    }
+  }
+
+  private readonly onSecret = (event: Event): void => {
+    event.preventDefault();
+    const input = this.querySelector<HTMLInputElement>('#secret');
+    if (!input) return;
+    this.api.use(input.value.trim());
+    input.value = '';
+    void this.check();
+  };
+
+  private readonly lock = (): void => {
+    this.api.forget();
+    this.gate = 'asking';
+    void this.focusOn('secret');
+  };
+
+  /** The secret was changed, or somebody else at this address tries wrong ones. */
+  private readonly onRefused = (): void => void this.check();
+
+  private readonly onHash = (): void => {
+    this.route = location.hash
+      .replace(/^#\/?/, '')
+      .split('/')
+      .filter((part) => part !== '')
+      .map(decodeURIComponent);
+    window.scrollTo(0, 0);
+  };
+}
+
+function elsewhere(): TemplateResult {
+  const url = `http://localhost:${ADMIN_PORT}/ops/`;
+  return html`<div class="card ops-gate" id="elsewhere">
+    <h1>${words.gate.title}</h1>
+    <p>${words.gate.elsewhere}</p>
+    <p><a href=${url}>${url}</a></p>
+    <p class="muted">${words.gate.tunnel}</p>
+    <pre><code>ssh -L ${ADMIN_PORT}:localhost:${ADMIN_PORT} ${location.hostname}</code></pre>
+  </div>`;
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    'ops-page': OpsPage;
+  }
+}
