@@ -179,6 +179,11 @@ test('diag: a network that lets everything through', async (t) => {
   const { report, verdict } = await readReport(tring, code.toLowerCase());
   check('the report has the verdict', verdict === 'good' && report.verdict === 'good');
   check('and the echo call', report.echoes[0].way === 'udp' && report.echoes[0].samples.length > 3);
+  const coming = page.waitForEvent('download');
+  await page.click('#download-report');
+  const download = await coming;
+  const file = JSON.parse(await readFile(await download.path(), 'utf8'));
+  check('the file is the same, and names the code', file.code === code && file.verdict === 'good');
   const own = report.gathering.candidates.filter(({ type }) => type !== 'relay');
   check(
     'own addresses are masked',
@@ -187,17 +192,6 @@ test('diag: a network that lets everything through', async (t) => {
   return Object.entries(steps)
     .map(([step, state]) => `${step} ${state}`)
     .join(', ');
-});
-
-test('diag: the report as a file', async (t) => {
-  const page = await openDiag(t, await t.tring());
-  await runCheck(page);
-  const coming = page.waitForEvent('download');
-  await page.click('#download-report');
-  const download = await coming;
-  const report = JSON.parse(await readFile(await download.path(), 'utf8'));
-  check('its name', /^connection-report.*\.json$/.test(download.suggestedFilename()));
-  check('its content', report.verdict === 'good' && report.echoes.length > 0);
 });
 
 test('diag: the check is stopped, and begun again', async (t) => {
@@ -210,8 +204,8 @@ test('diag: the check is stopped, and begun again', async (t) => {
   const focused = await page.evaluate(() => document.activeElement?.id);
   check(`the focus is on ${focused}`, focused === 'start-check');
   check('no verdict', (await page.evaluate(() => document.querySelector('#verdict'))) === null);
-  const { grade } = await runCheck(page);
-  check(`the verdict is ${grade}`, grade === 'good');
+  await page.click('#start-check');
+  await page.waitForSelector('#step-tcp:is([data-state=running], [data-state=not-offered])');
 });
 
 test('diag: no way for media', async (t) => {

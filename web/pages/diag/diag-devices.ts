@@ -13,6 +13,7 @@ import {
   type MediaChoice,
   type Unsubscribe,
 } from '@tring/client';
+import { devicePicker } from '../shared/device-picker.js';
 import { PageElement } from '../shared/element.js';
 import { camIcon, micIcon, soundIcon } from '../shared/icons.js';
 import { watchLevel } from '../shared/level.js';
@@ -21,7 +22,6 @@ import { loadChoice, saveChoice } from '../shared/settings.js';
 import { settingsWords } from './constraints.js';
 import type { DeviceFindings } from './findings.js';
 import { LevelJudge } from './level-words.js';
-import { picker } from './picker.js';
 import { canChooseSpeaker, playTestSound } from './speaker.js';
 import { words } from './words.js';
 
@@ -80,9 +80,10 @@ export class DiagDevices extends PageElement {
     const settings = stream?.getVideoTracks()[0]?.getSettings();
     return html`<div class="device-card" id="camera-card" data-state=${this.stateOf('camera')}>
       <h3 class="with-icon">${camIcon} ${words.devices.camera}</h3>
-      ${picker({
+      ${devicePicker({
         id: 'camera-select',
         label: words.devices.camera,
+        labelHidden: true,
         devices: this.devices.cameras,
         chosen: this.choice.camera,
         changed: (id) => this.choose('camera', id),
@@ -117,9 +118,10 @@ export class DiagDevices extends PageElement {
       data-state=${this.stateOf('microphone')}
     >
       <h3 class="with-icon">${micIcon} ${words.devices.microphone}</h3>
-      ${picker({
+      ${devicePicker({
         id: 'microphone-select',
         label: words.devices.microphone,
+        labelHidden: true,
         devices: this.devices.microphones,
         chosen: this.choice.microphone,
         changed: (id) => this.choose('microphone', id),
@@ -190,9 +192,10 @@ export class DiagDevices extends PageElement {
         ${words.devices.chooseSpeaker}
       </button>`;
     }
-    return picker({
+    return devicePicker({
       id: 'speaker-select',
       label: words.devices.speaker,
+      labelHidden: true,
       devices: this.devices.speakers,
       chosen: this.speaker,
       changed: (id) => (this.speaker = id),

@@ -84,9 +84,6 @@ export const words = {
     camera: 'Camera',
     microphone: 'Microphone',
     speaker: 'Speaker',
-    systemDefault: 'System default',
-    numbered: (kind: string, n: number) => `${kind} ${n}`,
-    gone: 'Not connected',
     startCamera: 'Start camera',
     stopCamera: 'Stop camera',
     startMicrophone: 'Start microphone',
@@ -143,9 +140,7 @@ export const words = {
     states: STATES,
     failures: FAILURES,
     progress: (done: number, all: number) => `Step ${done} of ${all}`,
-    now: (step: string) => `Now: ${step}`,
     stopped: 'The check was stopped.',
-    finished: 'The check is finished.',
     reached: (how: 'websocket' | 'http' | null, ms: number) =>
       how === 'http'
         ? `Reached in ${ms} ms. WebSockets are blocked, so calls begin a little slower.`
@@ -155,7 +150,6 @@ export const words = {
       `${count === 1 ? 'One way' : `${count} ways`} found in ${seconds} s.`,
     foundNone: 'The browser found no network at all.',
     cut: 'A server did not answer in time; the search was ended.',
-    noRelay: 'None of the relays could be used.',
     rtt: 'Round trip',
     loss: 'Loss',
     jitter: 'Jitter',
@@ -164,7 +158,6 @@ export const words = {
     down: 'received',
     setup: 'Connected after',
     path: 'Way',
-    overTime: 'Over time',
     tried: (targets: string) => `Tried: ${targets}`,
     candidates: 'Ways that the browser has found',
     candidatesHint:

@@ -16,6 +16,7 @@ import {
   type Unsubscribe,
   type VideoPreset,
 } from '@tring/client';
+import { devicePicker } from './device-picker.js';
 import { PageElement } from './element.js';
 import { slidersIcon } from './icons.js';
 import { watchLevel } from './level.js';
@@ -117,24 +118,14 @@ export class DeviceSettings extends PageElement {
     devices: MediaDevice[],
     chosen: string | undefined,
   ): TemplateResult {
-    const gone = chosen !== undefined && !devices.some((device) => device.id === chosen);
-    return html`<label class="field">
-      <span>${label}</span>
-      <select
-        id="${kind}-select"
-        ?disabled=${kind === 'camera' && this.choice.preset === 'audio-only'}
-        @change=${(event: Event) => this.onDevice(kind, event)}
-      >
-        <option value="" ?selected=${chosen === undefined}>${t.settings.systemDefault}</option>
-        ${gone ? html`<option value=${chosen} selected>${t.settings.gone}</option>` : ''}
-        ${devices.map(
-          (device, index) =>
-            html`<option value=${device.id} ?selected=${device.id === chosen}>
-              ${device.label || t.settings.numbered(label, index + 1)}
-            </option>`,
-        )}
-      </select>
-    </label>`;
+    return devicePicker({
+      id: `${kind}-select`,
+      label,
+      disabled: kind === 'camera' && this.choice.preset === 'audio-only',
+      devices,
+      chosen,
+      changed: (id) => this.choose({ [kind]: id }),
+    });
   }
 
   private previewPart(): TemplateResult {
@@ -180,10 +171,6 @@ export class DeviceSettings extends PageElement {
   private readonly onPreset = (event: Event): void => {
     this.choose({ preset: (event.target as HTMLSelectElement).value as VideoPreset });
   };
-
-  private onDevice(kind: 'camera' | 'microphone', event: Event): void {
-    this.choose({ [kind]: (event.target as HTMLSelectElement).value || undefined });
-  }
 
   private choose(part: Partial<MediaChoice>): void {
     const before = this.choice;
