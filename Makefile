@@ -1,6 +1,6 @@
 # The front door. Each line is one script or one tool call; the build itself is Meson's.
 .DEFAULT_GOAL := build
-.PHONY: help run build test test-unit test-asan test-tsan test-clang test-nat fuzz bench web format tidy \
+.PHONY: help run build test test-unit test-asan test-tsan test-clang test-turn test-nat fuzz bench web format tidy \
 	install clean docs
 
 help: ## list what there is
@@ -31,6 +31,9 @@ test-tsan: ## unit tests with the thread sanitizer
 
 test-clang: ## unit tests as clang compiles them
 	@scripts/test clang
+
+test-turn: ## the relay: coturn's tools, attacks
+	@scripts/test turn
 
 test-nat: ## calls between networks of every kind (as root)
 	@scripts/test nat

@@ -13,6 +13,7 @@ import './tests/layers.mjs';
 import './tests/rooms.mjs';
 import './tests/congestion.mjs';
 import './tests/ops.mjs';
+import './tests/relay.mjs';
 import './tests/diag.mjs';
 import '../interop/tests/janode.mjs';
 

@@ -35,6 +35,7 @@ ANSWER_LIMIT_S = 90
 MEDIA = 10000
 WEB = 443  # what a firewall lets through
 SIGNALLING = 8188
+TLS = 5349
 
 NATS = {  # what turnutils_natdiscovery has to say of mapping and filtering
     "open": ("No NAT!", "Endpoint Independent Filtering"),
@@ -89,10 +90,13 @@ def coturn(server, **more):
 
 def start_servers(args, server, stack):
     server.filter(WEB_AT_443)
-    stack.enter_context(turnserver.tring(args.build, [networks.SERVER], http=0, ws=SIGNALLING,
-                                      listen="", media=MEDIA, prefix=server.command()))
+    relay_at = [networks.SERVER_TURN, networks.SERVER6_TURN]
     if args.relay == "coturn":
         stack.enter_context(coturn(server))
+        relay_at = ["127.0.0.1"]  # out of the way
+    stack.enter_context(turnserver.tring(
+        args.build, relay_at, tls_port=TLS if args.relay == "coturn" else WEB, ws=SIGNALLING,
+        media=MEDIA, bounds=True, inside=False, prefix=server.command()))
 
 
 def ice_servers(network):
@@ -266,7 +270,7 @@ def arguments():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", default=os.path.join(ROOT, "build", "release"))
     parser.add_argument("--networks", default=",".join(networks.KINDS), help="some of %(default)s")
-    parser.add_argument("--relay", default="coturn", choices=["tring", "coturn"])
+    parser.add_argument("--relay", default="tring", choices=["tring", "coturn"])
     args = parser.parse_args()
     args.build = os.path.abspath(args.build)
     args.networks = args.networks.split(",")

@@ -126,10 +126,19 @@ OPEN = """  allocations_per_credential: 0
 """
 
 
+def knows(build, key):
+    """Whether this Tring has such a key in its configuration."""
+    program = os.path.join(build, "src", "server", "tring")
+    printed = subprocess.run([program, "--print-config"], capture_output=True, text=True,
+                             check=True).stdout
+    return f"  {key}:" in printed
+
+
 def tring(build, addresses, port=3478, tls_port=5349, relay_ports=(20000, 32767), http=0, ws=0,
-          media=None, bind="", workers=0, gso=True, bounds=False, inside=True, **where):
-    """As coturn above. bounds: those that it comes with. inside: peers may be loopback
-    addresses."""
+          media=None, bind="", workers=0, gso=True, bounds=False, inside=True, other=False,
+          **where):
+    """As coturn above. bounds: those that it comes with. inside: peers may be loopback addresses.
+    other: NAT discovery (RFC 5780) by the port above."""
     def each(values):
         return '["' + '", "'.join(values) + '"]' if values else "[]"
 
@@ -161,10 +170,28 @@ turn:
   allow_peers: {each(["127.0.0.0/8", *addresses] if inside else [])}
   min_port: {relay_ports[0]}
   max_port: {relay_ports[1]}
+{f"  other_port: {port + 1}" if other and knows(build, "other_port") else ""}
 {"" if bounds else OPEN}""")
         return [os.path.join(build, "src", "server", "tring"), "--config", f"{folder}/tring.yaml"]
     return Server(command, "is ready", addresses, **where)
 
 
 def start(kind, build, addresses, **how):
-    return coturn(addresses, **how) if kind == "coturn" else tring(build, addresses, **how)
+    if kind == "coturn":
+        return coturn(addresses, **how)
+    return tring(build, addresses, other=True, **how)
+
+
+def has_dtls(address, port):
+    """Whether anybody listens there."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.connect((address, port))
+        s.settimeout(0.3)
+        s.send(b"?")
+        try:
+            s.recv(1)
+        except ConnectionRefusedError:
+            return False
+        except TimeoutError:
+            pass
+        return True

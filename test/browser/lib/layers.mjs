@@ -48,13 +48,13 @@ export function installEcho() {
       return this.ask({ janus: 'message', body, ...(jsep ? { jsep } : {}) });
     }
 
-    /** Calls itself. `encodings`: as of addTransceiver. */
-    async call({ codec, encodings, size, audio = false, body = {} }) {
+    /** Calls itself. `encodings`: as of addTransceiver; `rtc`: as of RTCPeerConnection. */
+    async call({ codec, encodings, size, audio = false, body = {}, rtc = {} }) {
       const media = await navigator.mediaDevices.getUserMedia({
         video: { ...size, frameRate: 15 },
         audio,
       });
-      this.pc = new RTCPeerConnection();
+      this.pc = new RTCPeerConnection(rtc);
       const video = document.createElement('video');
       Object.assign(video, { autoplay: true, muted: true });
       document.body.append(video);
@@ -86,7 +86,12 @@ export function installEcho() {
 
     async stats() {
       const found = { layers: { ...this.layers } };
-      for (const s of (await this.pc.getStats()).values()) {
+      const report = await this.pc.getStats();
+      for (const s of report.values()) {
+        if (s.type === 'candidate-pair' && s.state === 'succeeded' && s.nominated) {
+          const { candidateType, relayProtocol, protocol } = report.get(s.localCandidateId);
+          found.pair = { type: candidateType, protocol: relayProtocol ?? protocol };
+        }
         if (s.kind === 'video' && s.type === 'inbound-rtp') found.in = s;
         if (s.kind === 'video' && s.type === 'outbound-rtp') found.out = s;
         if (s.kind === 'audio' && s.type === 'inbound-rtp') found.audio = s;
