@@ -1,7 +1,9 @@
 // The page /diag: what it finds out about devices and network, and how it says so.
 
+import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { launchChromium } from '../lib/chromium.mjs';
 import { firefoxPage } from '../lib/firefox.mjs';
 import { check, test } from '../lib/harness.mjs';
@@ -306,3 +308,25 @@ test('diag: a device error leads to it', async (t) => {
   await page.click('#call-button');
   await page.waitForSelector('#media-error #diag-link[href="/diag/"]');
 });
+
+test('diag: a relay whose certificate nobody trusts', async (t) => {
+  const [cert, key] = await selfSigned(t);
+  const env = { TRING_TURN_TLS_CERT: cert, TRING_TURN_TLS_KEY: key };
+  const page = await openDiag(t, await t.tring({ env }));
+  const { grade, steps } = await runCheck(page);
+  check(`TLS ${steps['relay-tls']}`, steps['relay-tls'] === 'failed');
+  check('it names the cause', /certificate/.test(await textOf(page, '#step-relay-tls')));
+  check(`the verdict is ${grade} all the same`, grade === 'good');
+  check('the server is listed', /turns:/.test(await textOf(page, '#gather-errors')));
+});
+
+async function selfSigned(t) {
+  const folder = await t.folder();
+  const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
+  const options = '-x509 -nodes -days 2 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1'.split(
+    ' ',
+  );
+  const names = ['-subj', '/CN=localhost', '-keyout', key, '-out', cert];
+  await promisify(execFile)('openssl', ['req', ...options, ...names]);
+  return [cert, key];
+}
