@@ -56,6 +56,7 @@ TEST(an_ssrc_belongs_to_one_m_line)
     for (int i = 0; i < 50; i++)
         (void)!send_raw(&r);
     CHECK_INT(server_side()->receivers[SIM_VIDEO].packets, before);
+    CHECK(dropped(TR_DROP_RTP_UNKNOWN_PT) > 0);
     CHECK_INT(sim_server(&call)->peer->streams_count, streams);
     CHECK(!sim_server(&call)->down);
     call_end(sim);

@@ -49,4 +49,23 @@ static inline bool rate_take(struct rate *r, tr_usec now, size_t bytes)
     return true;
 }
 
+struct rate_count { /* packets: a second's worth at most; zeroed: full */
+    uint32_t left;
+    tr_usec at;
+};
+
+static inline bool rate_count_take(struct rate_count *r, tr_usec now, uint32_t per_second)
+{
+    tr_usec since = tr_usec_min(now - r->at, TR_SECOND);
+    uint32_t more = (uint32_t)(since * per_second / TR_SECOND);
+    if (more > 0) {
+        r->at = now;
+        r->left = r->left + more < per_second ? r->left + more : per_second;
+    }
+    if (r->left == 0)
+        return false;
+    r->left--;
+    return true;
+}
+
 #endif

@@ -310,3 +310,27 @@ TEST(feedback_of_random_bytes)
     }
     scene_close(s);
 }
+
+/* Checks with the right password and authentic reports, as fast as they can be sent: what is above
+ * a client's share is not looked at, and not answered. */
+TEST(a_flood_of_checks_and_of_reports)
+{
+    struct scene *s = subscriber_open();
+    struct rig *r = &s->rig;
+    if (ready(s)) {
+        uint8_t check[CHECK_BYTES], report[200];
+        for (int i = 0; i < 100; i++) {
+            for (int k = 0; k < 30; k++) {
+                struct tr_wr w = tr_wr(report, sizeof report - TR_SRTCP_OVERHEAD_MAX);
+                send_datagram(s->bad, check_of(r, &s->bad->creds, false, check));
+                tr_rtcp_put_rr(&w, 1, NULL, 0);
+                send_rtcp(s->bad, &w);
+            }
+            innocent_turn(s);
+        }
+        CHECK(counters(r).drops[TR_DROP_FLOOD] > 1000);
+        CHECK_INT(counters(r).drops[TR_DROP_STUN_AUTH], 0);
+        CHECK(!s->bad->down);
+    }
+    scene_close(s);
+}

@@ -25,6 +25,8 @@ enum {
     BATCHES_A_TURN = 16, /* per socket: media of others must not wait longer */
     ADDRS_MAX = TR_MEDIA_PEERS_MAX * 2,
     TABLE_MAX = TR_MEDIA_PEERS_MAX * 4,
+    CHECKS_A_SECOND = 200,   /* of one peer; a browser paces 20 */
+    REPORTS_A_SECOND = 1000, /* its RTCP: 64 streams, feedback 20 times a second and more */
     THROTTLE_SLOTS = 4096,
     BINDING_BYTES = 256,
     UNPROVEN_A_SECOND = 10,
@@ -157,12 +159,23 @@ static void media_in(struct worker *w, struct wpeer *p, struct tr_slice datagram
         tr_pkt_unref(&pkt);
 }
 
+/* Whether a client may have so much to say besides media. */
+static bool is_flood(struct worker *w, struct wpeer *p, enum tr_demux kind)
+{
+    bool flood = (kind == TR_DEMUX_STUN && !rate_count_take(&p->stun, w->now, CHECKS_A_SECOND)) ||
+                 (kind == TR_DEMUX_RTCP && !rate_count_take(&p->rtcp, w->now, REPORTS_A_SECOND));
+    w->counters.drops[TR_DROP_FLOOD] += flood;
+    return flood;
+}
+
 static void peer_in(struct worker *w, struct wpeer *p, const struct tr_path *path,
                     struct tr_slice datagram)
 {
     enum tr_demux kind = tr_demux(datagram);
     if (kind == TR_DEMUX_RTP)
         media_in(w, p, datagram);
+    else if (is_flood(w, p, kind))
+        return;
     else
         tr_peer_input(p->peer, w->now, *path, datagram);
     wpeer_touch(p);

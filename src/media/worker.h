@@ -43,6 +43,7 @@ struct wpeer {
     struct sink **sinks;     /* by m-line; NULL: nothing was routed here yet */
     struct tr_clock_offset wall;
     struct rate rate;              /* that it may send */
+    struct rate_count stun, rtcp;  /* packets of these kinds */
     uint32_t told_bps, uplink_bps; /* what it is to send: by control; as told, for unused layers */
     bool data;                     /* it may have data channels */
     struct rate data_rate;

@@ -335,6 +335,8 @@ static void path_invalid(struct tr_peer *peer, const struct tr_path *path)
 
 static void path_selected(struct tr_peer *peer, tr_usec now, const struct tr_path *path)
 {
+    if (peer->up && !tr_path_eq(&peer->path, path))
+        peer_bwe_moved(peer, now);
     peer->path = *path;
     peer->have_path = peer->selected = true;
     start_dtls(peer, now);

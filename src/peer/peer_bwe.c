@@ -90,6 +90,14 @@ void peer_bwe_block(struct tr_peer *peer, tr_usec now, struct peer_tx *tx,
         tr_bwe_report(peer->bwe, now, (uint32_t)lost, (uint32_t)expected);
 }
 
+void peer_bwe_moved(struct tr_peer *peer, tr_usec now)
+{
+    if (!peer->bwe)
+        return;
+    tr_bwe_moved(peer->bwe, now);
+    peer->bwe_told = 0;
+}
+
 void tr_peer_want(struct tr_peer *peer, tr_usec now, uint32_t bps)
 {
     if (peer->bwe && peer->up && !peer->down)

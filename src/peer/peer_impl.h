@@ -117,6 +117,7 @@ void peer_bwe_feedback(struct tr_peer *peer, tr_usec now, const struct tr_rtcp_f
 /* Before the block is noted in tx. */
 void peer_bwe_block(struct tr_peer *peer, tr_usec now, struct peer_tx *tx,
                     const struct tr_rtcp_block *block);
+void peer_bwe_moved(struct tr_peer *peer, tr_usec now);   /* to another path */
 bool peer_bwe_dropped(struct tr_peer *peer, tr_usec now); /* true once for each drop */
 /* The next packet of padding that is due, protected; empty when there is none. */
 struct tr_slice peer_bwe_output(struct tr_peer *peer, tr_usec now);

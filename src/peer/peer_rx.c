@@ -431,7 +431,10 @@ static enum tr_err read_packet(struct tr_peer *peer, tr_usec now, const struct t
         return unwrap_rtx(peer, *s, payload, m, s);
     if (is_red(conf, rtp->pt) && payload->n > 0)
         return tr_ingress_red(m, conf, payload);
-    return rtp->pt == conf->pt ? TR_OK : TR_ERR_IGNORED; /* comfort noise, say: not negotiated */
+    if (rtp->pt == conf->pt)
+        return TR_OK;
+    peer_drop(peer, TR_DROP_RTP_UNKNOWN_PT); /* comfort noise, say */
+    return TR_ERR_IGNORED;
 }
 
 enum tr_err tr_peer_rtp(struct tr_peer *peer, tr_usec now, struct tr_slice datagram,

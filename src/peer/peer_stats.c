@@ -30,6 +30,8 @@ const char *tr_drop_name(enum tr_drop drop)
     case TR_DROP_DATA_SLOW: return "data_receiver_slow";
     case TR_DROP_DATA_UNWANTED: return "data_unwanted";
     case TR_DROP_STREAM: return "stream";
+    case TR_DROP_FLOOD: return "flood";
+    case TR_DROP_RTP_UNKNOWN_PT: return "rtp_unknown_pt";
     case TR_DROP_COUNT: break;
     }
     return "unknown";

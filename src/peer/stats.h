@@ -27,16 +27,18 @@ enum tr_drop {
     TR_DROP_SRTP_REPLAY,
     TR_DROP_RTP_DUPLICATE, /* authentic but seen before: repair not needed, or a probe */
     TR_DROP_RTCP_BAD,
-    TR_DROP_NO_BUFFER,     /* packet pool empty */
-    TR_DROP_MAILBOX_FULL,  /* the other worker did not keep up */
-    TR_DROP_SEND,          /* the kernel did not take it */
-    TR_DROP_RATE,          /* a client that sends far more than it was told to */
-    TR_DROP_RESEND,        /* a retransmission beyond what a sink may ask for */
-    TR_DROP_DATA_QUEUE,    /* an SCTP packet, between two threads: the other one did not keep up */
-    TR_DROP_DATA_BAD,      /* SCTP packets and messages, DCEP: malformed, or over a limit */
-    TR_DROP_DATA_SLOW,     /* a message to a client that does not take them fast enough */
-    TR_DROP_DATA_UNWANTED, /* data that nobody negotiated, or of an association that is over */
-    TR_DROP_STREAM,        /* to a client over TCP, whose stream is gone or does not take more */
+    TR_DROP_NO_BUFFER,      /* packet pool empty */
+    TR_DROP_MAILBOX_FULL,   /* the other worker did not keep up */
+    TR_DROP_SEND,           /* the kernel did not take it */
+    TR_DROP_RATE,           /* a client that sends far more than it was told to */
+    TR_DROP_RESEND,         /* a retransmission beyond what a sink may ask for */
+    TR_DROP_DATA_QUEUE,     /* an SCTP packet, between two threads: the other one did not keep up */
+    TR_DROP_DATA_BAD,       /* SCTP packets and messages, DCEP: malformed, or over a limit */
+    TR_DROP_DATA_SLOW,      /* a message to a client that does not take them fast enough */
+    TR_DROP_DATA_UNWANTED,  /* data that nobody negotiated, or of an association that is over */
+    TR_DROP_STREAM,         /* to a client over TCP, whose stream is gone or does not take more */
+    TR_DROP_FLOOD,          /* STUN or RTCP of a client, far more than it can have to say */
+    TR_DROP_RTP_UNKNOWN_PT, /* a payload type that was not negotiated for its m-line */
     TR_DROP_COUNT
 };
 

@@ -4,6 +4,7 @@
 import { runAll } from './lib/harness.mjs';
 import './tests/calls.mjs';
 import './tests/access.mjs';
+import './tests/paths.mjs';
 import './tests/recording.mjs';
 import './tests/firefox.mjs';
 import './tests/robustness.mjs';

@@ -50,6 +50,7 @@ static const double REMB_GROWTH = 0.08;
 
 struct tr_bwe {
     struct tr_bwe_history *h;
+    int64_t first; /* packet of this path: what is said of those before is not heard */
     struct tr_bwe_conf conf;
     struct bwe_delay delay;
     struct bwe_aimd aimd;
@@ -75,6 +76,14 @@ struct tr_bwe {
 
 /* --- life --- */
 
+static void begin(struct tr_bwe *b, tr_usec now)
+{
+    double start = b->conf.start_bps ? b->conf.start_bps : START_BPS;
+    bwe_delay_init(&b->delay);
+    b->aimd = (struct bwe_aimd){ .target = start, .increasing = true, .changed = now };
+    b->probe = (struct bwe_probe){ .initial = INITIAL_PROBES, .step_at = TR_NEVER };
+}
+
 struct tr_bwe *tr_bwe_create(const struct tr_bwe_conf *conf, struct tr_bwe_history *history,
                              tr_usec now)
 {
@@ -84,6 +93,7 @@ struct tr_bwe *tr_bwe_create(const struct tr_bwe_conf *conf, struct tr_bwe_histo
         return NULL;
     b->conf = *conf;
     b->h = history;
+    b->rtt = RTT_START;
     if (conf->transport_cc) {
         b->h->ring = tr_alloc(TR_BWE_HISTORY_MIN * sizeof *b->h->ring);
         b->h->mask = TR_BWE_HISTORY_MIN - 1;
@@ -92,12 +102,24 @@ struct tr_bwe *tr_bwe_create(const struct tr_bwe_conf *conf, struct tr_bwe_histo
             return NULL;
         }
     }
-    bwe_delay_init(&b->delay);
-    double start = conf->start_bps ? conf->start_bps : START_BPS;
-    b->aimd = (struct bwe_aimd){ .target = start, .increasing = true, .changed = now };
-    b->probe = (struct bwe_probe){ .initial = INITIAL_PROBES, .step_at = TR_NEVER };
-    b->rtt = RTT_START;
+    begin(b, now);
     return b;
+}
+
+void tr_bwe_moved(struct tr_bwe *b, tr_usec now)
+{
+    uint8_t last_id = b->probe.last_id; /* its packets may still be told of */
+    b->first = b->h->next;
+    b->h->cluster = 0;
+    b->loss = (struct bwe_loss){ 0 };
+    b->acked = b->sent = (struct bwe_rate){ 0 };
+    b->sent_seen = b->h->bytes;
+    b->known_at = b->over_since = 0;
+    b->started_at = b->want ? now : 0;
+    b->settled = false;
+    b->high = b->remb = 0;
+    begin(b, now);
+    b->probe.last_id = last_id;
 }
 
 void tr_bwe_destroy(struct tr_bwe *b)
@@ -115,7 +137,7 @@ static struct tr_bwe_packet *find(struct tr_bwe *b, uint16_t seq)
 {
     int64_t newest = b->h->next - 1;
     int64_t full = newest + tr_seq_diff(seq, (uint16_t)newest);
-    if (full < 0 || full > newest)
+    if (full < b->first || full > newest)
         return NULL;
     if (full + b->h->mask < newest) {
         b->forgotten = true;

@@ -56,6 +56,10 @@ struct tr_bwe *tr_bwe_create(const struct tr_bwe_conf *conf, struct tr_bwe_histo
                              tr_usec now);
 void tr_bwe_destroy(struct tr_bwe *bwe); /* NULL is fine */
 
+/* What is sent goes another way from now on: what was learnt of the old one holds no more, and its
+ * losses are none of the new one's. */
+void tr_bwe_moved(struct tr_bwe *bwe, tr_usec now);
+
 /* Takes down one packet of so many bytes on the wire; returns the number that it carries. */
 static inline uint16_t tr_bwe_sent(struct tr_bwe_history *h, tr_usec now, uint16_t bytes)
 {

@@ -289,6 +289,25 @@ TEST(link_follows_down_within_3_s_and_up_within_10_s)
     }
 }
 
+/* The old way ends without a word, and the new one is found two seconds later: what got lost in
+ * between says nothing about it. */
+TEST(link_is_learnt_anew_after_a_move)
+{
+    FOR_EACH_SEED (seed, 50) {
+        begin(seed, plain_link(3000000), 1);
+        run(10 * TR_SECOND);
+        w.link.loss_ppm = 1000000;
+        run(2 * TR_SECOND);
+        w.link.loss_ppm = 0;
+        w.link.delay = 60 * TR_MSEC;
+        tr_bwe_moved(w.flows[0].bwe, w.now);
+        if (!CHECK(run_until(1500000, UINT32_MAX, 5 * TR_SECOND) < 2 * TR_SECOND))
+            note("moved");
+        CHECK(mean_rate(0, 10 * TR_SECOND) > 1000000);
+        end();
+    }
+}
+
 TEST(link_follows_with_layers)
 {
     static const uint32_t layers[] = { 120000, 400000, 850000, 0 };

@@ -107,11 +107,21 @@ static enum tr_err validate(struct tr_ice *ice, const struct request *r)
     return TR_OK;
 }
 
+/* The peer's part of the USERNAME: another one while an ICE restart of his has not reached us. */
+static bool is_of_known_peer(const struct tr_ice *ice, const struct request *r)
+{
+    const struct ice_remote_cred *c = &ice->remote_cred[r->gen];
+    struct tr_slice name = r->m->username, local;
+    return c->set && split_username(name, &local) &&
+           tr_slice_eq_str(tr_slice(name.p + local.n + 1, name.n - local.n - 1), c->ufrag);
+}
+
 static void accept_check(struct tr_ice *ice, const struct request *r)
 {
     bool use = (r->m->has & TR_STUN_HAS_USE_CANDIDATE) != 0;
     struct ice_path *p = tr_ice_path_touch(ice, &r->path, r->gen, r->m->priority);
     ice->stats.checks_answered++;
+    p->renewed = !is_of_known_peer(ice, r);
     answer(ice, r, ICE_SEND_SUCCESS, 0);
     if (ice->full)
         tr_ice_full_on_request(ice, r->m, p, r->gen);

@@ -11,6 +11,11 @@
  * nothing but DTLS flows there until the handshake is over, and that needs somebody who reads the
  * answers. Streams and our own relay have proven the address by themselves.
  *
+ * A peer may move with new credentials (an ICE restart) that reach us later, or not at all, because
+ * his signalling went down with his network. He cannot answer us with a signature then, and says
+ * 401. That is taken for an answer if his check was of such credentials and his old path is silent:
+ * a victim would have to speak STUN on that very port, and the liar to give up his own path.
+ *
  * What a liar can have sent to a victim is bounded: one proof at a time, a new one no sooner than
  * ICE_TA after the last, each a request about as long as his own and sent ICE_PROOF_TRIES times.
  * A proof holds for as long as consent would. */
@@ -92,6 +97,14 @@ void tr_ice_proof_timeout(struct tr_ice *ice)
     tr_ice_proof_end(ice);
 }
 
+/* See above. */
+static bool is_refused_by_renewed(const struct tr_ice *ice, const struct ice_path *p,
+                                  const struct tr_stun *m)
+{
+    return p->renewed && m->cls == TR_STUN_ERROR && m->error_code == TR_STUN_UNAUTHENTICATED &&
+           (ice->selected < 0 || ice->now - ice->path[ice->selected].seen_us >= ICE_SILENT);
+}
+
 enum tr_err tr_ice_proof_on_response(struct tr_ice *ice, const struct tr_path *path,
                                      const struct tr_stun *m)
 {
@@ -102,7 +115,8 @@ enum tr_err tr_ice_proof_on_response(struct tr_ice *ice, const struct tr_path *p
         ice->stats.rejected_response++;
         return TR_ERR_IGNORED;
     }
-    if (tr_stun_check_integrity(m, tr_slice_str(ice->remote_cred[p->gen].pwd)) != TR_OK) {
+    if (tr_stun_check_integrity(m, tr_slice_str(ice->remote_cred[p->gen].pwd)) != TR_OK &&
+        !is_refused_by_renewed(ice, p, m)) {
         ice->stats.rejected_response++;
         return TR_ERR_AUTH;
     }

@@ -21,6 +21,7 @@
 #define ICE_EXPIRY (30 * TR_SECOND)
 #define ICE_SETTLE (250 * TR_MSEC)     /* controlling: wait for better pairs before nominating */
 #define ICE_RETRY (5 * TR_SECOND)      /* a failed pair is tried again, see ice_full.c */
+#define ICE_SILENT (3 * TR_SECOND)     /* clients check more often, see ice_proof.c */
 #define ICE_RENOMINATE (1 * TR_SECOND) /* see ice_path.c */
 
 enum {
@@ -57,6 +58,7 @@ struct ice_path { /* a 4-tuple from which something authenticated came */
     bool nominated;
     bool plain_since; /* a check without USE-CANDIDATE came after the last one with it */
     bool proven;      /* lite: our own check was answered there */
+    bool renewed;     /* its last check was of credentials that we were not told of */
     uint8_t gen;
     uint32_t remote_priority; /* as the first check said */
     struct tr_path path;

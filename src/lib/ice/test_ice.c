@@ -25,7 +25,8 @@ struct fix { /* an agent and what it said last */
     struct tr_stun answer;
     int sends, valid, selected, invalid, failed;
     struct tr_path selected_path, invalid_path;
-    int asked; /* own checks of the agent, and the last one */
+    enum tr_stun_code answer_code; /* of the peer's errors; 0: 487 */
+    int asked;                     /* own checks of the agent, and the last one */
     uint8_t asked_txid[TR_STUN_TXID];
     struct tr_path asked_path;
 };
@@ -129,7 +130,7 @@ static enum tr_err prove_as(struct fix *f, enum tr_stun_class cls, const char *p
     path.remote.port = port ? port : path.remote.port;
     tr_stun_begin(&w, cls, TR_STUN_BINDING, f->asked_txid);
     if (cls == TR_STUN_ERROR)
-        tr_stun_put_error(&w, TR_STUN_ROLE_CONFLICT);
+        tr_stun_put_error(&w, f->answer_code ? f->answer_code : TR_STUN_ROLE_CONFLICT);
     else
         tr_stun_put_addr(&w, TR_STUN_XOR_MAPPED_ADDRESS, &path.local, true);
     if (pwd)
@@ -387,6 +388,34 @@ TEST(ice_lite_has_a_new_path_proven)
     CHECK_INT(prove_as(&f, TR_STUN_ERROR, PEER_PWD, 0), TR_OK);
     CHECK_INT(f.selected, 1);
     CHECK_INT(f.selected_path.remote.port, 2);
+    teardown(&f);
+}
+
+/* An ICE restart that has not reached us: the peer cannot sign what we ask him. */
+TEST(ice_lite_follows_a_restart_that_it_was_not_told_of)
+{
+    struct fix f;
+    setup(&f);
+    know_peer(&f);
+    FEED(&f, .port = 1, .use = true);
+    f.now += TR_SECOND;
+    FEED(&f, .port = 2, .use = true, .username = UFRAG ":newufrag");
+    CHECK_INT(f.asked, 1);
+    CHECK_INT(prove_as(&f, TR_STUN_ERROR, NULL, 0), TR_ERR_AUTH); /* the old path lives */
+    f.now += 4 * TR_SECOND;
+    tr_ice_timeout(f.ice, f.now);
+    drain(&f);
+    CHECK_INT(f.asked, 1);
+    CHECK_INT(prove_as(&f, TR_STUN_ERROR, NULL, 0), TR_ERR_AUTH); /* of any other kind */
+    f.answer_code = TR_STUN_UNAUTHENTICATED;
+    CHECK_INT(prove_as(&f, TR_STUN_ERROR, NULL, 0), TR_OK);
+    CHECK_INT(f.selected, 1);
+    CHECK_INT(f.selected_path.remote.port, 2);
+    f.now += 4 * TR_SECOND;
+    FEED(&f, .port = 3, .use = true); /* of credentials that we know: a signature it must be */
+    CHECK_INT(f.asked, 1);
+    CHECK_INT(prove_as(&f, TR_STUN_ERROR, NULL, 0), TR_ERR_AUTH);
+    CHECK_INT(f.selected, 0);
     teardown(&f);
 }
 
