@@ -7,7 +7,8 @@ static const char *proto_name(const struct tr_addr *addr)
     switch ((enum tr_proto)addr->proto) {
     case TR_PROTO_UDP: return "udp";
     case TR_PROTO_TCP: return "tcp";
-    case TR_PROTO_RELAY: break;
+    case TR_PROTO_RELAY:
+    case TR_PROTO_DTLS: break;
     }
     return "relay";
 }

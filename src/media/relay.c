@@ -35,6 +35,10 @@ static int socket_of(const struct relay *r, const struct tr_path *flow)
 static void send_datagram(struct relay *r, const struct tr_path *flow, struct tr_slice head,
                           struct tr_slice data, uint8_t pad)
 {
+    if (flow->remote.proto == TR_PROTO_DTLS) {
+        relay_dtls_send(r, flow, head, data, pad);
+        return;
+    }
     const struct tr_gather_out out = {
         .fd = socket_of(r, flow), .to = flow->remote, .head = head, .data = data, .pad = pad
     };
@@ -65,22 +69,6 @@ static void tell_client(struct relay *r, const struct tr_path *flow, struct tr_s
 
 /* --- clients that arrive at another worker than the one their allocation is on --- */
 
-struct flow_key { /* no padding: it is a map key */
-    uint8_t remote[16], local[16];
-    uint16_t remote_port, local_port, remote_proto, local_proto;
-};
-
-static struct flow_key flow_key(const struct tr_path *flow)
-{
-    struct flow_key key = { .remote_port = flow->remote.port,
-                            .local_port = flow->local.port,
-                            .remote_proto = flow->remote.proto,
-                            .local_proto = flow->local.proto };
-    memcpy(key.remote, flow->remote.ip, 16);
-    memcpy(key.local, flow->local.ip, 16);
-    return key;
-}
-
 static void away_add(struct relay *r, const struct tr_path *flow, int worker)
 {
     struct flow_key key = flow_key(flow);
@@ -100,7 +88,8 @@ static void away_remove(struct relay *r, const struct tr_path *flow)
 /* Where a message has to be handled, when that is not here; -1: here. */
 static int home_of(struct relay *r, const struct tr_path *flow, struct tr_slice msg)
 {
-    if (r->worker->media->workers_count == 1)
+    /* The association of a flow over DTLS is here and nowhere else. */
+    if (r->worker->media->workers_count == 1 || flow->remote.proto == TR_PROTO_DTLS)
         return -1;
     if (tr_map_count(r->away) > 0) {
         struct flow_key key = flow_key(flow);
@@ -131,6 +120,7 @@ static void client_is_at(struct rport *p, const struct tr_path *flow, int worker
     if (worker != here)
         tell_away(p, MSG_RELAY_FLOW_ADD);
     relay_stream_proven(p->relay, flow);
+    relay_dtls_proven(p->relay, flow);
 }
 
 static void client_is_gone(struct rport *p)
@@ -225,7 +215,8 @@ void relay_input(struct relay *r, const struct tr_path *flow, struct tr_slice ms
 
 static void client_in(void *arg, const struct tr_path *path, struct tr_slice datagram)
 {
-    relay_input(arg, path, datagram);
+    if (!relay_dtls_input(arg, path, datagram))
+        relay_input(arg, path, datagram);
 }
 
 static void peer_in(void *arg, const struct tr_path *path, struct tr_slice datagram)
@@ -253,7 +244,7 @@ bool relay_read(struct worker *w, uint32_t ready)
     }
     if (r && (ready >> WORKER_TAG_RELAYED & 1))
         tr_swarm_wait(r->swarm, 0, peer_in);
-    return more | (r && relay_stream_read(r, ready));
+    return more | (r && relay_stream_read(r, ready)) | (r && relay_dtls_read(r, ready));
 }
 
 void relay_message(struct worker *w, const struct msg *m)
@@ -279,7 +270,10 @@ void relay_message(struct worker *w, const struct msg *m)
 void relay_timers(struct worker *w)
 {
     struct relay *r = w->relay;
-    if (!r || tr_turn_next_timeout(r->turn) > w->now)
+    if (!r)
+        return;
+    relay_dtls_timers(r);
+    if (tr_turn_next_timeout(r->turn) > w->now)
         return;
     tr_turn_timeout(r->turn, w->now);
     r->arrival = w->index;
@@ -290,7 +284,9 @@ tr_usec relay_next_timeout(const struct worker *w)
 {
     if (!w->relay)
         return TR_NEVER;
-    return tr_usec_min(tr_turn_next_timeout(w->relay->turn), relay_stream_next_timeout(w->relay));
+    tr_usec next =
+        tr_usec_min(tr_turn_next_timeout(w->relay->turn), relay_stream_next_timeout(w->relay));
+    return tr_usec_min(next, relay_dtls_next_timeout(w->relay));
 }
 
 void relay_flush(struct worker *w)
@@ -408,7 +404,9 @@ enum tr_err relay_open(struct worker *w, uint16_t port)
         return err;
     tr_swarm_on_icmp(r->swarm, icmp_in);
     err = watch(r);
-    return err == TR_OK ? relay_stream_open(r) : err;
+    if (err == TR_OK)
+        err = relay_stream_open(r);
+    return err == TR_OK ? relay_dtls_open(r) : err;
 }
 
 void relay_close(struct worker *w)
@@ -419,6 +417,7 @@ void relay_close(struct worker *w)
     tr_turn_destroy(r->turn);
     relay_ports_deinit(r);
     relay_stream_close(r);
+    relay_dtls_close(r);
     tr_swarm_close(r->swarm);
     tr_udp_close(r->udp);
     tr_gather_destroy(r->to_clients);

@@ -1,6 +1,6 @@
 /* The insides of the relay, shared by its files: relay.c has the server and the clients over UDP,
  * relay_ports.c the relayed addresses, relay_own.c the short way to our own peers, relay_stream.c
- * clients over TCP and TLS and TCP peers. */
+ * clients over TCP and TLS and TCP peers, relay_dtls.c clients over DTLS. */
 #ifndef TR_MEDIA_RELAY_INT_H
 #define TR_MEDIA_RELAY_INT_H
 
@@ -13,6 +13,7 @@
 #include "turn/turn.h"
 
 struct tr_stream_moved;
+struct relay_dtls;
 struct tr_streams;
 
 enum {
@@ -35,6 +36,11 @@ struct rport { /* a relayed address: `user` of lib/turn */
     struct tr_addr own[RELAY_OWN_MAX];
 };
 
+struct flow_key { /* a path, without padding: it is a map key */
+    uint8_t remote[16], local[16];
+    uint16_t remote_port, local_port, remote_proto, local_proto;
+};
+
 struct rslot {
     struct rport *port; /* NULL: free, unless it is held */
     tr_usec held;       /* reserved, or in use by another program, until then */
@@ -54,10 +60,22 @@ struct relay {
     struct tr_streams *streams; /* NULL: none are taken */
     bool streams_again;         /* frames may wait that the descriptor does not tell of */
     struct tr_map *conns;       /* connection id of lib/turn -> struct rconn */
+    struct relay_dtls *dtls;    /* NULL: none are taken */
     struct tr_path flow;        /* of the message that is being handled */
     int arrival;                /* worker that it arrived at */
     _Atomic uint64_t published[RELAY_PUBLISHED];
 };
+
+static inline struct flow_key flow_key(const struct tr_path *flow)
+{
+    struct flow_key key = { .remote_port = flow->remote.port,
+                            .local_port = flow->local.port,
+                            .remote_proto = flow->remote.proto,
+                            .local_proto = flow->local.proto };
+    memcpy(key.remote, flow->remote.ip, sizeof key.remote);
+    memcpy(key.local, flow->local.ip, sizeof key.local);
+    return key;
+}
 
 /* relay.c */
 /* A message of a client: a datagram, or one frame of a stream. */
@@ -97,6 +115,18 @@ void relay_stream_unlisten(struct rport *p);
 void relay_stream_dial(struct rport *p, tr_id connection, const struct tr_addr *peer);
 void relay_stream_undial(struct relay *r, tr_id connection);
 void relay_stream_join(struct relay *r, const struct tr_path *flow, tr_id connection);
+
+/* relay_dtls.c; without DTLS all of them do nothing */
+TR_MUST_USE enum tr_err relay_dtls_open(struct relay *r);
+void relay_dtls_close(struct relay *r);
+/* A datagram of a client by UDP; false: it is not DTLS. */
+bool relay_dtls_input(struct relay *r, const struct tr_path *path, struct tr_slice datagram);
+bool relay_dtls_read(struct relay *r, uint32_t ready);
+void relay_dtls_timers(struct relay *r);
+tr_usec relay_dtls_next_timeout(const struct relay *r);
+void relay_dtls_send(struct relay *r, const struct tr_path *flow, struct tr_slice head,
+                     struct tr_slice data, uint8_t pad);
+void relay_dtls_proven(struct relay *r, const struct tr_path *flow);
 
 /* relay_own.c */
 void relay_own_in(struct rport *p, const struct tr_addr *peer, struct tr_slice data);

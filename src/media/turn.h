@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "base/addr.h"
+#include "dtls/listen.h"
 #include "turn/counters.h"
 
 struct tr_media;
@@ -24,7 +25,9 @@ struct tr_media_turn_conf { /* pointers are borrowed as long as the engine lives
     bool tcp;               /* clients over TCP, and TCP peers */
     uint16_t tls_ports[TR_MEDIA_TURN_TLS_MAX];
     int tls_ports_count;
-    struct tr_tls *tls;                            /* NULL: no TLS */
+    struct tr_tls *tls;       /* NULL: no TLS */
+    struct tr_dtls_ctx *dtls; /* NULL: no DTLS; at `port`, and the first of tls_ports */
+    struct tr_dtls_cookies cookies;
     struct tr_addr bind[TR_MEDIA_TURN_ADDRS_MAX];  /* to listen at and to relay from */
     struct tr_addr known[TR_MEDIA_TURN_ADDRS_MAX]; /* bind[i] as clients know it; any: the same */
     int bind_count;

@@ -1,8 +1,9 @@
-/* Writing. A turn's frames of a connection stand in its queue and go out in one call at the flush.
- * What the kernel does not take stays; then frames of media may be left out: those that are too
- * old, and when there is no more room the oldest, down to three quarters, so that not each new
- * frame costs a search. A queue's buffers exist while something is in it; some are kept for the
- * next connections that write, so that turns without congestion allocate nothing. */
+/* Writing. A turn's frames of a connection stand in its queue and go out at the flush, in one call
+ * where there is no TLS. What the kernel does not take stays; then frames of media may be left out:
+ * those that are too old, and when there is no more room the oldest, down to three quarters, so
+ * that not each new frame costs a search. A queue's buffers exist while something is in it; some
+ * are kept for the next connections that write, so that turns without congestion allocate nothing.
+ */
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -177,13 +178,15 @@ static bool write_plain(struct tr_streams *set, struct conn *c)
     return false;
 }
 
-/* What SSL_write was once asked to write, it must be asked for again. */
+/* What SSL_write was once asked to write, it must be asked for again. A frame is a record of its
+ * own: there are clients (turnutils_uclient) that take what one read gives for one message. */
 static bool write_tls(struct tr_streams *set, struct conn *c)
 {
     struct tr_slice bytes = stream_queue_bytes(&c->out);
-    int most = bytes.n < TLS_RECORD ? (int)bytes.n : TLS_RECORD;
+    uint32_t frame = c->out.notes[c->out.notes_head].n;
+    uint32_t most = frame < TLS_RECORD ? frame : TLS_RECORD;
     ERR_clear_error();
-    int n = SSL_write(c->ssl, bytes.p, most);
+    int n = SSL_write(c->ssl, bytes.p, (int)most);
     set->counters.writes++;
     c->write_wants_read = false;
     if (n > 0) {
@@ -194,7 +197,7 @@ static bool write_tls(struct tr_streams *set, struct conn *c)
     int why = SSL_get_error(c->ssl, n);
     if (why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE) {
         c->write_wants_read = why == SSL_ERROR_WANT_READ;
-        c->out.locked = (uint32_t)most;
+        c->out.locked = most;
         blocked(set, c);
     } else {
         conn_fail(set, c, why == SSL_ERROR_SSL ? TR_STREAM_TLS : TR_STREAM_ERROR);

@@ -45,6 +45,7 @@ struct tr_turn_service {
     struct tr_turn_policy *policy;
     struct tr_quota *quota;
     struct tr_tls *tls; /* NULL: no certificate */
+    struct tr_dtls_ctx *dtls;
     const struct tr_media *media;
     struct tr_addr known[TR_MEDIA_TURN_ADDRS_MAX]; /* our addresses, as clients know them */
     int known_count;
@@ -156,8 +157,9 @@ static enum tr_err make_tls(struct tr_turn_service *s, const char **why)
         return fail(why, TR_ERR_INVAL, what, err == TR_ERR_IO ? cert_file : tr_err_str(err));
     conf.cert = cert;
     s->tls = tr_tls_create(&conf);
+    s->dtls = tr_dtls_ctx_create(cert);
     tr_dtls_cert_destroy(cert);
-    return s->tls ? TR_OK : fail(why, TR_ERR_INVAL, what, "");
+    return s->tls && s->dtls ? TR_OK : fail(why, TR_ERR_INVAL, what, "");
 }
 
 /* Those of turn.bind, else those of media; and how they are known. */
@@ -220,6 +222,8 @@ static void fill(struct tr_turn_service *s, struct tr_media_turn_conf *conf)
     conf->mobility = c->turn.mobility;
     conf->tcp = true;
     conf->tls = s->tls;
+    conf->dtls = s->dtls;
+    tr_rng_fill(s->rng, conf->cookies.key, sizeof conf->cookies.key);
     if (c->turn.tls_port > 0)
         conf->tls_ports[conf->tls_ports_count++] = (uint16_t)c->turn.tls_port;
     for (int i = 0; i < c->turn.tls_ports.count && conf->tls_ports_count < TR_MEDIA_TURN_TLS_MAX;
@@ -273,6 +277,7 @@ void tr_turn_service_destroy(struct tr_turn_service *s)
     tr_turn_policy_destroy(s->policy);
     tr_quota_destroy(s->quota);
     tr_tls_destroy(s->tls);
+    tr_dtls_ctx_destroy(s->dtls);
     tr_free(s);
 }
 

@@ -12,8 +12,9 @@
 enum { TR_ADDR_STR_MAX = 64 }; /* "[ipv6]:port" and the NUL fit */
 
 /* What a port belongs to: the same numbers over another one are another address. RELAY: a relayed
- * address of our own TURN server, which is reached inside of the process. */
-enum tr_proto { TR_PROTO_UDP, TR_PROTO_TCP, TR_PROTO_RELAY };
+ * address of our own TURN server, which is reached inside of the process. DTLS: inside of an
+ * association over UDP. */
+enum tr_proto { TR_PROTO_UDP, TR_PROTO_TCP, TR_PROTO_RELAY, TR_PROTO_DTLS };
 
 struct tr_addr {
     uint8_t ip[16];

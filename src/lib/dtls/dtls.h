@@ -100,7 +100,7 @@ struct tr_dtls_stats { /* records, by what became of them */
 
 /* Self-signed, ECDSA P-256, valid from a day before now for a year. NULL when memory is out. */
 struct tr_dtls_cert *tr_dtls_cert_create(int64_t now_unix_s);
-void tr_dtls_cert_destroy(struct tr_dtls_cert *cert); /* NULL is fine; after its contexts */
+void tr_dtls_cert_destroy(struct tr_dtls_cert *cert); /* NULL is fine; its contexts live on */
 const struct tr_dtls_fingerprint *tr_dtls_cert_fingerprint(const struct tr_dtls_cert *cert);
 
 /* "sha-256" and "AB:CD:..", as in a=fingerprint (RFC 8122); the name in any case.
@@ -112,7 +112,7 @@ const char *tr_dtls_fingerprint_str(const struct tr_dtls_fingerprint *fingerprin
                                     char out[TR_DTLS_FINGERPRINT_STR_MAX]);
 const char *tr_dtls_digest_name(enum tr_dtls_digest digest); /* "sha-256" ... */
 
-struct tr_dtls_ctx *tr_dtls_ctx_create(const struct tr_dtls_cert *cert); /* cert is borrowed */
+struct tr_dtls_ctx *tr_dtls_ctx_create(const struct tr_dtls_cert *cert);
 void tr_dtls_ctx_destroy(struct tr_dtls_ctx *ctx); /* NULL is fine; after its associations */
 
 /* NULL when memory is out or the conf is unusable (fingerprint length, unknown profile). */

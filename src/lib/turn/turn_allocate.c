@@ -106,21 +106,20 @@ static void give(struct turn_req *q, void *share)
         q->t->conf.quota.give(q->t->conf.quota.arg, share);
 }
 
+static enum tr_err no_room(struct turn_req *q)
+{
+    return turn_refuse(q, TR_TURN_INSUFFICIENT_CAPACITY, TR_TURN_REFUSED_CAPACITY);
+}
+
 /* A place of the server and of the quota for one port more. */
 static enum tr_err take_place(struct turn_req *q, void **share)
 {
     if (tr_idtab_count(q->t->allocs) + tr_map_count(q->t->tokens) >= q->t->conf.allocations_max)
-        return turn_refuse(q, TR_TURN_INSUFFICIENT_CAPACITY, TR_TURN_REFUSED_CAPACITY);
+        return no_room(q);
     enum tr_err err = take(q, share);
     if (err == TR_ERR_LIMIT)
         return turn_refuse(q, TR_TURN_QUOTA_REACHED, TR_TURN_REFUSED_QUOTA);
-    return err == TR_OK ? err
-                        : turn_refuse(q, TR_TURN_INSUFFICIENT_CAPACITY, TR_TURN_REFUSED_CAPACITY);
-}
-
-static enum tr_err no_room(struct turn_req *q)
-{
-    return turn_refuse(q, TR_TURN_INSUFFICIENT_CAPACITY, TR_TURN_REFUSED_CAPACITY);
+    return err == TR_OK ? err : no_room(q);
 }
 
 static enum tr_err open_relays(struct turn_req *q, struct turn_alloc *a, const struct ask *k)
