@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "dtls/dtls.h"
 #include "media/test_rig.h"
 #include "media/turn.h"
 #include "net/quota.h"
@@ -19,6 +20,7 @@ struct tunnel {
     struct net *net;
     struct tr_udp *front, *back;
     struct tr_turn_client *turn;
+    struct tr_dtls *dtls; /* NULL: it speaks to the relay in the clear */
     struct tr_addr client, peer, relayed;
     int failed; /* code; 0: not yet */
     int answers, echoes;
@@ -29,29 +31,55 @@ struct net { /* a rig with a relay */
     struct tr_turn_auth *auth;
     struct tr_turn_policy *policy;
     struct tr_quota *quota;
+    struct tr_dtls_ctx *dtls;
     struct tunnel tunnels[TUNNELS_MAX];
     int tunnels_count;
 };
 
 /* --- tunnels --- */
 
-static void tunnel_speak(struct tunnel *t)
+static void turn_speak(struct tunnel *t);
+
+static struct tr_path path_to_relay(const struct tunnel *t)
 {
-    tr_usec now = tr_clock_now();
+    return (struct tr_path){ .local = tr_addr_v4(127, 0, 0, 1, tr_udp_port(t->back)),
+                             .remote =
+                                 tr_addr_v4(127, 0, 0, 1, tr_media_turn_port(t->net->rig->media)) };
+}
+
+static void dtls_speak(struct tunnel *t)
+{
+    struct tr_path path = path_to_relay(t);
+    struct tr_dtls_out out;
+    for (tr_dtls_poll(t->dtls, &out); out.kind != TR_DTLS_NONE; tr_dtls_poll(t->dtls, &out)) {
+        if (out.kind == TR_DTLS_SEND)
+            tr_udp_send(t->back, &path, out.data);
+        if (out.kind != TR_DTLS_DATA)
+            continue;
+        (void)!tr_turn_client_input(t->turn, tr_clock_now(), out.data);
+        turn_speak(t);
+    }
+}
+
+static void to_relay(struct tunnel *t, struct tr_slice data)
+{
+    struct tr_path path = path_to_relay(t);
+    if (!t->dtls)
+        tr_udp_send(t->back, &path, data);
+    else if (tr_dtls_send(t->dtls, data) == TR_OK) /* before it is connected: repeated soon */
+        dtls_speak(t);
+}
+
+static void turn_speak(struct tunnel *t)
+{
     struct tr_turn_client_out out;
-    struct tr_path to_server = { .local = tr_addr_v4(127, 0, 0, 1, tr_udp_port(t->back)),
-                                 .remote = tr_addr_v4(127, 0, 0, 1,
-                                                      tr_media_turn_port(t->net->rig->media)) };
     struct tr_path to_client = { .local = tr_addr_v4(127, 0, 0, 1, tr_udp_port(t->front)),
                                  .remote = t->client };
     for (;;) {
-        tr_turn_client_poll(t->turn, now, &out);
+        tr_turn_client_poll(t->turn, tr_clock_now(), &out);
         switch (out.kind) {
-        case TR_TURN_CLIENT_NONE:
-            tr_udp_flush(t->back);
-            tr_udp_flush(t->front);
-            return;
-        case TR_TURN_CLIENT_SEND: tr_udp_send(t->back, &to_server, out.data); break;
+        case TR_TURN_CLIENT_NONE: return;
+        case TR_TURN_CLIENT_SEND: to_relay(t, out.data); break;
         case TR_TURN_CLIENT_ALLOCATED: t->relayed = out.relayed; break;
         case TR_TURN_CLIENT_DATA:
             t->answers += tr_stun_is(out.data);
@@ -62,6 +90,15 @@ static void tunnel_speak(struct tunnel *t)
         case TR_TURN_CLIENT_FAILED: t->failed = out.code ? out.code : -1; break;
         }
     }
+}
+
+static void tunnel_speak(struct tunnel *t)
+{
+    turn_speak(t);
+    if (t->dtls)
+        dtls_speak(t);
+    tr_udp_flush(t->back);
+    tr_udp_flush(t->front);
 }
 
 static void from_client(void *arg, const struct tr_path *path, struct tr_slice datagram)
@@ -76,7 +113,10 @@ static void from_server(void *arg, const struct tr_path *path, struct tr_slice d
 {
     struct tunnel *t = arg;
     (void)path;
-    (void)!tr_turn_client_input(t->turn, tr_clock_now(), datagram);
+    if (t->dtls)
+        (void)!tr_dtls_input(t->dtls, tr_clock_now(), datagram);
+    else
+        (void)!tr_turn_client_input(t->turn, tr_clock_now(), datagram);
     tunnel_speak(t);
 }
 
@@ -91,6 +131,8 @@ static void tunnels_turn(void *arg)
         }
         if (tr_turn_client_next_timeout(t->turn) <= tr_clock_now())
             tr_turn_client_timeout(t->turn, tr_clock_now());
+        if (t->dtls && tr_dtls_next_timeout(t->dtls) <= tr_clock_now())
+            tr_dtls_timeout(t->dtls, tr_clock_now());
         tunnel_speak(t);
     }
 }
@@ -110,6 +152,17 @@ static struct tunnel *tunnel_open(struct net *net)
     t->turn = tr_turn_client_create(&conf, tr_clock_now());
     net->tunnels_count++;
     return CHECK(t->turn) ? t : NULL;
+}
+
+static struct tunnel *tunnel_open_dtls(struct net *net)
+{
+    const struct tr_dtls_conf conf = { .ctx = net->dtls, .role = TR_DTLS_CLIENT, .anybody = true };
+    struct tunnel *t = tunnel_open(net);
+    if (!t)
+        return NULL;
+    t->dtls = tr_dtls_create(&conf);
+    tr_dtls_start(t->dtls, tr_clock_now());
+    return t;
 }
 
 static int worker_of_tunnel(const struct tunnel *t) /* ports are dealt in pairs */
@@ -159,11 +212,15 @@ static bool net_open(struct net *net, const char *allow)
     *net = (struct net){ .rig = tr_alloc(sizeof *net->rig) };
     net->auth = tr_turn_auth_create(
         &(struct tr_turn_auth_conf){ .realm = "test", .users = &user, .users_count = 1 }, &rng);
+    struct tr_dtls_cert *cert = tr_dtls_cert_create(1700000000);
+    net->dtls = tr_dtls_ctx_create(cert);
+    tr_dtls_cert_destroy(cert);
     net->quota = tr_quota_create(&(struct tr_quota_conf){ .per_credential = TUNNELS_MAX - 1 });
     CHECK(tr_turn_policy_create(&net->policy, &policy, &bad) == TR_OK);
     struct tr_media_turn_conf conf = { .auth = net->auth,
                                        .policy = net->policy,
                                        .quota = net->quota,
+                                       .dtls = net->dtls,
                                        .bind = { tr_addr_v4(127, 0, 0, 1, 0) },
                                        .bind_count = 1,
                                        .min_port = MIN_PORT,
@@ -182,12 +239,14 @@ static void net_close(struct net *net)
     rig_close(net->rig);
     for (int i = 0; i < net->tunnels_count; i++) {
         tr_turn_client_destroy(net->tunnels[i].turn);
+        tr_dtls_destroy(net->tunnels[i].dtls);
         tr_udp_close(net->tunnels[i].front);
         tr_udp_close(net->tunnels[i].back);
     }
     tr_turn_auth_destroy(net->auth);
     tr_turn_policy_destroy(net->policy);
     tr_quota_destroy(net->quota);
+    tr_dtls_ctx_destroy(net->dtls);
     tr_free(net->rig);
 }
 
@@ -227,6 +286,25 @@ TEST(a_call_by_the_relay_to_our_own_media)
         CHECK(counters.packets_to_peers > 220 && counters.packets_to_clients > 220);
         tr_media_peer_close(net.rig->media, c->id);
         WAIT_FOR(net.rig, c->down);
+    }
+    net_close(&net);
+}
+
+TEST(a_call_by_the_relay_over_dtls)
+{
+    struct net net;
+    if (net_open(&net, NULL)) {
+        struct tunnel *t = tunnel_open_dtls(&net);
+        struct client *c = client_by(t);
+        route(net.rig, c, c, VIDEO);
+        WAIT_FOR(net.rig, c->up);
+        send_frames(net.rig, c, 20);
+        WAIT_FOR(net.rig, c->in[VIDEO].packets == 200);
+        CHECK_INT(c->in[VIDEO].damaged, 0);
+        CHECK_INT(relay_counters(&net).allocations_now, 1);
+        tr_dtls_close(t->dtls);
+        tunnel_speak(t);
+        WAIT_FOR(net.rig, relay_counters(&net).allocations_now == 0); /* at once */
     }
     net_close(&net);
 }
