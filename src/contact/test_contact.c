@@ -91,6 +91,7 @@ static void open_desk(struct desk *d, const char *key)
     static char some_recorder, some_gateway;
     tr_log_set_sink(quiet, NULL);
     memset(&recorder, 0, sizeof recorder);
+    memset(&ops, 0, sizeof ops);
     http_forget_rows();
     wall_us = 1700000000 * TR_SECOND;
     d->rng = tr_rng_seeded(1);
@@ -171,6 +172,8 @@ TEST(a_call_is_logged_and_recorded)
     CHECK_INT(recorder.starts, 1);
     CHECK_INT(recorder.tracks[0], 2);
     CHECK_INT(recorder.tracks[1], 2);
+    CHECK_INT(ops.calls, 4); /* both connections, each time */
+    CHECK_STR(ops.call, recorder.started);
     CHECK_STR(recorder.label[1], "agent:Ann");
     wall_us += 60 * TR_SECOND;
     d.obs->ended(d.obs->arg, 9, "Hung up", 3);

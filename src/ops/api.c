@@ -1,5 +1,6 @@
 /* The endpoints of the Admin port; shapes and units in doc/api/operators.md.
  *
+ *   GET /api/v1/here                                      204; needs no secret
  *   GET /api/v1/server
  *   GET /api/v1/connections?q=&limit=
  *   GET /api/v1/connections/<session>/<handle>            asks its media worker: up to 2 s
@@ -7,7 +8,7 @@
  *   GET /api/v1/past-connections?q=&call=&before=&limit=
  *   GET /api/v1/past-connections/<id>
  *
- * All want "Authorization: Bearer <Admin secret>". A header, so that the secret stands in no
+ * All others want "Authorization: Bearer <Admin secret>". A header, so that the secret stands in no
  * address, log or history, and no page of another site can have it sent. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,6 +62,12 @@ static const char *text_arg(const struct tr_http_request *request, const char *n
 {
     const char *text = tr_http_arg(request, name);
     return text && *text && strlen(text) < QUERY_MAX ? text : NULL;
+}
+
+/* For the page: so that it asks nobody for the secret where it is of no use. */
+static void get_here(void *arg, const struct tr_http_request *request)
+{
+    tr_http_reply_empty(request->http, 204);
 }
 
 /* --- the server --- */
@@ -433,6 +440,7 @@ static void get_past(void *arg, const struct tr_http_request *request)
 enum tr_err ops_routes(struct tr_ops *ops)
 {
     const struct tr_route rows[] = {
+        { TR_HTTP_GET, "/api/v1/here", 0, get_here, ops },
         { TR_HTTP_GET, "/api/v1/server", 0, get_server, ops },
         { TR_HTTP_GET, "/api/v1/connections", 0, list_connections, ops },
         { TR_HTTP_GET, "/api/v1/connections/:session/:handle", 0, get_connection, ops },

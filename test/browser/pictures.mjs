@@ -4,6 +4,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { launchChromium } from './lib/chromium.mjs';
 import { Agent, Customer } from './lib/desk.mjs';
+import { openOps } from './lib/ops.mjs';
 import { AGENT, CUSTOMER, portrait } from './lib/portrait.mjs';
 import { Tring } from './lib/tring.mjs';
 import { until } from './lib/wait.mjs';
@@ -53,8 +54,17 @@ async function talk(agent, customer, name) {
   }
   await shot(customer, name);
   await shot(agent, 'agent-call');
+  if (name === 'customer-call') await operators();
   await agent.hangUp();
   await customer.untilState('ended');
+}
+
+/** The call that is up, as operators see it. */
+async function operators() {
+  const ops = await openOps({ page: () => pageOf(WIDE, AGENT) }, tring);
+  await ops.page.click('.live-row:has-text("customer") a');
+  await until('a plot with a past', async () => (await ops.plotPoints('Bitrate out'))[0] >= 12);
+  await shot(ops, 'operators');
 }
 
 async function shot({ page }, name, fullPage = false) {

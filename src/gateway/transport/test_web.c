@@ -60,7 +60,10 @@ static void make_root(char root[64])
         abort();
     snprintf(path, sizeof(path), "%s/assets", root);
     mkdir(path, 0755);
+    snprintf(path, sizeof(path), "%s/ops", root);
+    mkdir(path, 0755);
     put_file(root, "index.html", "<p>hello</p>");
+    put_file(root, "ops/index.html", "<p>operators</p>");
     put_file(root, "assets/app-1234.js", "0123456789");
     snprintf(path, sizeof(path), "%s/out.txt", root);
     if (symlink("/etc/passwd", path) != 0)
@@ -69,13 +72,16 @@ static void make_root(char root[64])
 
 static void drop_root(const char *root)
 {
-    static const char *const names[] = { "index.html", "assets/app-1234.js", "out.txt", "big" };
+    static const char *const names[] = { "index.html", "assets/app-1234.js", "ops/index.html",
+                                         "out.txt", "big" };
     char path[128];
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 5; i++) {
         snprintf(path, sizeof(path), "%s/%s", root, names[i]);
         unlink(path);
     }
     snprintf(path, sizeof(path), "%s/assets", root);
+    rmdir(path);
+    snprintf(path, sizeof(path), "%s/ops", root);
     rmdir(path);
     rmdir(root);
 }
@@ -626,7 +632,17 @@ TEST(web_health_and_metrics)
     CHECK(strstr(r.body, "# TYPE tring_sessions gauge\ntring_sessions 0\n") != NULL);
     CHECK(strstr(r.body, "tring_http_responses_total{class=\"5xx\"} 1\n") != NULL);
     ASK(s.admin_port, &r, GET("/janus/ping", ""));
-    CHECK_INT(r.status, 404); /* the Admin port has the Admin API alone */
+    CHECK_INT(r.status, 404);                /* the Admin port has the Admin API alone, */
+    ASK(s.admin_port, &r, GET("/ops/", "")); /* and of the pages the operators' */
+    CHECK_STR(r.body, "<p>operators</p>");
+    ASK(s.admin_port, &r, GET("/ops", ""));
+    CHECK_INT(r.status, 302);
+    ASK(s.admin_port, &r, GET("/assets/app-1234.js", ""));
+    CHECK_INT(r.status, 200);
+    ASK(s.admin_port, &r, GET("/", ""));
+    CHECK_INT(r.status, 404);
+    ASK(s.admin_port, &r, GET("/ops/%%2e%%2e/index.html", ""));
+    CHECK_INT(r.status, 404);
     ASK(s.port, &r, GET("/admin/ping", ""));
     CHECK_INT(r.status, 404);
     ASK(s.ws_port, &r, GET("/janus/ping", ""));

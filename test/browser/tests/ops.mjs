@@ -67,7 +67,6 @@ test('ops: only who has the secret gets in', async (t) => {
   check('no figures are left', (await ops.count('live-list')) === 0);
 
   await page.goto(`${tring.url}/ops/`); // on the main port there is nothing to see
-  await ops.enter(secret);
   await page.waitForSelector('#elsewhere');
   for (const path of ['/api/v1/server', '/api/v1/connections']) {
     const { status } = await fetch(tring.url + path);
@@ -165,10 +164,11 @@ test(
     await ops.page.goBack();
     await ops.page.fill('#live-search', 'subscriber');
     await ops.untilCount('.live-row', 2);
-    for (let i = 0; i < 2; i++) {
-      await ops.page.locator('.live-row a').nth(i).click();
-      await ops.untilText('[data-way=out][data-kind=video]', /Layer.*wants.*bandwidth allows/);
-      await ops.picture(`live-subscriber-${i}`);
+    const layers = { ann: /Layer.*wants.*bandwidth allows/, bob: /Layer the only one/ }; // the other's
+    for (const [name, pattern] of Object.entries(layers)) {
+      await ops.page.click(`.live-row a:text("${name}")`);
+      await ops.untilText('[data-way=out][data-kind=video]', pattern);
+      await ops.picture(`live-subscriber-${name}`);
       await ops.page.click('#view-back');
       await ops.page.fill('#live-search', 'subscriber');
       await ops.untilCount('.live-row', 2);

@@ -3,8 +3,6 @@
 export class Refused extends Error {}
 export class TooMany extends Error {}
 export class Gone extends Error {}
-/** This port does not serve the API: the page was opened on the main port. */
-export class Elsewhere extends Error {}
 
 const KEY = 'tring.adminSecret';
 
@@ -45,9 +43,15 @@ export class OpsApi {
     );
     if (response.status === 403) throw new Refused();
     if (response.status === 429) throw new TooMany();
-    if (response.status === 404) throw path === 'server' ? new Elsewhere() : new Gone();
+    if (response.status === 404) throw new Gone();
     if (!response.ok) throw new Error(`the server answered ${response.status}`);
     return response.json();
+  }
+
+  /** Whether this port serves the API; asked without the secret. */
+  async isHere(): Promise<boolean> {
+    const response = await this.fetcher('/api/v1/here', { cache: 'no-store', credentials: 'omit' });
+    return response.status !== 404;
   }
 
   /** The counters of /metrics, which needs no secret. */

@@ -5,7 +5,7 @@ import { html, type TemplateResult } from 'lit';
 import { customElement, state } from 'lit/decorators.js';
 import { PageElement } from '../shared/element.js';
 import { pageHeader } from '../shared/parts.js';
-import { Elsewhere, OpsApi, Refused, TooMany } from './ops-api.js';
+import { OpsApi, Refused, TooMany } from './ops-api.js';
 import { words } from './words.js';
 import './live-list.js';
 import './live-view.js';
@@ -30,7 +30,7 @@ export class OpsPage extends PageElement {
     window.addEventListener('hashchange', this.onHash);
     this.addEventListener('ops-refused', this.onRefused);
     this.onHash();
-    if (this.api.hasSecret) void this.check();
+    void this.begin();
   }
 
   override disconnectedCallback(): void {
@@ -108,6 +108,13 @@ export class OpsPage extends PageElement {
     return this.gate === 'unreachable' ? words.unreachable : '';
   }
 
+  /** On the main port nobody is asked for the secret. */
+  private async begin(): Promise<void> {
+    const here = await this.api.isHere().catch(() => true);
+    if (!here) this.gate = 'elsewhere';
+    else if (this.api.hasSecret) await this.check();
+  }
+
   private async check(): Promise<void> {
     this.gate = 'checking';
     try {
@@ -118,7 +125,6 @@ export class OpsPage extends PageElement {
         this.api.forget();
         this.gate = 'wrong';
       } else if (error instanceof TooMany) this.gate = 'tooMany';
-      else if (error instanceof Elsewhere) this.gate = 'elsewhere';
       else this.gate = 'unreachable';
     }
   }

@@ -124,7 +124,8 @@ function factsOf(c: PastConnection): TemplateResult {
     [past.silent, `${count('video_silent_s')} s`],
     [past.client, text('client')],
     [past.opaque, text('opaque_id')],
-    [past.ids, `${count('session_id')} / ${count('handle_id')}`],
+    [past.session, String(count('session_id'))],
+    [past.handle, String(count('handle_id'))],
   ]);
 }
 

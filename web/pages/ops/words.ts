@@ -48,7 +48,7 @@ export const words = {
     wrong: 'The server did not accept this secret.',
     tooMany: 'Too many wrong secrets came from this address. Wait a moment, then try again.',
     elsewhere:
-      'The figures are not served here, but on the Admin port of the server, which only its own machine reaches. Open this page there:',
+      'The figures are not served here, but on the Admin port of the server, which only its own machine reaches. Open this page there (or on the port that admin.port names):',
     tunnel: 'From another machine, first open a way to it:',
   },
 
@@ -203,7 +203,8 @@ export const words = {
     layers: 'Changes of layer',
     silent: 'Video silent for about',
     recording: 'Recording',
-    ids: 'Session and handle',
+    session: 'Session',
+    handle: 'Handle',
   },
 
   server: {

@@ -10,7 +10,7 @@ import {
 } from '../ops/connections.js';
 import { formatCount, formatLoss, formatMs, formatRate, formatUptime } from '../ops/figures.js';
 import { parseMetrics, ratesOf } from '../ops/metrics-text.js';
-import { Elsewhere, Gone, OpsApi, Refused, TooMany } from '../ops/ops-api.js';
+import { Gone, OpsApi, Refused, TooMany } from '../ops/ops-api.js';
 import { History, fromColumns, measure, streamsOf } from '../ops/samples.js';
 
 function rowsOf(...rows: Record<string, unknown>[]): Connection[] {
@@ -245,10 +245,17 @@ describe('the API', () => {
     expect(new OpsApi(kept, answer(200)).hasSecret).toBe(false);
   });
 
+  it('finds out without the secret whether it is on the right port', async () => {
+    const fetcher = vi.fn<typeof fetch>(answer(404));
+    const api = new OpsApi(storage(), fetcher);
+    api.use('boss');
+    expect(await api.isHere()).toBe(false);
+    expect(JSON.stringify(fetcher.mock.calls)).not.toContain('boss');
+  });
+
   it.each([
     ['server', 403, Refused],
     ['server', 429, TooMany],
-    ['server', 404, Elsewhere],
     ['connections/1/2', 404, Gone],
     ['server', 500, Error],
   ])('%s with %d is an error of its own', async (path, status, kind) => {
