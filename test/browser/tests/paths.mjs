@@ -3,7 +3,6 @@
 
 import { DemoPages } from '../lib/demos.mjs';
 import { Agent, Customer, connect } from '../lib/desk.mjs';
-import { firefoxPage } from '../lib/firefox.mjs';
 import { check, test } from '../lib/harness.mjs';
 import { incomingDuring, untilMediaFlows } from '../lib/media.mjs';
 import { Nat, selectedPair, tellCandidates } from '../lib/paths.mjs';
@@ -86,7 +85,7 @@ function keepConnection(page) {
 
 /**
  * The client's checks come from another port all at once. The server sends there only after the browser has
- * answered a check of the server's own, so this shows that browsers do.
+ * answered a check of the server's own, so this shows that it does. (Firefox takes no candidate on loopback.)
  */
 async function followsAfterForgetting(t, customerPage) {
   const tring = await t.tring({ env: { TRING_MEDIA_BIND: '127.0.0.1' } });
@@ -124,6 +123,3 @@ async function followsAfterForgetting(t, customerPage) {
 
 test('paths: a NAT forgets Chromium in mid-call', async (t) =>
   followsAfterForgetting(t, await t.page()));
-
-test('paths: a NAT forgets Firefox in mid-call', async (t) =>
-  followsAfterForgetting(t, await firefoxPage(t)));
