@@ -18,16 +18,21 @@
 enum {
     BATCHES_A_TURN = 16, /* per socket: others must not wait longer */
     AWAY_MAX = 1 << 16,
+    OTHER_SOCKETS = 2, /* of the two addresses of RFC 5780 */
     THROTTLE_SLOTS = 1 << 14,
 };
+
+_Static_assert((int)WORKER_TAG_END <= (int)TR_WAITER_MAX, "the waiter has a bit for each socket");
 
 /* --- out --- */
 
 static int socket_of(const struct relay *r, const struct tr_path *flow)
 {
+    const struct tr_udp *udp =
+        r->other && flow->local.port == tr_udp_port(r->other) ? r->other : r->udp;
     for (int i = 0; i < r->conf->bind_count; i++) {
         if (tr_addr_ip_eq(&r->conf->bind[i], &flow->local))
-            return tr_udp_fd(r->udp, i);
+            return tr_udp_fd(udp, i);
     }
     return NO_SOCKET;
 }
@@ -232,16 +237,24 @@ static void icmp_in(void *arg, const struct tr_addr *peer, uint8_t type, uint8_t
     relay_poll(p->relay);
 }
 
+/* ready: of its sockets, from bit 0 on. */
+static bool read_clients(struct relay *r, struct tr_udp *udp, uint32_t ready)
+{
+    bool more = false;
+    for (int i = 0; udp && tr_udp_fd(udp, i) >= 0; i++) {
+        bool again = (ready >> i & 1) != 0;
+        for (int n = 0; again && n < BATCHES_A_TURN; n++)
+            again = tr_udp_receive(udp, i, client_in, r);
+        more |= again;
+    }
+    return more;
+}
+
 bool relay_read(struct worker *w, uint32_t ready)
 {
     struct relay *r = w->relay;
-    bool more = false;
-    for (int i = 0; r && tr_udp_fd(r->udp, i) >= 0; i++) {
-        bool again = (ready >> (WORKER_TAG_RELAY + i) & 1) != 0;
-        for (int n = 0; again && n < BATCHES_A_TURN; n++)
-            again = tr_udp_receive(r->udp, i, client_in, r);
-        more |= again;
-    }
+    bool more = r && read_clients(r, r->udp, ready >> WORKER_TAG_RELAY);
+    more |= r && read_clients(r, r->other, ready >> WORKER_TAG_RELAY_OTHER);
     if (r && (ready >> WORKER_TAG_RELAYED & 1))
         tr_swarm_wait(r->swarm, 0, peer_in);
     return more | (r && relay_stream_read(r, ready)) | (r && relay_dtls_read(r, ready));
@@ -350,6 +363,11 @@ static struct tr_turn *create_server(struct relay *r)
         .tcp_peers = c->tcp,
         .mobility = c->mobility,
     };
+    if (r->other) {
+        conf.binding = (struct tr_binding_conf){ .main = c->bind[0], .other = c->bind[1] };
+        conf.binding.main.port = tr_udp_port(r->udp);
+        conf.binding.other.port = tr_udp_port(r->other);
+    }
     if (c->quota)
         conf.quota = (struct tr_turn_quota){
             .arg = c->quota, .take = tr_quota_take, .give = tr_quota_give, .draw = tr_quota_draw
@@ -363,6 +381,8 @@ static enum tr_err watch(struct relay *r)
     enum tr_err err = tr_waiter_add(waiter, tr_swarm_fd(r->swarm), WORKER_TAG_RELAYED);
     for (int i = 0; err == TR_OK && tr_udp_fd(r->udp, i) >= 0; i++)
         err = tr_waiter_add(waiter, tr_udp_fd(r->udp, i), (unsigned)(WORKER_TAG_RELAY + i));
+    for (int i = 0; err == TR_OK && r->other && tr_udp_fd(r->other, i) >= 0; i++)
+        err = tr_waiter_add(waiter, tr_udp_fd(r->other, i), (unsigned)(WORKER_TAG_RELAY_OTHER + i));
     return err;
 }
 
@@ -396,6 +416,8 @@ enum tr_err relay_open(struct worker *w, uint16_t port)
     r->conf = &conf->turn;
     r->arrival = w->index;
     enum tr_err err = tr_udp_open(&r->udp, r->conf->bind, r->conf->bind_count, port, conf->gso);
+    if (err == TR_OK && r->conf->other_port > 0)
+        err = tr_udp_open(&r->other, r->conf->bind, OTHER_SOCKETS, r->conf->other_port, conf->gso);
     if (err == TR_OK)
         err = open_tables(r);
     if (err == TR_OK)
@@ -420,6 +442,7 @@ void relay_close(struct worker *w)
     relay_dtls_close(r);
     tr_swarm_close(r->swarm);
     tr_udp_close(r->udp);
+    tr_udp_close(r->other);
     tr_gather_destroy(r->to_clients);
     tr_gather_destroy(r->to_peers);
     tr_throttle_destroy(r->throttle);

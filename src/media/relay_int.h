@@ -51,7 +51,7 @@ struct relay {
     const struct tr_media_turn_conf *conf;
     struct tr_turn *turn;
     struct tr_throttle *throttle;
-    struct tr_udp *udp;
+    struct tr_udp *udp, *other; /* other: RFC 5780; NULL: none */
     struct tr_swarm *swarm;
     struct tr_gather *to_clients, *to_peers;
     struct tr_map *away; /* flows whose allocation lives on another worker -> that, plus one */

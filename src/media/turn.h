@@ -23,6 +23,7 @@ struct tr_media_turn_conf { /* pointers are borrowed as long as the engine lives
     struct tr_quota *quota; /* NULL: no bounds */
     uint16_t port;          /* UDP, and TCP where `tcp`; 0: any free one (tests) */
     bool tcp;               /* clients over TCP, and TCP peers */
+    uint16_t other_port;    /* UDP, RFC 5780; 0: none. bind has two addresses of a family first */
     uint16_t tls_ports[TR_MEDIA_TURN_TLS_MAX];
     int tls_ports_count;
     struct tr_tls *tls;       /* NULL: no TLS */

@@ -27,8 +27,9 @@ enum {
     WORKER_TAG_RELAYED,
     WORKER_TAG_RELAY_STREAMS,
     WORKER_TAG_RELAY, /* and as many as sockets, for the relay's clients */
-    WORKER_TAG_RELAY_DTLS = WORKER_TAG_RELAY + TR_UDP_SOCKETS_MAX, /* and as many again */
-    WORKER_TAG_RELAY_END = WORKER_TAG_RELAY_DTLS + TR_UDP_SOCKETS_MAX,
+    WORKER_TAG_RELAY_DTLS = WORKER_TAG_RELAY + TR_UDP_SOCKETS_MAX,       /* and as many again */
+    WORKER_TAG_RELAY_OTHER = WORKER_TAG_RELAY_DTLS + TR_UDP_SOCKETS_MAX, /* two */
+    WORKER_TAG_END = WORKER_TAG_RELAY_OTHER + 2,
 };
 
 struct wpeer {

@@ -62,7 +62,11 @@ static void set_relay(int fd, bool v4)
         setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &how, sizeof how);
     else
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
+    /* Best effort: the kernel caps these unless we may force it. */
+    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof bytes) != 0)
+        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
+    if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof bytes) != 0)
+        setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
 }
 
 enum tr_err tr_port_open(const struct tr_port_conf *conf, int *out, struct tr_addr *local)
@@ -91,6 +95,24 @@ enum tr_err tr_port_open(const struct tr_port_conf *conf, int *out, struct tr_ad
     }
     *out = fd;
     return TR_OK;
+}
+
+bool tr_port_is_free(const struct tr_addr *addr)
+{
+    struct sockaddr_storage ss;
+    int on = 1;
+    bool tcp = addr->proto == TR_PROTO_TCP;
+    socklen_t len = tr_sockaddr_put(&ss, addr);
+    int fd = socket(ss.ss_family, (tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return false;
+    if (tcp) /* connections of a server before this one may linger */
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (ss.ss_family == AF_INET6)
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+    bool ok = bind(fd, (struct sockaddr *)&ss, len) == 0 && (!tcp || listen(fd, 1) == 0);
+    tr_port_close(fd);
+    return ok;
 }
 
 void tr_port_close(int fd)

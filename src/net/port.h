@@ -23,5 +23,8 @@ struct tr_port_conf {
 TR_MUST_USE enum tr_err tr_port_open(const struct tr_port_conf *conf, int *fd,
                                      struct tr_addr *local);
 void tr_port_close(int fd); /* -1 is fine */
+/* Whether nobody has the port (TCP or UDP, by its proto), not even one who would share it. No: the
+ * reason is in errno. */
+bool tr_port_is_free(const struct tr_addr *addr);
 
 #endif

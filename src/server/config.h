@@ -72,7 +72,7 @@ struct tr_config { /* texts are never NULL; "" is "not set" */
     struct {
         bool enabled;
         struct tr_config_list bind; /* empty: as media.bind */
-        int64_t port, tls_port;
+        int64_t port, other_port, tls_port;
         struct tr_config_list tls_ports;
         char *tls_cert, *tls_key;
         char *host, *realm;

@@ -30,6 +30,13 @@ static bool check_mapping(const char *value, const char **why)
     return check_ip(copy, &unused) && check_ip(slash + 1, &unused);
 }
 
+static bool check_relay_ip(const char *value, const char **why)
+{
+    struct tr_addr addr;
+    *why = "is not the IP address of an interface";
+    return tr_addr_parse_ip(&addr, value, 0) == TR_OK && !tr_addr_is_any(&addr);
+}
+
 static bool check_port(const char *value, const char **why)
 {
     *why = "is not a port";
@@ -177,13 +184,16 @@ const struct tr_config_key tr_config_keys[] = {
 
     FLAG(turn, enabled, "true", "Have a relay; its clients get credentials from this server."),
     NUMBER(turn, port, "3478", 1, 65535, "UDP and TCP port of STUN and TURN."),
+    NUMBER(turn, other_port, "0", 0, 65535,
+           "A second UDP port for clients that ask what kind of NAT they are behind (RFC 5780); "
+           "needs two addresses; 0: off."),
     NUMBER(turn, tls_port, "5349", 0, 65535,
            "TCP port of TURN in TLS; used with a certificate; 0: off."),
     LIST(turn, tls_ports, "", NULL, check_port, "More of them, such as 443; three at most."),
     TEXT(turn, tls_cert, "", NULL,
          "PEM file of the certificate and its chain; empty: http.tls_cert and http.tls_key."),
     TEXT(turn, tls_key, "", NULL, "PEM file of the private key."),
-    LIST(turn, bind, "", NULL, check_ip,
+    LIST(turn, bind, "", NULL, check_relay_ip,
          "Addresses to listen on and to relay from; empty: those of media.bind."),
     TEXT(turn, host, "", NULL,
          "Name or address that clients are told to reach the relay by; empty: the one they reached "

@@ -184,25 +184,40 @@ static void set_addresses(struct tr_turn_service *s, const struct tr_media_conf 
     }
 }
 
-/* Workers share the port, and so would another server of ours: each would get half of it all. */
-static bool is_port_free(const struct tr_media_turn_conf *conf)
-{
-    bool ok = true;
-    for (int i = 0; ok && i < conf->bind_count; i++) {
-        struct tr_port_conf port = { .bind = conf->bind[i] };
-        struct tr_addr local;
-        int fd;
-        port.bind.port = conf->port;
-        ok = tr_port_open(&port, &fd, &local) == TR_OK;
-        if (ok)
-            tr_port_close(fd);
-    }
-    return ok;
-}
-
 static uint16_t tls_port(const struct tr_config *config, int i) /* one that was checked */
 {
     return (uint16_t)strtoul(config->turn.tls_ports.items[i], NULL, 10);
+}
+
+/* At each of our addresses. */
+static bool is_free(const struct tr_media_turn_conf *conf, uint16_t port, enum tr_proto proto)
+{
+    for (int i = 0; i < conf->bind_count; i++) {
+        struct tr_addr at = conf->bind[i];
+        at.port = port;
+        at.proto = (uint8_t)proto;
+        if (!tr_port_is_free(&at))
+            return false;
+    }
+    return true;
+}
+
+/* Workers share their ports, and so would another server of ours: each would get a part of it all.
+ * So nobody may have one of them. */
+static enum tr_err check_ports(const struct tr_media_turn_conf *conf, const char **why)
+{
+    static char what[96];
+    uint16_t taken = conf->port;
+    bool ok = is_free(conf, taken, TR_PROTO_UDP) && is_free(conf, taken, TR_PROTO_TCP);
+    if (ok && conf->other_port > 0)
+        ok = is_free(conf, taken = conf->other_port, TR_PROTO_UDP);
+    for (int i = 0; ok && conf->tls && i < conf->tls_ports_count; i++)
+        ok = is_free(conf, taken = conf->tls_ports[i], TR_PROTO_TCP);
+    if (ok)
+        return TR_OK;
+    const char *reason = strerrordesc_np(errno);
+    snprintf(what, sizeof what, "port %d (turn.port, .other_port, .tls_port, .tls_ports)", taken);
+    return fail(why, TR_ERR_IO, what, reason);
 }
 
 static void fill(struct tr_turn_service *s, struct tr_media_turn_conf *conf)
@@ -221,6 +236,7 @@ static void fill(struct tr_turn_service *s, struct tr_media_turn_conf *conf)
     conf->unproven_per_second = (uint32_t)c->turn.unproven_per_second;
     conf->mobility = c->turn.mobility;
     conf->tcp = true;
+    conf->other_port = conf->bind_count > 1 ? (uint16_t)c->turn.other_port : 0;
     conf->tls = s->tls;
     conf->dtls = s->dtls;
     tr_rng_fill(s->rng, conf->cookies.key, sizeof conf->cookies.key);
@@ -245,17 +261,16 @@ enum tr_err tr_turn_service_create(struct tr_turn_service **out, const struct tr
     s->config = config;
     s->rng = rng;
     set_addresses(s, media, &conf);
-    enum tr_err err = is_port_free(&conf) ? TR_OK : TR_ERR_IO;
-    if (err != TR_OK)
-        fail(why, err, "the relay's UDP port (turn.port) cannot be opened", strerrordesc_np(errno));
-    else
-        err = make_auth(s, why);
+    enum tr_err err = make_auth(s, why);
     if (err == TR_OK)
         err = make_policy(s, alone, media, why);
     if (err == TR_OK)
         err = make_quota(s, why);
     if (err == TR_OK)
         err = make_tls(s, why);
+    fill(s, &conf);
+    if (err == TR_OK)
+        err = check_ports(&conf, why);
     if (err != TR_OK) {
         tr_turn_service_destroy(s);
         if (err != TR_ERR_IO || alone)
@@ -263,7 +278,6 @@ enum tr_err tr_turn_service_create(struct tr_turn_service **out, const struct tr
         tr_log(TR_LOG_ERROR, "turn", "there is no relay: %s", *why);
         return TR_OK;
     }
-    fill(s, &conf);
     media->turn = conf;
     *out = s;
     return TR_OK;
