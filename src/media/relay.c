@@ -257,7 +257,9 @@ bool relay_read(struct worker *w, uint32_t ready)
     more |= r && read_clients(r, r->other, ready >> WORKER_TAG_RELAY_OTHER);
     if (r && (ready >> WORKER_TAG_RELAYED & 1))
         tr_swarm_wait(r->swarm, 0, peer_in);
-    return more | (r && relay_stream_read(r, ready)) | (r && relay_dtls_read(r, ready));
+    more |= r && relay_stream_read(r, ready);
+    more |= r && relay_dtls_read(r, ready);
+    return more;
 }
 
 void relay_message(struct worker *w, const struct msg *m)

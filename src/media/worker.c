@@ -372,7 +372,9 @@ static bool read_sockets(struct worker *w, uint32_t ready)
     }
     if (w->ports && (ready >> WORKER_TAG_PORTS & 1))
         ports_read(w);
-    return more | tcp_read(w, ready) | relay_read(w, ready);
+    more |= tcp_read(w, ready);
+    more |= relay_read(w, ready);
+    return more;
 }
 
 static void run_timers(struct worker *w)
