@@ -40,10 +40,6 @@ static int socket_of(const struct relay *r, const struct tr_path *flow)
 static void send_datagram(struct relay *r, const struct tr_path *flow, struct tr_slice head,
                           struct tr_slice data, uint8_t pad)
 {
-    if (flow->remote.proto == TR_PROTO_DTLS) {
-        relay_dtls_send(r, flow, head, data, pad);
-        return;
-    }
     const struct tr_gather_out out = {
         .fd = socket_of(r, flow), .to = flow->remote, .head = head, .data = data, .pad = pad
     };
@@ -60,16 +56,23 @@ void relay_deliver(struct rport *p, const struct tr_addr *peer, struct tr_slice 
     struct tr_slice head = tr_slice(frame.head, frame.head_n);
     if (frame.flow.remote.proto == TR_PROTO_TCP) /* which pads by itself */
         relay_stream_send(r, &frame.flow, head, data, false);
+    else if (frame.flow.remote.proto == TR_PROTO_DTLS)
+        relay_dtls_send(r, tr_path_eq(&frame.flow, &p->flow) ? p->away : r->worker->index,
+                        &frame.flow, head, data, frame.pad);
     else
         send_datagram(r, &frame.flow, head, data, frame.pad);
 }
 
 static void tell_client(struct relay *r, const struct tr_path *flow, struct tr_slice message)
 {
+    const struct tr_slice none = { 0 };
     if (flow->remote.proto == TR_PROTO_TCP)
-        relay_stream_send(r, flow, tr_slice(NULL, 0), message, true);
+        relay_stream_send(r, flow, none, message, true);
+    else if (flow->remote.proto == TR_PROTO_DTLS)
+        relay_dtls_send(r, tr_path_eq(flow, &r->flow) ? r->arrival : r->worker->index, flow, none,
+                        message, 0);
     else
-        send_datagram(r, flow, tr_slice(NULL, 0), message, 0);
+        send_datagram(r, flow, none, message, 0);
 }
 
 /* --- clients that arrive at another worker than the one their allocation is on --- */
@@ -84,34 +87,39 @@ static void away_add(struct relay *r, const struct tr_path *flow, int worker)
     (void)err;
 }
 
-static void away_remove(struct relay *r, const struct tr_path *flow)
+/* -1: it is not away. */
+static int away_worker(const struct relay *r, const struct tr_path *flow)
 {
     struct flow_key key = flow_key(flow);
-    tr_map_remove(r->away, tr_slice(&key, sizeof key));
+    const struct worker *w = tr_map_get(r->away, tr_slice(&key, sizeof key));
+    return w ? w->index : -1;
+}
+
+static void away_remove(struct relay *r, const struct tr_path *flow, int worker)
+{
+    struct flow_key key = flow_key(flow);
+    /* By now it may have moved on to a third one. */
+    if (away_worker(r, flow) == worker)
+        tr_map_remove(r->away, tr_slice(&key, sizeof key));
 }
 
 /* Where a message has to be handled, when that is not here; -1: here. */
 static int home_of(struct relay *r, const struct tr_path *flow, struct tr_slice msg)
 {
-    /* The association of a flow over DTLS is here and nowhere else. */
-    if (r->worker->media->workers_count == 1 || flow->remote.proto == TR_PROTO_DTLS)
+    if (r->worker->media->workers_count == 1)
         return -1;
-    if (tr_map_count(r->away) > 0) {
-        struct flow_key key = flow_key(flow);
-        const struct worker *w = tr_map_get(r->away, tr_slice(&key, sizeof key));
-        if (w)
-            return w->index;
-    }
+    int away = tr_map_count(r->away) > 0 ? away_worker(r, flow) : -1;
+    if (away >= 0)
+        return away;
     bool stun = msg.n > 0 && msg.p[0] < 4;
     int home = stun ? tr_turn_home(r->turn, msg) : -1;
     return home < r->worker->media->workers_count ? home : -1;
 }
 
-static void tell_away(struct rport *p, enum msg_kind kind)
+static void tell(struct relay *r, int to, enum msg_kind kind, const struct tr_path *flow)
 {
-    struct worker *w = p->relay->worker;
-    struct msg m = { .kind = kind, .worker = w->index, .u.path = p->flow };
-    worker_send(w, p->away, &m, true);
+    struct msg m = { .kind = kind, .worker = r->worker->index, .u.path = *flow };
+    worker_send(r->worker, to, &m, true);
 }
 
 /* The client of p is heard at that worker from now on. */
@@ -119,11 +127,11 @@ static void client_is_at(struct rport *p, const struct tr_path *flow, int worker
 {
     int here = p->relay->worker->index;
     if (p->away != here && !tr_path_eq(&p->flow, flow))
-        tell_away(p, MSG_RELAY_FLOW_REMOVE);
+        tell(p->relay, p->away, MSG_RELAY_FLOW_REMOVE, &p->flow);
     p->away = worker;
     p->flow = *flow;
     if (worker != here)
-        tell_away(p, MSG_RELAY_FLOW_ADD);
+        tell(p->relay, p->away, MSG_RELAY_FLOW_ADD, flow);
     relay_stream_proven(p->relay, flow);
     relay_dtls_proven(p->relay, flow);
 }
@@ -131,7 +139,7 @@ static void client_is_at(struct rport *p, const struct tr_path *flow, int worker
 static void client_is_gone(struct rport *p)
 {
     if (p->away != p->relay->worker->index)
-        tell_away(p, MSG_RELAY_FLOW_REMOVE);
+        tell(p->relay, p->away, MSG_RELAY_FLOW_REMOVE, &p->flow);
 }
 
 /* --- the server's wishes --- */
@@ -168,6 +176,22 @@ void relay_poll(struct relay *r)
     struct tr_turn_out out;
     for (tr_turn_poll(r->turn, &out); out.kind != TR_TURN_NONE; tr_turn_poll(r->turn, &out))
         handle_out(r, &out);
+}
+
+static void flow_gone_here(struct relay *r, const struct tr_path *flow)
+{
+    tr_turn_flow_gone(r->turn, r->worker->now, flow);
+    relay_poll(r);
+}
+
+void relay_flow_gone(struct relay *r, const struct tr_path *flow)
+{
+    int away = tr_map_count(r->away) > 0 ? away_worker(r, flow) : -1;
+    if (away >= 0) {
+        away_remove(r, flow, away);
+        tell(r, away, MSG_RELAY_FLOW_GONE, flow);
+    }
+    flow_gone_here(r, flow);
 }
 
 /* --- in --- */
@@ -233,8 +257,11 @@ static void icmp_in(void *arg, const struct tr_addr *peer, uint8_t type, uint8_t
                     uint32_t data)
 {
     struct rport *p = arg;
-    tr_turn_icmp(p->relay->turn, p->relay->worker->now, p->id, peer, type, code, data);
-    relay_poll(p->relay);
+    struct relay *r = p->relay;
+    tr_turn_icmp(r->turn, r->worker->now, p->id, peer, type, code, data);
+    r->flow = p->flow;
+    r->arrival = p->away;
+    relay_poll(r);
 }
 
 /* ready: of its sockets, from bit 0 on. */
@@ -262,12 +289,22 @@ bool relay_read(struct worker *w, uint32_t ready)
     return more;
 }
 
+static void flow_added(struct relay *r, const struct tr_path *flow, int home)
+{
+    if (relay_dtls_proven(r, flow) || flow->remote.proto != TR_PROTO_DTLS)
+        away_add(r, flow, home);
+    else /* it has ended meanwhile */
+        tell(r, home, MSG_RELAY_FLOW_GONE, flow);
+}
+
 void relay_message(struct worker *w, const struct msg *m)
 {
     struct relay *r = w->relay;
     switch ((int)m->kind) {
-    case MSG_RELAY_FLOW_ADD: away_add(r, &m->u.path, m->worker); break;
-    case MSG_RELAY_FLOW_REMOVE: away_remove(r, &m->u.path); break;
+    case MSG_RELAY_FLOW_ADD: flow_added(r, &m->u.path, m->worker); break;
+    case MSG_RELAY_FLOW_REMOVE: away_remove(r, &m->u.path, m->worker); break;
+    case MSG_RELAY_FLOW_GONE: flow_gone_here(r, &m->u.path); break;
+    case MSG_RELAY_DTLS_OUT: relay_dtls_passed(r, m); break;
     case MSG_RELAY_STREAM: relay_stream_take_over(r, m->u.moved); break;
     case MSG_RELAY_OUT: relay_own_passed(r, m); break;
     case MSG_RELAY_IN: {

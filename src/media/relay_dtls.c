@@ -1,7 +1,8 @@
 /* Clients of the relay over DTLS (RFC 7350): at the relay's UDP port, where the first byte tells
  * them apart, and at the port of TLS. An association makes datagrams of a path to a flow of its own
- * (TR_PROTO_DTLS), which the server knows like any other; it lives on the worker that the kernel
- * gives the path to, so its client cannot take an allocation over that lives on another one.
+ * (TR_PROTO_DTLS), which the server knows like any other. It lives on the worker that the kernel
+ * gives the path to and stays there; when its client's allocation lives on another one, what is
+ * inside of the datagrams goes from worker to worker, both ways.
  *
  * Before the cookie nothing is kept of a client. After it, at most HANDSHAKES_MAX are in their
  * handshake at once: one more ends the oldest, since an honest one is done after two round trips.
@@ -10,6 +11,7 @@
 
 #include "base/assert.h"
 #include "base/mem.h"
+#include "media/msg.h"
 #include "media/relay_int.h"
 #include "net/waiter.h"
 #include "turn/throttle.h"
@@ -91,8 +93,7 @@ static void assoc_end(struct relay *r, struct assoc *a)
 {
     struct tr_path flow = a->flow;
     assoc_free(r->dtls, a);
-    tr_turn_flow_gone(r->turn, r->worker->now, &flow);
-    relay_poll(r);
+    relay_flow_gone(r, &flow);
 }
 
 static struct assoc *assoc_add(struct relay_dtls *d, const struct tr_path *flow,
@@ -193,25 +194,52 @@ static bool settle(struct relay *r, struct assoc *a)
     return true;
 }
 
-void relay_dtls_send(struct relay *r, const struct tr_path *flow, struct tr_slice head,
-                     struct tr_slice data, uint8_t pad)
+/* What is too long or finds no room is lost, as over UDP. */
+static void encrypt(struct relay *r, const struct tr_path *flow, struct tr_slice text)
 {
-    uint8_t text[TR_DTLS_ANYBODY_MAX];
-    struct tr_wr w = tr_wr(text, sizeof text);
     struct assoc *a = find(r, flow);
-    tr_wr_bytes(&w, head.p, head.n);
-    tr_wr_bytes(&w, data.p, data.n);
-    tr_wr_zero(&w, pad);
-    /* What is too long or finds no room is lost, as over UDP. */
-    if (a && !w.bad && tr_dtls_send(a->dtls, tr_wr_slice(&w)) == TR_OK && !a->busy)
+    if (a && tr_dtls_send(a->dtls, text) == TR_OK && !a->busy)
         settle(r, a);
 }
 
-void relay_dtls_proven(struct relay *r, const struct tr_path *flow)
+static void pass_out(struct relay *r, int to, const struct tr_path *flow, struct tr_slice text)
+{
+    struct msg m = { .kind = MSG_RELAY_DTLS_OUT, .worker = r->worker->index };
+    m.u.datagram.path = *flow;
+    m.u.datagram.pkt = worker_pkt_of(r->worker, text);
+    if (m.u.datagram.pkt)
+        worker_send(r->worker, to, &m, false);
+}
+
+void relay_dtls_passed(struct relay *r, const struct msg *m)
+{
+    struct tr_pkt *pkt = m->u.datagram.pkt;
+    encrypt(r, &m->u.datagram.path, tr_pkt_slice(pkt));
+    tr_pkt_unref(&pkt);
+}
+
+void relay_dtls_send(struct relay *r, int worker, const struct tr_path *flow, struct tr_slice head,
+                     struct tr_slice data, uint8_t pad)
+{
+    uint8_t bytes[TR_DTLS_ANYBODY_MAX];
+    struct tr_wr w = tr_wr(bytes, sizeof bytes);
+    tr_wr_bytes(&w, head.p, head.n);
+    tr_wr_bytes(&w, data.p, data.n);
+    tr_wr_zero(&w, pad);
+    if (w.bad)
+        return;
+    if (worker == r->worker->index)
+        encrypt(r, flow, tr_wr_slice(&w));
+    else
+        pass_out(r, worker, flow, tr_wr_slice(&w));
+}
+
+bool relay_dtls_proven(struct relay *r, const struct tr_path *flow)
 {
     struct assoc *a = find(r, flow);
     if (a)
         a->proven = true;
+    return a != NULL;
 }
 
 static void accept_client(struct relay *r, const struct tr_path *flow, struct tr_slice hello)

@@ -54,7 +54,7 @@ struct relay {
     struct tr_udp *udp, *other; /* other: RFC 5780; NULL: none */
     struct tr_swarm *swarm;
     struct tr_gather *to_clients, *to_peers;
-    struct tr_map *away; /* flows whose allocation lives on another worker -> that, plus one */
+    struct tr_map *away; /* flows whose allocation lives on another worker -> that */
     struct rslot *slots; /* this worker's part of the ports */
     uint32_t slots_count;
     struct tr_streams *streams; /* NULL: none are taken */
@@ -81,6 +81,8 @@ static inline struct flow_key flow_key(const struct tr_path *flow)
 /* A message of a client: a datagram, or one frame of a stream. */
 void relay_input(struct relay *r, const struct tr_path *flow, struct tr_slice msg);
 void relay_poll(struct relay *r); /* does what the server wants done */
+/* The allocations of that flow go with it, wherever they live. */
+void relay_flow_gone(struct relay *r, const struct tr_path *flow);
 /* Data that a peer has sent to p: to its client, if it may. */
 void relay_deliver(struct rport *p, const struct tr_addr *peer, struct tr_slice data);
 
@@ -124,9 +126,11 @@ bool relay_dtls_input(struct relay *r, const struct tr_path *path, struct tr_sli
 bool relay_dtls_read(struct relay *r, uint32_t ready);
 void relay_dtls_timers(struct relay *r);
 tr_usec relay_dtls_next_timeout(const struct relay *r);
-void relay_dtls_send(struct relay *r, const struct tr_path *flow, struct tr_slice head,
+/* By the association of that worker. */
+void relay_dtls_send(struct relay *r, int worker, const struct tr_path *flow, struct tr_slice head,
                      struct tr_slice data, uint8_t pad);
-void relay_dtls_proven(struct relay *r, const struct tr_path *flow);
+void relay_dtls_passed(struct relay *r, const struct msg *m); /* by another one's such call */
+bool relay_dtls_proven(struct relay *r, const struct tr_path *flow); /* false: it is not here */
 
 /* relay_own.c */
 void relay_own_in(struct rport *p, const struct tr_addr *peer, struct tr_slice data);

@@ -114,7 +114,7 @@ static void drop_packets(const struct msg *m)
         struct tr_pkt *pkt = m->u.relay.pkts[i];
         tr_pkt_unref(&pkt);
     }
-    if (m->kind == MSG_DATAGRAM || m->kind == MSG_RELAY_IN) {
+    if (m->kind == MSG_DATAGRAM || m->kind == MSG_RELAY_IN || m->kind == MSG_RELAY_DTLS_OUT) {
         struct tr_pkt *pkt = m->u.datagram.pkt;
         tr_pkt_unref(&pkt);
     }
@@ -345,6 +345,8 @@ static void message_in(struct worker *w, const struct msg *m)
     case MSG_RELAY_OUT:
     case MSG_RELAY_FLOW_ADD:
     case MSG_RELAY_FLOW_REMOVE:
+    case MSG_RELAY_DTLS_OUT:
+    case MSG_RELAY_FLOW_GONE:
     case MSG_RELAY_STREAM: relay_message(w, m); break;
     case MSG_STREAM: tcp_take_over(w, m->u.moved); break;
     case MSG_ADDR_ADD: worker_addr_add(w, &m->u.path, m->peer, NULL, m->worker); break;
