@@ -99,6 +99,13 @@ static enum tr_err open_workers(struct tr_media *media)
     return TR_OK;
 }
 
+/* One core is left to control, the disk and the rest: ADR 0010. */
+static int default_workers(void)
+{
+    int cores = tr_thread_cores();
+    return cores > 1 ? cores - 1 : 1;
+}
+
 enum tr_err tr_media_create(struct tr_media **out, const struct tr_media_conf *conf)
 {
     if (conf->bind_count < 0 || conf->bind_count > TR_MEDIA_ADDRS_MAX ||
@@ -110,7 +117,7 @@ enum tr_err tr_media_create(struct tr_media **out, const struct tr_media_conf *c
     media->conf = *conf;
     if (media->conf.packets_max == 0)
         media->conf.packets_max = PACKETS_DEFAULT;
-    media->workers_count = conf->workers > 0 ? conf->workers : tr_thread_cores();
+    media->workers_count = conf->workers > 0 ? conf->workers : default_workers();
     if (media->workers_count > TR_MEDIA_WORKERS_MAX)
         media->workers_count = TR_MEDIA_WORKERS_MAX;
     media->rng = tr_random_system();

@@ -36,7 +36,7 @@ enum {
 };
 
 struct tr_media_conf {
-    int workers;   /* 0: one a core */
+    int workers;   /* 0: one for each core but one */
     uint16_t port; /* the one UDP port; 0: any free one (tests) */
     /* Addresses to bind, ports ignored, and as clients know them (any: the same). None: there is no
      * media, the relay is alone. */

@@ -63,7 +63,7 @@ struct tr_config { /* texts are never NULL; "" is "not set" */
         struct tr_config_list nat_1_1_mapping;
         bool keep_private_host;
         char *stun_server; /* "host:port" */
-        int64_t workers;   /* 0: one a core */
+        int64_t workers;   /* 0: one for each core but one */
         int64_t consent;   /* seconds */
         struct tr_config_list srtp_profiles;
         int64_t packets_max;

@@ -174,7 +174,7 @@ const struct tr_config_key tr_config_keys[] = {
          "\"host:port\" of a STUN server that is asked at start for the public addresses that "
          "nat_1_1_mapping does not name; empty: none."),
     FLAG(media, keep_private_host, "false", "Offer the private addresses too, behind a 1:1 NAT."),
-    NUMBER(media, workers, "0", 0, 64, "Media threads; 0: one a core."),
+    NUMBER(media, workers, "0", 0, 64, "Media threads; 0: one for each core but one."),
     NUMBER(media, consent, "30", 5, 300, "Seconds of silence after which a connection is gone."),
     LIST(media, srtp_profiles, "AEAD_AES_128_GCM,AEAD_AES_256_GCM,AES_CM_128_HMAC_SHA1_80",
          "AEAD_AES_128_GCM|AEAD_AES_256_GCM|AES_CM_128_HMAC_SHA1_80", NULL,
