@@ -350,26 +350,6 @@ void relay_flush(struct worker *w)
     relay_stream_flush(w->relay);
 }
 
-void relay_tick(struct worker *w)
-{
-    if (w->relay)
-        published_put(w->relay->published, tr_turn_counters(w->relay->turn),
-                      sizeof(struct tr_turn_counters));
-}
-
-void tr_media_turn_counters(const struct tr_media *media, struct tr_turn_counters *out)
-{
-    uint64_t sum[RELAY_PUBLISHED] = { 0 }, words[RELAY_PUBLISHED]; /* it is made of such words */
-    for (int i = 0; i < media->workers_count; i++) {
-        if (!media->workers[i].relay)
-            continue;
-        published_get(media->workers[i].relay->published, words, sizeof words);
-        for (size_t k = 0; k < RELAY_PUBLISHED; k++)
-            sum[k] += words[k];
-    }
-    memcpy(out, sum, sizeof *out);
-}
-
 /* --- life --- */
 
 static bool has_family(const struct tr_media_turn_conf *conf, bool v4)

@@ -46,6 +46,11 @@ struct relay_dtls {
     uint32_t handshakes;
 };
 
+static void count(struct relay *r, enum tr_media_dtls_refusal why)
+{
+    r->dtls_counters.refused[why]++;
+}
+
 /* --- tables --- */
 
 static struct assoc *find(const struct relay *r, const struct tr_path *flow)
@@ -93,6 +98,7 @@ static void assoc_end(struct relay *r, struct assoc *a)
 {
     struct tr_path flow = a->flow;
     assoc_free(r->dtls, a);
+    r->dtls_counters.associations_now = tr_map_count(r->dtls->flows);
     relay_flow_gone(r, &flow);
 }
 
@@ -178,6 +184,7 @@ static bool settle(struct relay *r, struct assoc *a)
         case TR_DTLS_CONNECTED:
             handshake_ends(r->dtls, a);
             a->connected = true;
+            r->dtls_counters.handshakes++;
             a->last_in = r->worker->now;
             break;
         case TR_DTLS_DATA: take_data(r, a, out.data); break;
@@ -187,6 +194,10 @@ static bool settle(struct relay *r, struct assoc *a)
     }
     a->busy = false;
     if (closed || a->unproven_bytes > UNPROVEN_BYTES) {
+        if (!a->connected)
+            count(r, TR_MEDIA_DTLS_REFUSED_HANDSHAKE);
+        else if (a->unproven_bytes > UNPROVEN_BYTES)
+            count(r, TR_MEDIA_DTLS_REFUSED_UNPROVEN);
         assoc_end(r, a);
         return false;
     }
@@ -248,14 +259,19 @@ static void accept_client(struct relay *r, const struct tr_path *flow, struct tr
     struct assoc *old = find(r, flow);
     if (old)
         assoc_end(r, old);
-    if (d->handshakes >= HANDSHAKES_MAX)
+    if (d->handshakes >= HANDSHAKES_MAX) {
+        count(r, TR_MEDIA_DTLS_REFUSED_HANDSHAKES);
         assoc_end(r, d->oldest);
+    }
     struct tr_dtls *dtls = tr_dtls_accept(r->conf->dtls, r->worker->now, hello);
     struct assoc *a = dtls ? assoc_add(d, flow, dtls, r->worker->now) : NULL;
-    if (a)
+    r->dtls_counters.associations_now = tr_map_count(d->flows);
+    if (a) {
         settle(r, a);
-    else
-        tr_dtls_destroy(dtls);
+        return;
+    }
+    count(r, dtls ? TR_MEDIA_DTLS_REFUSED_NO_ROOM : TR_MEDIA_DTLS_REFUSED_HANDSHAKE);
+    tr_dtls_destroy(dtls);
 }
 
 static void greet(struct relay *r, const struct tr_path *flow, struct tr_slice datagram)
@@ -264,10 +280,14 @@ static void greet(struct relay *r, const struct tr_path *flow, struct tr_slice d
     struct tr_wr answer = tr_wr(bytes, sizeof bytes);
     tr_usec now = r->worker->now;
     switch (tr_dtls_hello(&r->conf->cookies, now, flow, datagram, &answer)) {
-    case TR_DTLS_HELLO_NONE: break;
+    case TR_DTLS_HELLO_NONE: count(r, TR_MEDIA_DTLS_REFUSED_MALFORMED); break;
+    case TR_DTLS_HELLO_FRAGMENT: count(r, TR_MEDIA_DTLS_REFUSED_FRAGMENT); break;
+    case TR_DTLS_HELLO_STALE: count(r, TR_MEDIA_DTLS_REFUSED_COOKIE); /* fall through */
     case TR_DTLS_HELLO_ANSWER:
         if (tr_throttle_allow(r->throttle, now, &flow->remote))
             send_datagram(r, flow, tr_wr_slice(&answer));
+        else
+            count(r, TR_MEDIA_DTLS_REFUSED_THROTTLED);
         break;
     case TR_DTLS_HELLO_PROVEN: accept_client(r, flow, datagram); break;
     }
@@ -314,6 +334,8 @@ void relay_dtls_timers(struct relay *r)
     while (r->dtls && (node = tr_heap_min(&r->dtls->timers)) && node->key <= now) {
         struct assoc *a = TR_CONTAINER_OF(node, struct assoc, timer);
         bool over = a->connected && now >= a->last_in + (a->proven ? IDLE_US : PROOF_US);
+        if (over && !a->proven)
+            count(r, TR_MEDIA_DTLS_REFUSED_UNPROVEN);
         if (over)
             tr_dtls_close(a->dtls);
         else if (now >= tr_dtls_next_timeout(a->dtls))

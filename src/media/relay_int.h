@@ -18,7 +18,7 @@ struct tr_streams;
 
 enum {
     RELAY_OWN_MAX = TR_MEDIA_ADDRS_MAX,
-    RELAY_PUBLISHED = PUBLISHED_WORDS(struct tr_turn_counters),
+    RELAY_PUBLISHED = PUBLISHED_WORDS(struct tr_media_turn_counters),
     NO_SOCKET = -1,
 };
 
@@ -63,6 +63,7 @@ struct relay {
     struct relay_dtls *dtls;    /* NULL: none are taken */
     struct tr_path flow;        /* of the message that is being handled */
     int arrival;                /* worker that it arrived at */
+    struct tr_media_dtls_counters dtls_counters;
     _Atomic uint64_t published[RELAY_PUBLISHED];
 };
 

@@ -223,3 +223,26 @@ TEST(a_move_to_an_association_of_another_worker)
     }
     net_close(&net);
 }
+
+TEST(what_dtls_refuses_is_counted)
+{
+    static const uint8_t header[13] = { 22, 254, 253 };
+    struct net net;
+    if (net_open(&net, NULL)) {
+        struct tunnel *a = tunnel_open_raw(&net);
+        const struct request plain = { .method = TR_TURN_ALLOCATE };
+        CHECK(a && allocate(a, &plain, 0, NULL) > 0);
+        struct tunnel *b = tunnel_open_raw(&net);
+        struct tr_path path = { .local = tr_addr_v4(127, 0, 0, 1, tr_udp_port(b->back)),
+                                .remote =
+                                    tr_addr_v4(127, 0, 0, 1, tr_media_turn_port(net.rig->media)) };
+        tr_udp_send(b->back, &path, tr_slice(header, sizeof header));
+        tr_udp_flush(b->back);
+        WAIT_FOR(net.rig, all_counters(&net).dtls.refused[TR_MEDIA_DTLS_REFUSED_MALFORMED] == 1);
+        WAIT_FOR(net.rig, all_counters(&net).dtls.handshakes == 2);
+        CHECK_INT(all_counters(&net).dtls.associations_now, 2);
+        leave(a);
+        WAIT_FOR(net.rig, all_counters(&net).dtls.associations_now == 1);
+    }
+    net_close(&net);
+}

@@ -253,10 +253,15 @@ struct client *client_by(struct tunnel *t)
     return c;
 }
 
-struct tr_turn_counters relay_counters(struct net *net)
+struct tr_media_turn_counters all_counters(struct net *net)
 {
-    struct tr_turn_counters c;
+    struct tr_media_turn_counters c;
     run_for(net->rig, 150 * TR_MSEC); /* workers publish them from time to time */
     tr_media_turn_counters(net->rig->media, &c);
     return c;
+}
+
+struct tr_turn_counters relay_counters(struct net *net)
+{
+    return all_counters(net).turn;
 }

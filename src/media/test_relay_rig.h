@@ -5,7 +5,7 @@
 #define TR_MEDIA_TEST_RELAY_RIG_H
 
 #include "media/test_rig.h"
-#include "turn/counters.h"
+#include "media/turn.h"
 
 struct tr_dtls;
 struct tr_quota;
@@ -50,6 +50,7 @@ int worker_of_port(uint16_t relayed_port);
 void tunnel_speak(struct tunnel *t);
 void to_relay(struct tunnel *t, struct tr_slice data);
 struct client *client_by(struct tunnel *t);
+struct tr_media_turn_counters all_counters(struct net *net);
 struct tr_turn_counters relay_counters(struct net *net);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "base/addr.h"
 #include "dtls/listen.h"
+#include "net/stream_conf.h"
 #include "turn/counters.h"
 
 struct tr_media;
@@ -42,7 +43,34 @@ struct tr_media_turn_conf { /* pointers are borrowed as long as the engine lives
 
 /* The UDP port; 0: there is no relay. */
 uint16_t tr_media_turn_port(const struct tr_media *media);
+
+/* Of clients over DTLS. */
+enum tr_media_dtls_refusal {
+    TR_MEDIA_DTLS_REFUSED_MALFORMED,  /* of no association, and no ClientHello */
+    TR_MEDIA_DTLS_REFUSED_FRAGMENT,   /* a piece of one */
+    TR_MEDIA_DTLS_REFUSED_COOKIE,     /* with a cookie that is not good: it gets a new one */
+    TR_MEDIA_DTLS_REFUSED_THROTTLED,  /* a ClientHello, too many of its neighbours: no answer */
+    TR_MEDIA_DTLS_REFUSED_HANDSHAKES, /* too many at once: the oldest has ended */
+    TR_MEDIA_DTLS_REFUSED_HANDSHAKE,  /* one that failed, or took too long */
+    TR_MEDIA_DTLS_REFUSED_UNPROVEN,   /* too long, or too many bytes, without an allocation */
+    TR_MEDIA_DTLS_REFUSED_NO_ROOM,    /* associations or memory are out */
+    TR_MEDIA_DTLS_REFUSED_COUNT
+};
+
+const char *tr_media_dtls_refusal_name(enum tr_media_dtls_refusal refusal); /* "cookie" ... */
+
+struct tr_media_dtls_counters {
+    uint64_t handshakes, associations_now;
+    uint64_t refused[TR_MEDIA_DTLS_REFUSED_COUNT];
+};
+
+struct tr_media_turn_counters { /* of 64-bit words only: they are summed so */
+    struct tr_turn_counters turn;
+    struct tr_streams_counters streams; /* of clients and of TCP peers */
+    struct tr_media_dtls_counters dtls;
+};
+
 /* Sums over the workers; cheap. */
-void tr_media_turn_counters(const struct tr_media *media, struct tr_turn_counters *out);
+void tr_media_turn_counters(const struct tr_media *media, struct tr_media_turn_counters *out);
 
 #endif

@@ -46,7 +46,7 @@ struct tr_streams_counters {
     uint64_t dropped_full, dropped_old;                  /* frames of media */
     uint64_t accept_failed;                              /* descriptors or memory are out */
     uint64_t ended[TR_STREAM_REASON_COUNT];              /* also those never ACCEPTED */
-    uint32_t connections_now, handshakes_now;
+    uint64_t connections_now, handshakes_now;
     uint64_t queued_now; /* bytes */
 };
 

@@ -72,6 +72,20 @@ static bool read_hello(struct tr_slice datagram, struct hello *hello)
     return !rd.bad && id_n <= SESSION_ID_MAX && suites > 0;
 }
 
+/* Only for the count: what was no whole ClientHello. */
+static bool is_fragment(struct tr_slice datagram)
+{
+    struct tr_rd rd = tr_rd(datagram);
+    uint8_t type = tr_rd_u8(&rd);
+    tr_rd_take(&rd, DTLS_RECORD_HEADER - 1);
+    uint8_t message = tr_rd_u8(&rd);
+    uint32_t length = tr_rd_u24(&rd);
+    tr_rd_u16(&rd);
+    uint32_t offset = tr_rd_u24(&rd), fragment = tr_rd_u24(&rd);
+    return !rd.bad && type == DTLS_HANDSHAKE && message == CLIENT_HELLO &&
+           (offset > 0 || fragment < length);
+}
+
 static void put_addr(struct tr_wr *w, const struct tr_addr *a)
 {
     tr_wr_bytes(w, a->ip, sizeof(a->ip));
@@ -139,7 +153,7 @@ enum tr_dtls_greeting tr_dtls_hello(const struct tr_dtls_cookies *cookies, tr_us
     uint64_t slot = (uint64_t)(now / COOKIE_SLOT);
 
     if (!read_hello(datagram, &hello))
-        return TR_DTLS_HELLO_NONE;
+        return is_fragment(datagram) ? TR_DTLS_HELLO_FRAGMENT : TR_DTLS_HELLO_NONE;
     /* A client counts its records and messages: the proven one is never its first. */
     bool counts = hello.message_seq == 1 && hello.record_seq > 0;
     if (counts && (cookie_is_good(cookies, slot, path, &hello) ||
@@ -148,7 +162,9 @@ enum tr_dtls_greeting tr_dtls_hello(const struct tr_dtls_cookies *cookies, tr_us
     if (!make_cookie(cookies, slot, path, &hello, cookie))
         return TR_DTLS_HELLO_NONE;
     put_verify_request(answer, &hello, cookie);
-    return answer->bad ? TR_DTLS_HELLO_NONE : TR_DTLS_HELLO_ANSWER;
+    if (answer->bad)
+        return TR_DTLS_HELLO_NONE;
+    return hello.cookie.n > 0 ? TR_DTLS_HELLO_STALE : TR_DTLS_HELLO_ANSWER;
 }
 
 /* --- the association --- */

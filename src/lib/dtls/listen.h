@@ -24,9 +24,11 @@ struct tr_dtls_cookies {
 };
 
 enum tr_dtls_greeting {
-    TR_DTLS_HELLO_NONE,   /* not a ClientHello, a broken one, or in pieces: drop it */
-    TR_DTLS_HELLO_ANSWER, /* without a cookie: send *answer, and forget it */
-    TR_DTLS_HELLO_PROVEN, /* tr_dtls_accept may follow */
+    TR_DTLS_HELLO_NONE,     /* not a ClientHello, or a broken one: drop it */
+    TR_DTLS_HELLO_FRAGMENT, /* a piece of one: drop it */
+    TR_DTLS_HELLO_ANSWER,   /* without a cookie: send *answer, and forget it */
+    TR_DTLS_HELLO_STALE,    /* with one that is not good, or not any more: likewise */
+    TR_DTLS_HELLO_PROVEN,   /* tr_dtls_accept may follow */
 };
 
 /* Stateless. A cookie is good for one to two minutes, one path and one ClientHello. */

@@ -86,7 +86,9 @@ static void server_input(struct link *l, struct tr_slice datagram)
         return;
     }
     switch (tr_dtls_hello(&s->cookies, l->now, &s->path, datagram, &answer)) {
-    case TR_DTLS_HELLO_NONE: break;
+    case TR_DTLS_HELLO_NONE:
+    case TR_DTLS_HELLO_FRAGMENT: break;
+    case TR_DTLS_HELLO_STALE:
     case TR_DTLS_HELLO_ANSWER:
         s->answers++;
         CHECK(tr_wr_len(&answer) < datagram.n);
@@ -277,13 +279,13 @@ TEST(a_cookie_is_of_one_path_and_time)
     second(&f, now);
     CHECK_INT(greet(&f, now, &answer), TR_DTLS_HELLO_PROVEN);
     CHECK_INT(greet(&f, now + 119 * TR_SECOND, &answer), TR_DTLS_HELLO_PROVEN);
-    CHECK_INT(greet(&f, now + 120 * TR_SECOND, &answer), TR_DTLS_HELLO_ANSWER);
+    CHECK_INT(greet(&f, now + 120 * TR_SECOND, &answer), TR_DTLS_HELLO_STALE);
     answer = tr_wr(bytes, sizeof(bytes));
     f.path.remote.port++;
-    CHECK_INT(greet(&f, now, &answer), TR_DTLS_HELLO_ANSWER);
+    CHECK_INT(greet(&f, now, &answer), TR_DTLS_HELLO_STALE);
     answer = tr_wr(bytes, sizeof(bytes));
     f.path.remote = tr_addr_v4(203, 0, 113, 8, 4711);
-    CHECK_INT(greet(&f, now, &answer), TR_DTLS_HELLO_ANSWER);
+    CHECK_INT(greet(&f, now, &answer), TR_DTLS_HELLO_STALE);
     first_deinit(&f);
 }
 
@@ -319,6 +321,22 @@ TEST(what_is_cut_is_nothing)
         CHECK_INT(greet(&f, TR_SECOND, &answer), TR_DTLS_HELLO_NONE);
         CHECK(tr_dtls_accept(f.id.ctx, TR_SECOND, tr_slice(f.hello, f.n)) == NULL);
     }
+    first_deinit(&f);
+}
+
+TEST(a_piece_is_told_from_garbage)
+{
+    struct first f;
+    uint8_t bytes[TR_DTLS_VERIFY_MAX];
+    struct tr_wr answer = tr_wr(bytes, sizeof(bytes));
+    first_init(&f, TR_SECOND);
+    f.hello[24]--; /* the length of the fragment */
+    CHECK_INT(greet(&f, TR_SECOND, &answer), TR_DTLS_HELLO_FRAGMENT);
+    f.hello[24]++;
+    f.hello[21] = 1; /* where it begins */
+    CHECK_INT(greet(&f, TR_SECOND, &answer), TR_DTLS_HELLO_FRAGMENT);
+    f.hello[0] = 23; /* application data */
+    CHECK_INT(greet(&f, TR_SECOND, &answer), TR_DTLS_HELLO_NONE);
     first_deinit(&f);
 }
 
