@@ -85,8 +85,12 @@ static void put_discovery(const struct tr_binding_conf *conf, const struct tr_pa
         return;
     static const uint8_t zeros[1500];
     size_t n = max - tr_wr_len(w) - TR_STUN_ATTR_HEADER;
+    size_t room = (size_t)(w->end - w->p), rest = TR_STUN_ATTR_HEADER + FINGERPRINT;
     n = q->padding < n ? q->padding : n;
     n = n < sizeof zeros ? n : sizeof zeros;
+    if (room < rest)
+        return;
+    n = n < room - rest ? n : room - rest; /* the caller's buffer may be shorter */
     tr_stun_put(w, TR_STUN_PADDING, tr_slice(zeros, n & ~(size_t)3));
 }
 

@@ -557,7 +557,7 @@ TEST(turn_rubbish_is_counted)
     struct tr_addr peer = rig_peer(1);
     struct tr_turn_data data;
     static const uint8_t txid[TR_STUN_TXID] = "rubbish";
-    static const uint8_t long_text[700];
+    static const uint8_t long_text[900];
     uint8_t junk[2000] = { 0x40, 0x00, 0x00, 0x10 };
     CHECK_INT(rig_open(&rig, &none), TR_OK);
     rig_allocate(&rig, &flow);
@@ -571,8 +571,8 @@ TEST(turn_rubbish_is_counted)
     CHECK_INT(tr_turn_input(rig.turn, rig.now, &flow, tr_slice(junk, 0), &data), TR_ERR_IGNORED);
     struct tr_wr w = tr_wr(junk, sizeof junk);
     tr_stun_begin(&w, TR_STUN_REQUEST, TR_TURN_ALLOCATE, txid);
-    tr_stun_put(&w, TR_STUN_SOFTWARE, tr_slice(long_text, 700));
-    tr_stun_put(&w, 0x8100, tr_slice(long_text, 700));
+    tr_stun_put(&w, 0x8101, tr_slice(long_text, 900));
+    tr_stun_put(&w, 0x8100, tr_slice(long_text, 900));
     CHECK_INT(tr_turn_input(rig.turn, rig.now, &flow, tr_stun_end(&w), &data), TR_ERR_BADMSG);
     w = tr_wr(junk, sizeof junk);
     tr_stun_begin(&w, TR_STUN_SUCCESS, TR_TURN_ALLOCATE, txid);

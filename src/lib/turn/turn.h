@@ -27,7 +27,7 @@ struct tr_turn;
 
 enum {
     TR_TURN_HEAD_MAX = 48,      /* in front of a peer's data, as a Data indication from IPv6 */
-    TR_TURN_MESSAGE_MAX = 1280, /* longest STUN message that is read, without a Send's data */
+    TR_TURN_MESSAGE_MAX = 1600, /* longest STUN message that is read, without a Send's data */
     TR_TURN_CHANNEL_HEAD = 4,
     TR_TURN_SERVERS_MAX = 64, /* of one node: tickets, tokens and connection ids name theirs */
 };
