@@ -2,6 +2,8 @@
 // nothing of the network it is in.
 
 export function installPhone() {
+  const KEEPALIVE_MS = 20_000; // a phone may wait for the others longer than its session would live
+
   class Phone {
     constructor({ url, iceServers, policy }) {
       this.url = url;
@@ -27,6 +29,7 @@ export function installPhone() {
       const plugin = 'janus.plugin.videocall';
       this.handle = (await this.ask({ janus: 'attach', plugin })).data.id;
       await this.say({ request: 'register', username });
+      setInterval(() => this.ask({ janus: 'keepalive' }), KEEPALIVE_MS);
     }
 
     hear(message) {

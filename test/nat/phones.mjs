@@ -13,7 +13,7 @@ import { installPhone } from './page.mjs';
 const ORIGIN = 'http://localhost/';
 const FRAMES = 3;
 const PACKETS = 15;
-const LIMIT = 20_000;
+const LIMIT = 60_000;
 
 const browsers = new Map();
 const pages = new Map();
