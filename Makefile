@@ -17,7 +17,7 @@ web: ## build the web pages
 	@scripts/install-deps build
 	@scripts/build-web
 
-test: ## everything: all builds, sanitizers, browsers, fuzzing (about 20 minutes)
+test: ## everything: all builds, sanitizers, browsers, networks, fuzzing (less than an hour)
 	@scripts/test
 
 test-unit: ## unit tests of the release build

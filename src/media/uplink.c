@@ -125,10 +125,12 @@ void uplink_asked_by(struct source *s, int worker, int layer, uint32_t best_bps)
 
 void uplink_source_tick(struct source *s)
 {
-    if (s->facts.video && s->facts.layers < 2)
-        single_layer_tick(s);
-    if (!s->facts.video || s->facts.layers < 2)
+    if (!s->facts.video)
         return;
+    if (s->facts.layers < 2) {
+        single_layer_tick(s);
+        return;
+    }
     int asked = source_is_shadow(s) ? asked_here(s) : asked_anywhere(s);
     if (asked == s->uplink.asked)
         return;

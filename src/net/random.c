@@ -1,5 +1,6 @@
-/* OpenSSL's generator is seeded by the kernel, keeps state per thread and costs no system call a
- * draw. That it fails means that the process cannot make secrets at all, so it ends. */
+/* OpenSSL's generator is seeded by the kernel and keeps state per thread; a draw costs no more than
+ * a getpid, by which it notices a fork. That it fails means that the process cannot make secrets at
+ * all, so it ends. */
 #include "net/random.h"
 
 #include <openssl/rand.h>
