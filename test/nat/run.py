@@ -99,12 +99,18 @@ def start_servers(args, server, stack):
         media=MEDIA, bounds=True, inside=False, prefix=server.command()))
 
 
-def ice_servers(network):
+def ice_servers(network, login):
     at = network.turn
     urls = [f"turn:{at}:3478?transport=udp", f"turn:{at}:3478?transport=tcp",
             f"turns:{at}:{WEB}?transport=tcp"]
-    login = {"username": turnserver.USER, "credential": turnserver.PASSWORD}
-    return [{"urls": f"stun:{at}:3478"}, {"urls": urls, **login}]
+    username, credential = login
+    return [{"urls": f"stun:{at}:3478"},
+            {"urls": urls, "username": username, "credential": credential}]
+
+
+def one_for_all(_name):
+    """Debian's coturn takes either fixed users or short-lived ones, and has no bounds here."""
+    return turnserver.USER, turnserver.PASSWORD
 
 
 # -- Chromium --------------------------------------------------------------------------------------
@@ -113,8 +119,9 @@ def ice_servers(network):
 class Phones:
     """Chromium in the networks, by way of phones.mjs."""
 
-    def __init__(self, lab, folder):
-        self.folder = folder
+    def __init__(self, lab, folder, login):
+        """login: gives the user name and password of a phone at the relay."""
+        self.folder, self.login = folder, login
         self.process = subprocess.Popen(["node", os.path.join(HERE, "phones.mjs")], text=True,
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         lab.processes.append(self.process)
@@ -149,7 +156,8 @@ class Phones:
         turnserver.write(program, f'#!/bin/sh\nexec {start} "$@"\n')
         os.chmod(program, 0o755)
         self.ask("open", name=name, network=network.name, program=program,
-                 url=f"ws://{network.server}:{WEB}/", iceServers=ice_servers(network))
+                 url=f"ws://{network.server}:{WEB}/",
+                 iceServers=ice_servers(network, self.login(name)))
         self.opened.add(name)
         return name
 
@@ -175,17 +183,6 @@ def table(names, cells):
     return "\n".join(lines)
 
 
-def call(phones, from_, to, said):
-    """Tried again once, and the result says so: another call may be the fault of a phone that ended
-    or of a machine that was busy with something else; a way that does not work fails twice."""
-    try:
-        return phones.ask("call", **{"from": from_, "to": to})
-    except Failed as failed:
-        said.append(f"at the second try, after: {str(failed)[:120]};")
-        phones.ask("hangup", name=from_)
-        return phones.ask("call", **{"from": from_, "to": to})
-
-
 def call_each_other(phones, clients, results):
     cells = {}
     seats = {(c.name, seat): phones.open(c, seat) for c in clients for seat in (1, 2)}
@@ -194,7 +191,7 @@ def call_each_other(phones, clients, results):
             with results.step(f"call {one.name} - {other.name}") as said:
                 cells[one.name, other.name] = "-"
                 from_, to = seats[one.name, 1], seats[other.name, 2]
-                made = call(phones, from_, to, said)
+                made = phones.ask("call", **{"from": from_, "to": to})
                 ends = [in_words(one, made["phones"][from_]),
                         in_words(other, made["phones"][to])]
                 cells[one.name, other.name] = "+".join(ends)
@@ -271,7 +268,8 @@ def run(args, results):
             look_at_nats(clients, results)
         start_servers(args, server, stack)
         load_each(args, clients, results)
-        phones = Phones(lab, folder)
+        login = turnserver.short_lived if args.relay == "tring" else one_for_all
+        phones = Phones(lab, folder, login)
         call_each_other(phones, clients, results)
         change_address(phones, clients, results)
 

@@ -1,6 +1,9 @@
 """The TURN server to be tested, as a child process with its files in a temporary folder: Tring, or
 Debian's coturn, by which the tests themselves are proved."""
+import base64
 import contextlib
+import hashlib
+import hmac
 import os
 import random
 import shutil
@@ -34,6 +37,14 @@ def make_certificate(folder, addresses):
                     "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=proof",
                     "-addext", f"subjectAltName={names}", "-keyout", f"{folder}/key.pem",
                     "-out", f"{folder}/cert.pem"], check=True, capture_output=True)
+
+
+def short_lived(name):
+    """(user name, password) of somebody's own, that a holder of the secret hands out: bounds are
+    for each of them."""
+    user = f"{int(time.time()) + 3600}:{name}"
+    key = hmac.new(SECRET.encode(), user.encode(), hashlib.sha1).digest()
+    return user, base64.b64encode(key).decode()
 
 
 def end(process):
