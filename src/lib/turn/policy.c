@@ -34,6 +34,7 @@ struct tr_turn_policy {
     struct ranges allow, deny;
     struct tr_addr media[TR_TURN_OWN_MAX], own[TR_TURN_OWN_MAX];
     int media_count, own_count;
+    uint16_t media_tcp_port;
     bool private;
 };
 
@@ -167,6 +168,7 @@ enum tr_err tr_turn_policy_create(struct tr_turn_policy **policy,
     memcpy(p->own, conf->own, sizeof p->own);
     p->media_count = conf->media_count;
     p->own_count = conf->own_count;
+    p->media_tcp_port = conf->media_tcp_port;
     p->private = conf->private;
     enum tr_err err = parse_ranges(&p->allow, conf->allow, conf->allow_count, bad);
     if (err == TR_OK)
@@ -240,10 +242,18 @@ struct tr_addr tr_addr_unwrap(const struct tr_addr *a)
 
 /* --- the verdict --- */
 
+/* At the number of our UDP port somebody else may listen over TCP. */
+static bool is_media_port(const struct tr_turn_policy *p, const struct tr_addr *media,
+                          const struct tr_addr *a)
+{
+    uint16_t port = a->proto == TR_PROTO_TCP ? p->media_tcp_port : media->port;
+    return port != 0 && (a->port == 0 || a->port == port);
+}
+
 static bool is_media(const struct tr_turn_policy *p, const struct tr_addr *a)
 {
     for (int i = 0; i < p->media_count; i++)
-        if (tr_addr_ip_eq(&p->media[i], a) && (a->port == 0 || a->port == p->media[i].port))
+        if (tr_addr_ip_eq(&p->media[i], a) && is_media_port(p, &p->media[i], a))
             return true;
     return false;
 }

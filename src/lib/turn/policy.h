@@ -6,6 +6,7 @@
 #define TR_TURN_POLICY_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/addr.h"
 #include "base/err.h"
@@ -27,6 +28,7 @@ struct tr_turn_policy_conf { /* copied */
     bool private;                          /* media and what is allowed, and no address besides */
     struct tr_addr media[TR_TURN_OWN_MAX]; /* with port: where media is taken, as clients know it */
     int media_count;
+    uint16_t media_tcp_port; /* of the same addresses, for TCP peers; 0: media is not taken there */
     struct tr_addr own[TR_TURN_OWN_MAX]; /* all addresses of this machine, known from outside */
     int own_count;
 };
@@ -37,7 +39,8 @@ TR_MUST_USE enum tr_err tr_turn_policy_create(struct tr_turn_policy **policy,
                                               const struct tr_turn_policy_conf *conf,
                                               const char **bad);
 void tr_turn_policy_destroy(struct tr_turn_policy *policy); /* NULL is fine */
-/* port 0: the address in general (permissions have none). */
+/* peer->proto: TCP for what is to be connected to. port 0: the address in general (permissions have
+ * none). */
 enum tr_turn_verdict tr_turn_policy_judge(const struct tr_turn_policy *policy,
                                           const struct tr_addr *peer);
 /* The address that really is meant: an IPv4 address out of its IPv6 disguises, else itself. */

@@ -182,6 +182,31 @@ TEST(policy_knows_its_own)
     check_rows(rows, TR_ARRAY_LEN(rows));
 }
 
+/* The number of the media port means nothing over TCP, where another program may have it. */
+TEST(policy_tells_tcp_from_udp)
+{
+    const char *bad;
+    struct tr_turn_policy_conf conf = { .private = true,
+                                        .media = { tr_addr_v4(8, 8, 4, 4, 7000) },
+                                        .media_count = 1 };
+    for (int with_tcp = 0; with_tcp < 2; with_tcp++) {
+        struct tr_addr peer = tr_addr_v4(8, 8, 4, 4, 7000);
+        struct tr_turn_policy *p;
+        conf.media_tcp_port = with_tcp ? 443 : 0;
+        CHECK_INT(tr_turn_policy_create(&p, &conf, &bad), TR_OK);
+        CHECK_INT(tr_turn_policy_judge(p, &peer), TR_TURN_PEER_OWN);
+        peer.proto = TR_PROTO_TCP;
+        CHECK_INT(tr_turn_policy_judge(p, &peer), TR_TURN_PEER_DENIED);
+        peer.port = 443;
+        CHECK_INT(tr_turn_policy_judge(p, &peer),
+                  with_tcp ? TR_TURN_PEER_OWN : TR_TURN_PEER_DENIED);
+        peer.port = 0;
+        CHECK_INT(tr_turn_policy_judge(p, &peer),
+                  with_tcp ? TR_TURN_PEER_OWN : TR_TURN_PEER_DENIED);
+        tr_turn_policy_destroy(p);
+    }
+}
+
 TEST(policy_orders_its_rules)
 {
     static const struct row rows[] = {
