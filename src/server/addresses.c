@@ -10,14 +10,29 @@
 #include "server/config.h"
 #include "server/discover.h"
 
+enum { MACHINE_ADDRS_MAX = 64 };
+
+struct offered { /* by one protocol */
+    struct tr_addr ip[2 * TR_MEDIA_ADDRS_MAX];
+    int count;
+};
+
+/* Bridges of containers may be many: who has more than fit must say which ones are of use. */
 static int add_all(struct tr_addr *out, int n, const struct tr_addr *any)
 {
-    struct tr_addr all[TR_MEDIA_ADDRS_MAX];
-    int count = tr_ifaddr_list(all, TR_MEDIA_ADDRS_MAX, false);
-    for (int i = 0; i < count && n < TR_MEDIA_ADDRS_MAX; i++) {
-        if (!any || tr_addr_is_v4(any) == tr_addr_is_v4(&all[i]))
+    struct tr_addr all[MACHINE_ADDRS_MAX];
+    int count = tr_ifaddr_list(all, MACHINE_ADDRS_MAX, false), left_out = 0;
+    for (int i = 0; i < count; i++) {
+        if (any && tr_addr_is_v4(any) != tr_addr_is_v4(&all[i]))
+            continue;
+        if (n < TR_MEDIA_ADDRS_MAX)
             out[n++] = all[i];
+        else
+            left_out++;
     }
+    if (left_out > 0)
+        tr_log(TR_LOG_WARN, "server",
+               "too many addresses; media.bind says which are used left_out=%d", left_out);
     return n;
 }
 
@@ -57,22 +72,28 @@ static bool mapped(const char *mapping, const struct tr_addr *private_ip, struct
     return tr_addr_is_v4(public_ip) == tr_addr_is_v4(private_ip);
 }
 
+bool tr_server_map_address(const struct tr_config *config, const struct tr_addr *private_ip,
+                           struct tr_addr *known)
+{
+    const struct tr_config_list *mappings = &config->media.nat_1_1_mapping;
+    struct tr_addr public_ip;
+    for (int k = 0; k < mappings->count; k++) {
+        if (!mapped(mappings->items[k], private_ip, &public_ip))
+            continue;
+        *known = public_ip;
+        return true;
+    }
+    return false;
+}
+
 void tr_server_map_addresses(const struct tr_config *config, struct tr_rng *rng,
                              const struct tr_addr *bind_to, struct tr_addr *known, int count)
 {
-    const struct tr_config_list *mappings = &config->media.nat_1_1_mapping;
     if (config->media.stun_server[0])
         tr_discover(config->media.stun_server, (uint16_t)config->media.port, rng, bind_to, known,
                     count);
-    for (int i = 0; i < count; i++) {
-        struct tr_addr public_ip;
-        for (int k = 0; k < mappings->count; k++) {
-            if (!mapped(mappings->items[k], &bind_to[i], &public_ip))
-                continue;
-            known[i] = public_ip;
-            break;
-        }
-    }
+    for (int i = 0; i < count; i++)
+        tr_server_map_address(config, &bind_to[i], &known[i]);
 }
 
 static void add_cand(struct tr_server_cands *cands, const struct tr_ice_cand *cand)
@@ -84,12 +105,25 @@ static void add_cand(struct tr_server_cands *cands, const struct tr_ice_cand *ca
     cands->list[cands->count++] = text;
 }
 
+/* Several of our addresses may be known as one public one. */
+static bool is_new(struct offered *offered, const struct tr_addr *ip)
+{
+    for (int i = 0; i < offered->count; i++) {
+        if (tr_addr_ip_eq(&offered->ip[i], ip))
+            return false;
+    }
+    offered->ip[offered->count++] = *ip;
+    return true;
+}
+
 /* rank: 0 is the best. */
-static void add_address(struct tr_server_cands *cands, const struct tr_addr *ip, uint16_t port,
-                        int rank, bool tcp)
+static void add_address(struct tr_server_cands *cands, struct offered *offered,
+                        const struct tr_addr *ip, uint16_t port, int rank, bool tcp)
 {
     struct tr_addr addr = *ip;
     struct tr_ice_cand cand;
+    if (!is_new(offered, ip))
+        return;
     addr.port = port;
     if (tcp)
         cand = tr_ice_cand_make_tcp(TR_ICE_HOST, TR_ICE_TCP_PASSIVE, &addr, NULL,
@@ -104,13 +138,14 @@ void tr_server_cands(struct tr_server_cands *cands, const struct tr_media_conf *
 {
     cands->count = 0;
     for (int tcp = 0; tcp < (tcp_port ? 2 : 1); tcp++) {
+        struct offered offered = { .count = 0 };
         for (int i = 0; i < conf->bind_count; i++) {
             bool found = !tr_addr_is_any(&conf->known[i]);
             uint16_t at = tcp ? tcp_port : port;
             if (found)
-                add_address(cands, &conf->known[i], at, i * 256, tcp);
+                add_address(cands, &offered, &conf->known[i], at, i * 256, tcp);
             if (!found || keep_private)
-                add_address(cands, &conf->bind[i], at, i * 256 + 1, tcp);
+                add_address(cands, &offered, &conf->bind[i], at, i * 256 + 1, tcp);
         }
     }
 }

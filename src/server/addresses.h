@@ -3,6 +3,7 @@
 #ifndef TR_SERVER_ADDRESSES_H
 #define TR_SERVER_ADDRESSES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/addr.h"
@@ -27,7 +28,10 @@ int tr_server_addresses(const struct tr_config *config, struct tr_addr *out);
  * sees them, which may take some seconds; the others stay. known: zeroed. */
 void tr_server_map_addresses(const struct tr_config *config, struct tr_rng *rng,
                              const struct tr_addr *bind_to, struct tr_addr *known, int count);
-/* Host candidates; tcp_port 0: of UDP alone. */
+/* By media.nat_1_1_mapping alone; false: it says nothing of this address, *known stays. */
+bool tr_server_map_address(const struct tr_config *config, const struct tr_addr *private_ip,
+                           struct tr_addr *known);
+/* Host candidates, each address once; tcp_port 0: of UDP alone. */
 void tr_server_cands(struct tr_server_cands *cands, const struct tr_media_conf *conf, uint16_t port,
                      uint16_t tcp_port, bool keep_private);
 

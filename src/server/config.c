@@ -282,6 +282,18 @@ static void take_env(struct tr_config *config, char *const *env,
     }
 }
 
+static void check_turn(const struct tr_config *config, const char *name,
+                       struct tr_config_problems *problems)
+{
+    if (!*config->turn.tls_cert != !*config->turn.tls_key)
+        tr_config_problem(problems, name, 0, "turn.tls_cert",
+                          "needs turn.tls_key as well, and the other way round");
+    if (config->turn.lifetime > config->turn.lifetime_max)
+        tr_config_problem(problems, name, 0, "turn.lifetime", "is more than turn.lifetime_max");
+    if (config->turn.max_port <= config->turn.min_port)
+        tr_config_problem(problems, name, 0, "turn.max_port", "is not above turn.min_port");
+}
+
 static void check_rules(const struct tr_config *config, const char *name,
                         struct tr_config_problems *problems)
 {
@@ -292,6 +304,7 @@ static void check_rules(const struct tr_config *config, const char *name,
         tr_config_problem(problems, name, 0, "http.ws_port", "is the same as http.port");
     if (config->media.srtp_profiles.count == 0)
         tr_config_problem(problems, name, 0, "media.srtp_profiles", "must not be empty");
+    check_turn(config, name, problems);
 }
 
 enum tr_err tr_config_parse(struct tr_config *config, const char *name, const char *text,

@@ -17,7 +17,8 @@ static bool check_ip(const char *value, const char **why)
 static bool check_mapping(const char *value, const char **why)
 {
     char copy[2 * TR_ADDR_STR_MAX];
-    *why = "is not an IP address, or two with '/' between them (public/private)";
+    struct tr_addr public_ip, private_ip;
+    *why = "is not an IP address, or public/private of one family";
     size_t n = strlen(value);
     if (n >= sizeof(copy))
         return false;
@@ -26,8 +27,9 @@ static bool check_mapping(const char *value, const char **why)
     if (!slash)
         return check_ip(copy, why);
     *slash = 0;
-    const char *unused;
-    return check_ip(copy, &unused) && check_ip(slash + 1, &unused);
+    return tr_addr_parse_ip(&public_ip, copy, 0) == TR_OK &&
+           tr_addr_parse_ip(&private_ip, slash + 1, 0) == TR_OK &&
+           tr_addr_is_v4(&public_ip) == tr_addr_is_v4(&private_ip);
 }
 
 static bool check_relay_ip(const char *value, const char **why)

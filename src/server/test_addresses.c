@@ -77,6 +77,40 @@ TEST(addresses_behind_a_nat)
     CHECK(offers(2, " 2001:db8:1111:2222:3333:4444:5555:6666 ") && offers(3, " fd00::1 "));
 }
 
+/* A machine with bridges of containers, behind one public address. */
+TEST(several_addresses_known_as_one)
+{
+    offer("media: {bind: [10.0.0.1, 172.17.0.1, 172.18.0.1], nat_1_1_mapping: [198.51.100.1]}",
+          443);
+    CHECK_INT(cands.count, 2);
+    CHECK(offers(0, " udp ") && offers(0, " 198.51.100.1 10000 "));
+    CHECK(offers(1, " tcp ") && offers(1, " 198.51.100.1 443 "));
+    offer("media: {bind: [10.0.0.1, 172.17.0.1], keep_private_host: true, nat_1_1_mapping: "
+          "[198.51.100.1]}",
+          0);
+    CHECK_INT(cands.count, 3);
+    CHECK(offers(0, " 198.51.100.1 ") && offers(1, " 10.0.0.1 ") && offers(2, " 172.17.0.1 "));
+}
+
+TEST(an_address_is_mapped_by_its_own_name_or_its_family)
+{
+    static const char yaml[] =
+        "media: {nat_1_1_mapping: [198.51.100.2/10.0.0.2, 198.51.100.1, '2001:db8::1/fd00::1']}";
+    struct tr_config_problems problems = { 0 };
+    struct tr_addr known = { 0 }, ip = ip_of("10.0.0.2");
+    CHECK_INT(tr_config_parse(&config, "f.yaml", yaml, strlen(yaml), NULL, &problems), TR_OK);
+    CHECK(tr_server_map_address(&config, &ip, &known));
+    ip = ip_of("198.51.100.2");
+    CHECK(tr_addr_ip_eq(&known, &ip));
+    ip = ip_of("10.0.0.3");
+    CHECK(tr_server_map_address(&config, &ip, &known));
+    ip = ip_of("198.51.100.1");
+    CHECK(tr_addr_ip_eq(&known, &ip));
+    ip = ip_of("fd00::2");
+    CHECK(!tr_server_map_address(&config, &ip, &known));
+    tr_config_deinit(&config);
+}
+
 /* What cannot be told to anybody stands for all that can. */
 TEST(addresses_of_this_machine)
 {

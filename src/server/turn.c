@@ -26,6 +26,7 @@
 #include "net/port.h"
 #include "net/quota.h"
 #include "net/tls.h"
+#include "server/addresses.h"
 #include "server/config.h"
 #include "turn/auth.h"
 #include "turn/policy.h"
@@ -112,6 +113,7 @@ static enum tr_err make_policy(struct tr_turn_service *s, bool alone,
         .deny = (const char *const *)c->turn.deny_peers.items,
         .deny_count = c->turn.deny_peers.count,
         .private = !alone && strcmp(c->turn.peers, "public") != 0,
+        .media_tcp_port = media->tcp ? media->tcp_port : 0,
     };
     for (int i = 0; i < media->bind_count && !alone; i++) {
         add_media(&conf, &media->bind[i], media->port);
@@ -175,12 +177,13 @@ static void set_addresses(struct tr_turn_service *s, const struct tr_media_conf 
     for (int i = 0; list->count == 0 && i < media->bind_count; i++)
         conf->bind[conf->bind_count++] = media->bind[i];
     for (int i = 0; i < conf->bind_count; i++) {
-        s->known[s->known_count] = conf->bind[i];
         for (int k = 0; k < media->bind_count; k++) {
-            if (tr_addr_ip_eq(&media->bind[k], &conf->bind[i]) && !tr_addr_is_any(&media->known[k]))
-                s->known[s->known_count] = conf->known[i] = media->known[k];
+            if (tr_addr_ip_eq(&media->bind[k], &conf->bind[i]))
+                conf->known[i] = media->known[k];
         }
-        s->known_count++;
+        tr_server_map_address(s->config, &conf->bind[i], &conf->known[i]);
+        bool mapped = !tr_addr_is_any(&conf->known[i]);
+        s->known[s->known_count++] = mapped ? conf->known[i] : conf->bind[i];
     }
 }
 
