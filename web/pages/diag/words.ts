@@ -130,7 +130,8 @@ export const words = {
     got: 'The camera gives',
     invalid: (field: string) => `${field}: enter a number above 0, or nothing.`,
     noDevice: (asked: string) => `No camera here has ${asked}.`,
-    named: (name: string) => `The browser names the constraint “${name}”.`,
+    named: (name: string) =>
+      `The browser’s answer: OverconstrainedError. It names the constraint “${name}”.`,
     preview: 'Picture of the camera with these settings',
   },
 

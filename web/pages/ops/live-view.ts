@@ -3,22 +3,15 @@
 
 import { html, nothing, type PropertyValues, type TemplateResult } from 'lit';
 import { customElement, property, state } from 'lit/decorators.js';
-import type { PlotPoint } from '../shared/plot-shape.js';
 import { UNKNOWN, formatCount, formatLoss, formatMs, formatRate, formatSince } from './figures.js';
 import { at, countOf, listOf, numberOf, objectOf, textOf } from './json.js';
 import { pluginName } from './connections.js';
 import { connectionPlots, facts, table } from './parts.js';
 import { Poller } from './poller.js';
-import {
-  History,
-  fromColumns,
-  measure,
-  streamKey,
-  streamsOf,
-  type Route,
-  type Stream,
-} from './samples.js';
+import { History, fromColumns, measure, streamsOf, type Stream } from './samples.js';
 import { Section } from './section.js';
+import { streamCard } from './stream-card.js';
+import { StreamHistory } from './stream-history.js';
 import { words } from './words.js';
 import { formatBytes } from '../shared/format.js';
 import '../shared/time-plot.js';
@@ -29,7 +22,6 @@ const SPANS = [0, 60_000, 300_000, 600_000];
 const SPAN_LEAST = 30_000;
 const SPAN_MOST = 600_000;
 const STREAM_SPAN = 60_000;
-const STREAM_POINTS = 600;
 
 @customElement('live-view')
 export class LiveView extends Section {
@@ -40,14 +32,14 @@ export class LiveView extends Section {
   @state() private span = 0;
   private history = new History();
   private streams: Stream[] = [];
-  private rates = new Map<string, PlotPoint[]>();
+  private readonly streamHistory = new StreamHistory();
   private readonly poller = new Poller(this, EVERY_MS, () => this.ask());
 
   protected override willUpdate(changed: PropertyValues<this>): void {
     if (!changed.has('connection') || changed.get('connection') === undefined) return;
     this.history = new History();
     this.streams = [];
-    this.rates.clear();
+    this.streamHistory.clear();
     this.info = null;
     void this.poller.now();
   }
@@ -70,11 +62,7 @@ export class LiveView extends Section {
     if (streams.length > 0) {
       this.history.add({ atMs, values: measure(info, streams, this.streams) });
     }
-    for (const stream of streams) {
-      const points = this.rates.get(streamKey(stream)) ?? [];
-      points.push({ atMs, value: stream.bitrate });
-      this.rates.set(streamKey(stream), points.slice(-STREAM_POINTS));
-    }
+    this.streamHistory.add(atMs, streams);
     this.streams = streams;
     this.call = textOf(at(answer, 'call'));
     this.info = info;
@@ -169,6 +157,7 @@ export class LiveView extends Section {
 
   private streamCards(): TemplateResult {
     const { view } = words;
+    const span = Math.min(this.shown(), STREAM_SPAN);
     return html`<section aria-labelledby="streams-title">
       <h2 id="streams-title">${view.streams}</h2>
       ${(['in', 'out'] as const).map((way) => {
@@ -176,83 +165,16 @@ export class LiveView extends Section {
         return streams.length === 0
           ? nothing
           : html`<h3>${way === 'in' ? view.streamsIn : view.streamsOut}</h3>
-              <div class="streams">${streams.map((stream) => this.streamCard(stream))}</div>`;
+              <div class="streams">
+                ${streams.map((stream) => streamCard(stream, this.streamHistory, span))}
+              </div>`;
       })}
     </section>`;
-  }
-
-  private streamCard(s: Stream): TemplateResult {
-    const w = words.stream;
-    const name = [s.kind, s.rid, `mid ${s.mid}`].filter((part) => part !== '').join(' · ');
-    const lostOf = s.packets + s.lost > 0 ? (s.lost / (s.packets + s.lost)) * 1e6 : null;
-    return html`<article
-      class="card stream"
-      data-way=${s.way}
-      data-kind=${s.kind}
-      aria-label=${name}
-    >
-      <h4>${name} <span class="chip">${s.codec}</span></h4>
-      <time-plot
-        .label=${w.bitrate}
-        .format=${formatRate}
-        .series=${[{ name: '', points: this.rates.get(streamKey(s)) ?? [] }]}
-        .spanMs=${Math.min(this.shown(), STREAM_SPAN)}
-      ></time-plot>
-      ${facts([
-        [w.packets, html`<span class="stream-packets">${formatCount(s.packets)}</span>`],
-        [w.bytes, formatBytes(s.bytes)],
-        [w.lost, `${formatCount(s.lost)} (${formatLoss(lostOf)})`],
-        [w.jitter, formatMs(s.jitterUs)],
-        [w.rtt, s.way === 'out' ? formatMs(s.rttUs) : null],
-        [w.nacks, formatCount(s.nacks)],
-        [w.keyframes, s.kind === 'video' ? `${s.plis} / ${s.firs}` : null],
-        [w.again, formatCount(s.retransmitted)],
-        [w.quiet, s.quietMs === null ? null : w.ago(`${Math.round(s.quietMs)} ms`)],
-        [w.ssrc, String(s.ssrc)],
-        [w.rtx, s.rtxSsrc > 0 ? String(s.rtxSsrc) : null],
-      ])}
-      ${s.way === 'out' ? routeFacts(s) : nothing}
-    </article>`;
   }
 
   private readonly onSpan = (event: Event): void => {
     this.span = Number((event.target as HTMLSelectElement).value);
   };
-}
-
-// Layers
-
-function routeFacts({ route, kind }: Stream): TemplateResult {
-  const w = words.stream;
-  if (!route) return html`<p class="muted">${w.notRouted}</p>`;
-  const spatial = (layer: number): string =>
-    layer < 0 ? w.none : layer >= 3 ? w.all : String(layer);
-  return facts([
-    [
-      w.from,
-      route.from
-        ? html`<a href="#/live/${route.from.session}/${route.from.handle}">${route.from.handle}</a
-            >${route.paused ? ` (${w.paused})` : ''}`
-        : null,
-    ],
-    [w.layer, kind === 'video' ? layersText(route, spatial) : null],
-    [
-      w.temporal,
-      kind === 'video' && route.temporal >= 0
-        ? w.layers(
-            spatial(route.temporal),
-            spatial(route.temporalMax),
-            spatial(route.temporalBound),
-          )
-        : null,
-    ],
-  ]);
-}
-
-function layersText(route: Route, name: (layer: number) => string): string {
-  const w = words.stream;
-  if (route.layers === 'none') return route.layerBound < 0 ? w.held : w.oneLayer;
-  return w.layers(name(route.layer), name(route.layerMax), name(route.layerBound));
 }
 
 // Paths and candidates

@@ -86,6 +86,11 @@ export function connectionPlots(history: History, spanMs: number): TemplateResul
         line(plots.again, 'retransmitted'),
       ],
     },
+    {
+      label: plots.keyframes,
+      format: (value: number) => String(Math.round(value)),
+      series: [line(plots.in, 'plis_in'), line(plots.out, 'plis_out')],
+    },
   ];
   return html`<div class="plots">
     ${all.map(

@@ -11,7 +11,8 @@ import {
 import { formatCount, formatLoss, formatMs, formatRate, formatUptime } from '../ops/figures.js';
 import { parseMetrics, ratesOf } from '../ops/metrics-text.js';
 import { Gone, OpsApi, Refused, TooMany } from '../ops/ops-api.js';
-import { History, fromColumns, measure, streamsOf } from '../ops/samples.js';
+import { History, fromColumns, measure, streamsOf, type Stream } from '../ops/samples.js';
+import { StreamHistory, type StreamMetric } from '../ops/stream-history.js';
 
 function rowsOf(...rows: Record<string, unknown>[]): Connection[] {
   return toLiveList({
@@ -188,6 +189,29 @@ describe('samples', () => {
     expect(history.points('rtt_us').map(({ value }) => value)).toEqual([10_000, null, 50_000]);
     for (let i = 0; i < 3000; i++) history.add(at(60_000 + i));
     expect(history.length).toBe(1200);
+  });
+
+  it('make lines of each stream', () => {
+    const history = new StreamHistory();
+    const [incoming, silent, outgoing] = streamsOf(info(100, 10, 0));
+    history.add(1000, streamsOf(info(100, 10, 0)));
+    history.add(3000, streamsOf(info(190, 20, 9)));
+    history.add(3000, streamsOf(info(999, 99, 99))); // the same moment
+    const values = (stream: Stream | undefined, metric: StreamMetric) =>
+      history.line(stream!, metric).map(({ value }) => value);
+    expect(values(incoming, 'packets')).toEqual([null, 45]);
+    expect(values(incoming, 'loss')).toEqual([null, 100_000]);
+    expect(values(incoming, 'jitter')).toEqual([10_000, 10_000]);
+    expect(values(outgoing, 'loss')).toEqual([null, 100_000]);
+    expect(values(outgoing, 'rtt')).toEqual([20_000, 20_000]);
+    expect(values(outgoing, 'nacks')[1]).toBeCloseTo(0.9);
+    expect(values(outgoing, 'layer')).toEqual([1, 1]);
+    expect(history.has(outgoing!, 'temporal')).toBe(false);
+    expect(values(silent, 'loss')).toEqual([null, null]);
+    for (let i = 0; i < 1000; i++) history.add(4000 + i, streamsOf(info(200 + i, 20, 9)));
+    expect(values(incoming, 'bitrate')).toHaveLength(600);
+    history.clear();
+    expect(values(incoming, 'bitrate')).toEqual([]);
   });
 
   it('add up audio and video', () => {
