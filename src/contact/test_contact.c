@@ -7,7 +7,7 @@
 #include "base/addr.h"
 #include "base/mem.h"
 #include "contact/contact.h"
-#include "contact/test_http.h"
+#include "gateway/transport/test_http.h"
 #include "gateway/gateway.h"
 #include "gateway/transport/routes.h"
 #include "net/log.h"
@@ -225,20 +225,17 @@ TEST(pages_follow_each_other)
     open_desk(&d, NULL);
     for (uint64_t i = 0; i < 5; i++)
         ring(&d, i, "a", "b");
-    http_args[0][0] = "limit";
-    http_args[0][1] = "2";
+    http_arg("limit", "2");
     CHECK_INT(ask_local("/api/calls", NULL), 200);
     json_t *calls = json_object_get(reply.body, "calls");
     CHECK_INT(json_array_size(calls), 2);
     snprintf(last, sizeof last, "%s", http_word(json_array_get(calls, 1), "id"));
-    http_args[0][0] = "before";
-    http_args[0][1] = last;
+    http_arg("before", last);
     CHECK_INT(ask_local("/api/calls", NULL), 200);
     calls = json_object_get(reply.body, "calls");
     CHECK_INT(json_array_size(calls), 3);
     CHECK_INT(http_number(json_array_get(calls, 0), "started_ms"), 1700000003000);
-    http_args[0][0] = "before";
-    http_args[0][1] = "nobody";
+    http_arg("before", "nobody");
     CHECK_INT(ask_local("/api/calls", NULL), 400);
     CHECK_INT(ask_local("/api/calls/:id", last), 200);
     CHECK_STR(http_word(reply.body, "id"), last);
@@ -328,10 +325,8 @@ TEST(where_there_is_a_key_all_must_bring_it)
 static void follow(const char *url, char *expires, char *sig)
 {
     CHECK(sscanf(url, "%*[^?]?expires=%31[0-9]&sig=%79[0-9a-f]", expires, sig) == 2);
-    http_args[0][0] = "expires";
-    http_args[0][1] = expires;
-    http_args[1][0] = "sig";
-    http_args[1][1] = sig;
+    http_arg("expires", expires);
+    http_arg("sig", sig);
 }
 
 TEST(a_link_opens_one_recording_for_an_hour)

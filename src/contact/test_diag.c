@@ -7,7 +7,7 @@
 #include "base/assert.h"
 #include "base/mem.h"
 #include "contact/diag.h"
-#include "contact/test_http.h"
+#include "gateway/transport/test_http.h"
 #include "gateway/inspect.h"
 #include "net/log.h"
 #include "store/reports.h"
@@ -117,8 +117,7 @@ TEST(diag_a_report_comes_back_by_its_code)
     const json_t *list = json_object_get(reply.body, "reports");
     CHECK_INT(json_array_size(list), 2);
     CHECK_STR(http_word(json_array_get(list, 0), "verdict"), "good"); /* the newest first */
-    http_args[0][0] = "limit";
-    http_args[0][1] = "1";
+    http_arg("limit", "1");
     CHECK_INT(get(reports, NULL, "Bearer geheim"), 200);
     CHECK_INT(json_array_size(json_object_get(reply.body, "reports")), 1);
     close_rig(&r);

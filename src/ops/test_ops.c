@@ -6,95 +6,12 @@
 
 #include "base/mem.h"
 #include "gateway/test_fake_pc.h"
-#include "gateway/transport/web.h"
+#include "gateway/transport/test_http.h"
 #include "net/log.h"
 #include "ops/ops_int.h"
 #include "unit.h"
 
-enum { ROWS_MAX = 16, ARGS_MAX = 4 };
-
-/* --- doubles of the listener --- */
-
-static struct tr_route rows[ROWS_MAX];
-static int row_count;
-static const char *args[ARGS_MAX][2];
-static struct {
-    int status;
-    json_t *body;
-    char code[32];
-} reply;
-static char connection; /* stands for a connection */
-static bool connection_gone;
 static tr_usec now;
-
-enum tr_err tr_routes_add(struct tr_routes *routes, const struct tr_route *route)
-{
-    rows[row_count++] = *route;
-    return TR_OK;
-}
-
-const char *tr_http_arg(const struct tr_http_request *request, const char *name)
-{
-    for (int i = 0; i < ARGS_MAX; i++) {
-        if (args[i][0] && strcmp(args[i][0], name) == 0)
-            return args[i][1];
-    }
-    return NULL;
-}
-
-uint64_t tr_http_arg_uint(const struct tr_http_request *request, const char *name,
-                          uint64_t otherwise)
-{
-    const char *v = tr_http_arg(request, name);
-    return v ? strtoull(v, NULL, 10) : otherwise;
-}
-
-const char *tr_http_bearer(const struct tr_http_request *request)
-{
-    const char *h = request->headers[TR_HTTP_AUTHORIZATION];
-    return h && strncmp(h, "Bearer ", 7) == 0 ? h + 7 : NULL;
-}
-
-static void forget_reply(void)
-{
-    json_decref(reply.body);
-    memset(&reply, 0, sizeof reply);
-}
-
-void tr_http_reply_json(struct tr_http *http, int status, json_t *body)
-{
-    CHECK(reply.status == 0 && body != NULL);
-    reply.status = status;
-    reply.body = body;
-}
-
-void tr_http_reply_error(struct tr_http *http, int status, const char *code, const char *message)
-{
-    CHECK(reply.status == 0 && message[0]);
-    reply.status = status;
-    snprintf(reply.code, sizeof reply.code, "%s", code);
-}
-
-void tr_http_reply_empty(struct tr_http *http, int status)
-{
-    CHECK(reply.status == 0);
-    reply.status = status;
-}
-
-void tr_http_add_header(struct tr_http *http, const char *name, const char *value)
-{
-}
-
-tr_id tr_http_id(const struct tr_http *http)
-{
-    return 5;
-}
-
-struct tr_http *tr_web_http(const struct tr_web *web, tr_id id)
-{
-    CHECK_INT(id, 5);
-    return connection_gone ? NULL : (struct tr_http *)(void *)&connection;
-}
 
 /* --- the part under test --- */
 
@@ -122,9 +39,7 @@ static void quiet(void *arg, const char *line, size_t n)
 static void open_desk(struct desk *d)
 {
     tr_log_set_sink(quiet, NULL);
-    row_count = 0;
-    connection_gone = false;
-    memset(args, 0, sizeof args);
+    http_forget_rows();
     CHECK_INT(rig_create(&d->rig, &(struct tr_gateway_conf){ .admin_secret = "boss" }), TR_OK);
     now = d->rig.now;
     CHECK_INT(tr_sql_open(&d->db, ":memory:"), TR_OK);
@@ -141,7 +56,7 @@ static void open_desk(struct desk *d)
 
 static void close_desk(struct desk *d)
 {
-    forget_reply();
+    http_forget();
     rig_destroy(&d->rig);
     tr_ops_destroy(d->ops);
     tr_sql_close(d->db);
@@ -219,14 +134,8 @@ static int ask_as(const char *pattern, const char *a, const char *b, const char 
                                              .headers = { [TR_HTTP_AUTHORIZATION] =
                                                               secret ? header : NULL },
                                              .client = tr_addr_v4(127, 0, 0, 1, 5000),
-                                             .now = now,
-                                             .http = (struct tr_http *)(void *)&connection };
-    forget_reply();
-    for (int i = 0; i < row_count; i++) {
-        if (strcmp(rows[i].pattern, pattern) == 0)
-            rows[i].handle(rows[i].arg, &request);
-    }
-    return reply.status;
+                                             .now = now };
+    return http_ask(pattern, &request);
 }
 
 static int ask(const char *pattern, const char *a, const char *b)
@@ -439,14 +348,13 @@ TEST(peers_are_asked_evenly)
     CHECK_INT(fake_int(reply.body, "watching.written"), PEERS);
     CHECK_INT(fake_int(reply.body, "watching.lost"), 0);
     CHECK_INT(fake_int(reply.body, "watching.peers"), 0);
-    args[0][0] = "limit", args[0][1] = "100";
+    http_arg("limit", "100");
     CHECK_INT(ask(PAST_LIST, NULL, NULL), 200);
     CHECK_INT(json_array_size(fake_at(reply.body, "connections")), 100);
-    args[1][0] = "before", args[1][1] = fake_text(reply.body, "connections.99.id");
     char last[64];
-    snprintf(last, sizeof last, "%s", args[1][1]);
-    args[1][1] = last;
-    args[0][1] = "500";
+    snprintf(last, sizeof last, "%s", fake_text(reply.body, "connections.99.id"));
+    http_arg("before", last);
+    http_arg("limit", "500");
     CHECK_INT(ask(PAST_LIST, NULL, NULL), 200);
     CHECK_INT(json_array_size(fake_at(reply.body, "connections")), 150);
     close_desk(&d);
@@ -471,7 +379,7 @@ TEST(summaries_are_bounded)
               TR_ERR_LIMIT);
     tr_free(huge);
     CHECK_INT(tr_connections_prune(d.db, 5, 10), TR_OK); /* by age 0..4, by count 5..9 */
-    args[0][0] = "limit", args[0][1] = "500";
+    http_arg("limit", "500");
     CHECK_INT(ask(PAST_LIST, NULL, NULL), 200);
     CHECK_INT(json_array_size(fake_at(reply.body, "connections")), 10);
     CHECK_STR(fake_text(reply.body, "connections.9.id"), "10");
@@ -495,7 +403,7 @@ TEST(view_waits_for_the_worker)
     CHECK_INT(reply.status, 200);
     CHECK_STR(fake_text(reply.body, "info.webrtc.ice.state"), "connected");
     CHECK_STR(fake_text(reply.body, "info.plugin_specific.mood"), "fine");
-    forget_reply();
+    http_forget();
     answer(&d, stats_of(1)); /* twice: nobody waits any more */
     CHECK_INT(reply.status, 0);
 
@@ -505,15 +413,15 @@ TEST(view_waits_for_the_worker)
     CHECK_INT(json_object_size(fake_at(reply.body, "info.webrtc")), 0);
 
     CHECK_INT(ask_handle(NOW_ONE, handle), 0); /* the asker goes */
-    connection_gone = true;
+    http_gone = true;
     answer(&d, stats_of(1));
     CHECK_INT(reply.status, 0);
-    connection_gone = false;
+    http_gone = false;
 
     for (int i = 0; i < TR_OPS_VIEWS_MAX; i++)
         CHECK_INT(ask_handle(NOW_ONE, handle), 0);
     CHECK_INT(ask_handle(NOW_ONE, handle), 503);
-    forget_reply();
+    http_forget();
     uint64_t cookie = fake_pc.query_cookie;
     rig_post(&d.rig, &d.rig.ws, d.session, tr_handle_id(handle), /* the handle goes */
              "{'janus':'detach','transaction':'x'}");
@@ -530,7 +438,7 @@ TEST(all_is_behind_the_secret)
     struct desk d;
     open_desk(&d);
     call(&d, 42);
-    CHECK_INT(row_count, 7);
+    CHECK_INT(http_rows(), 7);
     CHECK_INT(ask_as("/api/v1/here", NULL, NULL, NULL), 204); /* the one that tells nothing */
     for (int i = 0; i < 6; i++) {
         CHECK_INT(ask_as(patterns[i], "1", "1", NULL), 403);
@@ -563,23 +471,23 @@ TEST(hostile_arguments_find_nothing)
         CHECK_INT(ask(SAMPLES, "1", ids[i]), 404);
         CHECK_INT(ask(PAST_ONE, ids[i], NULL), 404);
     }
-    args[0][0] = "q", args[0][1] = "nobody";
+    http_arg("q", "nobody");
     CHECK_INT(ask(NOW_LIST, NULL, NULL), 200);
     CHECK_INT(fake_int(reply.body, "handles"), 1);
     CHECK_INT(fake_int(reply.body, "matching"), 0);
-    args[0][1] = "PLUGIN.BOTH"; /* in any case */
+    http_arg("q", "PLUGIN.BOTH"); /* in any case */
     CHECK_INT(ask(NOW_LIST, NULL, NULL), 200);
     CHECK_INT(fake_int(reply.body, "matching"), 1);
-    args[0][1] = "'; DROP TABLE connections; --";
+    http_arg("q", "'; DROP TABLE connections; --");
     CHECK_INT(ask(PAST_LIST, NULL, NULL), 200);
-    args[0][1] = huge; /* too long to be anything: all */
+    http_arg("q", huge); /* too long to be anything: all */
     CHECK_INT(ask(NOW_LIST, NULL, NULL), 200);
     CHECK_INT(fake_int(reply.body, "matching"), 1);
-    args[1][0] = "limit", args[1][1] = "99999999999999999999";
+    http_arg("limit", "99999999999999999999");
     CHECK_INT(ask(PAST_LIST, NULL, NULL), 200);
-    args[1][1] = "0";
+    http_arg("limit", "0");
     CHECK_INT(ask(PAST_LIST, NULL, NULL), 200);
-    args[1][0] = "before", args[1][1] = "nobody";
+    http_arg("before", "nobody");
     CHECK_INT(ask(PAST_LIST, NULL, NULL), 400);
     close_desk(&d);
 }

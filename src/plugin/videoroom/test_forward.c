@@ -5,28 +5,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/mem.h"
-#include "plugin/test_double.h"
-#include "plugin/videoroom/videoroom.h"
+#include "plugin/videoroom/test_room_rig.h"
 #include "unit.h"
 
-#define PACKAGE "janus.plugin.videoroom"
-#define HAS(phone, part) check_has(phone, part, __LINE__)
-#define ASK(phone, body, part) (phone_say(phone, body), (void)phone_told(phone), HAS(phone, part))
 #define FAILS(phone, body, code, part)                                                             \
     (phone_say(phone, body), (void)phone_told(phone), check_error(phone, code, part, __LINE__))
 
 /* 30 bytes of key and salt in base64. */
 #define KEY "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwd"
-
-static struct stage stage;
-static struct tr_rng rng;
-
-static void check_has(const struct phone *p, const char *part, int line)
-{
-    if (!CHECK(strstr(p->text, part) != NULL))
-        unit_note("    line %d: \"%s\" is not in \"%s\"", line, part, p->text);
-}
 
 static void check_error(const struct phone *p, int code, const char *part, int line)
 {
@@ -36,31 +22,19 @@ static void check_error(const struct phone *p, int code, const char *part, int l
         unit_note("    line %d: \"%s\": \"%s\"", line, p->text, p->error);
 }
 
-static struct phone *open_room(const struct tr_videoroom_conf *conf)
+static struct phone *opened(void)
 {
-    CHECK_INT(stage_up(&stage, tr_videoroom_create(conf, TR_SECOND)), TR_OK);
-    struct phone *p = stage_phone(&stage, PACKAGE, NULL);
-    ASK(p, "{'request':'create','room':1,'secret':'s'}", "created");
-    return p;
-}
-
-static struct phone *open_default(void)
-{
-    rng = tr_rng_seeded(5);
-    struct tr_videoroom_conf conf = { .rng = &rng };
-    return open_room(&conf);
+    begin();
+    return room("");
 }
 
 /* A phone that publishes as user 5. */
-static struct phone *publisher(const char *offer)
+static struct phone *publisher_of(const char *sdp)
 {
-    struct phone *p = stage_phone(&stage, PACKAGE, NULL);
-    ASK(p, "{'request':'join','ptype':'publisher','room':1,'id':5,'display':'Ann'}", "joined");
-    phone_send(p, "{'request':'publish'}", "offer", fixture(offer), false);
-    (void)phone_told(p);
-    HAS(p, "configured");
-    struct tr_media_event up = { .kind = TR_MEDIA_PEER_UP };
-    stage_media(&stage, up, p);
+    struct phone *p = joined(5);
+    offer(p, "{'request':'publish'}", fixture(sdp));
+    hear(p, "configured");
+    up(p);
     return p;
 }
 
@@ -79,8 +53,8 @@ static json_int_t number_in(const struct phone *p, const char *name)
 
 TEST(videoroom_forward_streams)
 {
-    struct phone *p = open_default(), *pub = publisher("chrome-offer-av.sdp");
-    ASK(p,
+    struct phone *p = opened(), *pub = publisher_of("chrome-offer-av.sdp");
+    ask(p,
         "{'request':'rtp_forward','room':1,'secret':'s','publisher_id':5,'host':'192.0.2.1',"
         "'streams':[{'mid':'0','port':5002,'ssrc':77,'pt':33},"
         "{'mid':'1','host':'2001:db8::1','port':5004,'rtcp_port':5005},{'mid':'9','port':1}]}",
@@ -99,12 +73,12 @@ TEST(videoroom_forward_streams)
     CHECK(!forward_at(0)->paused);
     json_int_t id = number_in(p, "'stream_id':");
 
-    ASK(p, "{'request':'listforwarders','room':1,'secret':'s'}", "'videoroom':'forwarders'");
-    HAS(p, "'publishers':[{'display':'Ann','forwarders':[{");
+    ask(p, "{'request':'listforwarders','room':1,'secret':'s'}", "'videoroom':'forwarders'");
+    HAS(p, "'publishers':[{'display':'user 5','forwarders':[{");
     HAS(p, "'publisher_id':5");
-    ASK(p, "{'request':'moderate','room':1,'secret':'s','id':5,'mid':'0','mute':true}", "success");
+    ask(p, "{'request':'moderate','room':1,'secret':'s','id':5,'mid':'0','mute':true}", "success");
     CHECK(forward_at(0)->paused && !forward_at(1)->paused);
-    ASK(p, "{'request':'moderate','room':1,'secret':'s','id':5,'mid':'0','mute':false}", "success");
+    ask(p, "{'request':'moderate','room':1,'secret':'s','id':5,'mid':'0','mute':false}", "success");
     CHECK(!forward_at(0)->paused);
 
     char body[200], want[100];
@@ -115,20 +89,20 @@ TEST(videoroom_forward_streams)
     snprintf(want, sizeof want,
              "{'publisher_id':5,'room':1,'stream_id':%lld,'videoroom':'stop_rtp_forward'}",
              (long long)id);
-    ASK(p, body, want);
+    ask(p, body, want);
     CHECK_INT(engine_forwards(), 1);
     FAILS(p, body, 428, "No such stream");
     phone_verb(pub, "detach");
     CHECK_INT(engine_forwards(), 0);
-    ASK(p, "{'request':'listforwarders','room':1,'secret':'s'}", "'publishers':[]");
+    ask(p, "{'request':'listforwarders','room':1,'secret':'s'}", "'publishers':[]");
     stage_down(&stage);
 }
 
 TEST(videoroom_forward_legacy_and_simulcast)
 {
-    struct phone *p = open_default();
-    publisher("chrome-offer-simulcast.sdp");
-    ASK(p,
+    struct phone *p = opened();
+    publisher_of("chrome-offer-simulcast.sdp");
+    ask(p,
         "{'request':'rtp_forward','room':1,'secret':'s','publisher_id':5,'host':'media.example',"
         "'audio_port':5002,'video_port':5004,'video_rtcp_port':5005,'video_ssrc':1,'video_pt':100,"
         "'video_port_2':5006,'video_ssrc_2':2,'video_port_3':5008,'data_port':9}",
@@ -145,11 +119,11 @@ TEST(videoroom_forward_legacy_and_simulcast)
     CHECK_INT(forward_at(video)->conf.rtcp_port, 5005);
     CHECK_INT(forward_at(video + 1)->conf.rtcp_port, 0);
     CHECK_INT(forward_at(video + 1)->conf.ssrc, 2);
-    ASK(p, "{'request':'listforwarders','room':1,'secret':'s'}", "'substream':2");
+    ask(p, "{'request':'listforwarders','room':1,'secret':'s'}", "'substream':2");
     HAS(p, "'host':'media.example'"); /* not known yet */
 
     int before = engine_forwards();
-    ASK(p,
+    ask(p,
         "{'request':'rtp_forward','room':1,'secret':'s','publisher_id':5,'host':'192.0.2.1',"
         "'simulcast':true,'video_port':6000,'video_port_2':6002}",
         "'video':6000");
@@ -160,11 +134,11 @@ TEST(videoroom_forward_legacy_and_simulcast)
 
 TEST(videoroom_forward_srtp_and_errors)
 {
-    struct phone *p = open_default();
-    publisher("chrome-offer-av.sdp");
+    struct phone *p = opened();
+    publisher_of("chrome-offer-av.sdp");
 #define FORWARD                                                                                    \
     "{'request':'rtp_forward','room':1,'secret':'s','publisher_id':5,'host':'192.0.2.1',"
-    ASK(p, FORWARD "'srtp_suite':32,'srtp_crypto':'" KEY "','streams':[{'mid':'1','port':5}]}",
+    ask(p, FORWARD "'srtp_suite':32,'srtp_crypto':'" KEY "','streams':[{'mid':'1','port':5}]}",
         "'srtp':true");
     CHECK_INT(forward_at(0)->conf.srtp, TR_SRTP_AES128_CM_SHA1_32);
     CHECK_INT(forward_at(0)->conf.keys.key[15], 15);
@@ -201,7 +175,7 @@ TEST(videoroom_forward_srtp_and_errors)
           "stream_id");
     /* All or none, when there are too many. */
     for (int i = 0; i < 63; i++)
-        ASK(p, FORWARD "'audio_port':7}", "audio_stream_id");
+        ask(p, FORWARD "'audio_port':7}", "audio_stream_id");
     FAILS(p, FORWARD "'audio_port':7}", 499, "Too many forwarders");
     CHECK_INT(engine_forwards(), 64);
     stage_down(&stage);
@@ -209,15 +183,16 @@ TEST(videoroom_forward_srtp_and_errors)
 
 TEST(videoroom_forward_locked)
 {
-    rng = tr_rng_seeded(5);
-    struct tr_videoroom_conf conf = { .rng = &rng, .admin_key = "key", .lock_rtp_forward = true };
-    CHECK_INT(stage_up(&stage, tr_videoroom_create(&conf, TR_SECOND)), TR_OK);
-    struct phone *p = stage_phone(&stage, PACKAGE, NULL);
-    ASK(p, "{'request':'create','room':1,'secret':'s','admin_key':'key'}", "created");
-    publisher("chrome-offer-av.sdp");
+    struct tr_videoroom_conf conf = conf_default();
+    conf.admin_key = "key";
+    conf.lock_rtp_forward = true;
+    begin_with(&conf);
+    struct phone *p = phone();
+    ask(p, "{'request':'create','room':1,'secret':'s','admin_key':'key'}", "created");
+    publisher_of("chrome-offer-av.sdp");
     FAILS(p, FORWARD "'audio_port':7}", 429, "admin_key");
     FAILS(p, FORWARD "'audio_port':7,'admin_key':'no'}", 433, "");
-    ASK(p, FORWARD "'audio_port':7,'admin_key':'key'}", "audio_stream_id");
+    ask(p, FORWARD "'audio_port':7,'admin_key':'key'}", "audio_stream_id");
     FAILS(p, "{'request':'stop_rtp_forward','room':1,'secret':'s','publisher_id':5,'stream_id':1}",
           429, "admin_key");
     FAILS(p,
@@ -231,10 +206,10 @@ TEST(videoroom_forward_locked)
 
 TEST(videoroom_publish_remotely)
 {
-    struct phone *p = open_default(), *pub = publisher("chrome-offer-pair-audio.sdp");
+    struct phone *p = opened(), *pub = publisher_of("chrome-offer-pair-audio.sdp");
 #define REMOTELY                                                                                   \
     "{'request':'publish_remotely','room':1,'secret':'s','publisher_id':5,'host':'192.0.2.9',"
-    ASK(p, REMOTELY "'remote_id':'there','port':7000,'rtcp_port':7001}",
+    ask(p, REMOTELY "'remote_id':'there','port':7000,'rtcp_port':7001}",
         "success {'id':5,'remote_id':'there','room':1,'videoroom':'success'}");
     CHECK_INT(engine_forwards(), 1);
     CHECK_INT(forward_at(0)->conf.ssrc, 1000);
@@ -243,10 +218,10 @@ TEST(videoroom_publish_remotely)
     FAILS(p, REMOTELY "'remote_id':'there','port':7000}", 436, "already exists");
     FAILS(p, REMOTELY "'remote_id':'other','port':0}", 430, "port");
     FAILS(p, REMOTELY "'port':1}", 429, "remote_id");
-    ASK(p, "{'request':'listremotes','room':1,'secret':'s','publisher_id':5}",
+    ask(p, "{'request':'listremotes','room':1,'secret':'s','publisher_id':5}",
         "'list':[{'host':'192.0.2.9','port':7000,'remote_id':'there','rtcp_port':7001}]");
-    ASK(p, "{'request':'list_remotes','room':1,'secret':'s','publisher_id':5}", "'id':5");
-    ASK(p, "{'request':'listforwarders','room':1,'secret':'s'}", "'publishers':[]");
+    ask(p, "{'request':'list_remotes','room':1,'secret':'s','publisher_id':5}", "'id':5");
+    ask(p, "{'request':'listforwarders','room':1,'secret':'s'}", "'publishers':[]");
 
     /* Video is added: it is forwarded, too, and has the RTCP. */
     phone_send(pub, "{'request':'configure'}", "offer", fixture("chrome-offer-pair-added.sdp"),
@@ -257,7 +232,7 @@ TEST(videoroom_publish_remotely)
     CHECK_INT(forward_at(1)->conf.ssrc, 1010);
     CHECK_INT(forward_at(1)->conf.rtcp_port, 7001);
 
-    ASK(p,
+    ask(p,
         "{'request':'unpublish_remotely','room':1,'secret':'s','publisher_id':5,"
         "'remote_id':'there'}",
         "success {'id':5,'room':1,'videoroom':'success'}");
@@ -269,7 +244,7 @@ TEST(videoroom_publish_remotely)
     for (int i = 0; i < 16; i++) {
         char body[256];
         snprintf(body, sizeof body, REMOTELY "'remote_id':'r%d','port':7000}", i);
-        ASK(p, body, "success");
+        ask(p, body, "success");
     }
     FAILS(p, REMOTELY "'remote_id':'more','port':7000}", 499, "Too many remotizations");
     phone_say(pub, "{'request':'unpublish'}");
@@ -286,8 +261,8 @@ TEST(videoroom_publish_remotely)
 
 TEST(videoroom_remote_publisher)
 {
-    struct phone *p = open_default(), *other = publisher("chrome-offer-av.sdp");
-    ASK(p,
+    struct phone *p = opened(), *other = publisher_of("chrome-offer-av.sdp");
+    ask(p,
         ADD "'id':9,'display':'Far','metadata':{'a':1},'port':7000,'streams':[" AUDIO "," VIDEO
             ",{'type':'data','mindex':2,'mid':'2'}]}",
         "{'id':9,'port':7000,'room':1,'rtcp_port':5001,'videoroom':'success'}");
@@ -301,16 +276,16 @@ TEST(videoroom_remote_publisher)
     (void)phone_told(other);
     HAS(other, "'publishers':[{'audio_codec':'opus','display':'Far','id':9,'metadata':{'a':1}");
     HAS(other, "'simulcast':true");
-    ASK(p, "{'request':'listparticipants','room':1}", "'remote':true");
+    ask(p, "{'request':'listparticipants','room':1}", "'remote':true");
     FAILS(p, ADD "'id':9,'streams':[" AUDIO "]}", 436, "already exists");
 
     /* Somebody takes its streams. */
-    struct phone *sub = stage_phone(&stage, PACKAGE, NULL);
+    struct phone *sub = phone();
     phone_say(sub, "{'request':'join','ptype':'subscriber','room':1,'streams':[{'feed':9}]}");
     (void)phone_told(sub);
     HAS(sub, "attached");
 
-    ASK(p,
+    ask(p,
         "{'request':'update_remote_publisher','room':1,'secret':'s','id':9,'display':'Afar',"
         "'streams':[{'type':'audio','mindex':0,'mid':'0','codec':'opus','disabled':true},"
         "{'type':'video','mindex':3,'mid':'3','codec':'h264','h264_profile':'42e01f'}]}",
@@ -332,7 +307,7 @@ TEST(videoroom_remote_publisher)
     FAILS(p, REMOTELY "'remote_id':'x','port':1,'publisher_id':9}", 430, "Only local");
 
     int live = engine_peers();
-    ASK(p, "{'request':'remove_remote_publisher','room':1,'secret':'s','id':9}",
+    ask(p, "{'request':'remove_remote_publisher','room':1,'secret':'s','id':9}",
         "success {'videoroom':'success'}");
     CHECK_INT(engine_peers(), live - 1);
     (void)phone_told(other);
@@ -343,24 +318,22 @@ TEST(videoroom_remote_publisher)
 
 TEST(videoroom_remote_publisher_is_recorded)
 {
-    rng = tr_rng_seeded(5);
-    struct tr_videoroom_conf conf = { .rng = &rng, .recorder = (struct tr_recorder *)&engine };
-    struct phone *p = open_room(&conf);
-    ASK(p, ADD "'id':9,'display':'Far','streams':[" AUDIO "," VIDEO "]}", "'port':");
+    struct phone *p = opened();
+    ask(p, ADD "'id':9,'display':'Far','streams':[" AUDIO "," VIDEO "]}", "'port':");
     CHECK_INT(engine_recordings(), 0);
-    ASK(p, "{'request':'enable_recording','room':1,'secret':'s','record':true}", "success");
+    ask(p, "{'request':'enable_recording','room':1,'secret':'s','record':true}", "success");
     CHECK_INT(engine_recordings(), 1);
     CHECK_INT(engine.recordings[0].tracks, 2);
     CHECK_STR(engine.recordings[0].last.label, "Far");
     CHECK_STR(engine.recordings[0].last.codec, "VP8");
-    ASK(p, "{'request':'remove_remote_publisher','room':1,'secret':'s','id':9}", "success");
+    ask(p, "{'request':'remove_remote_publisher','room':1,'secret':'s','id':9}", "success");
     CHECK_INT(engine_recordings(), 0);
     stage_down(&stage);
 }
 
 TEST(videoroom_remote_publisher_errors)
 {
-    struct phone *p = open_default();
+    struct phone *p = opened();
     FAILS(p, ADD "'streams':[]}", 430, "streams");
     FAILS(p, "{'request':'add_remote_publisher','room':1,'secret':'s'}", 429, "streams");
     FAILS(p, "{'request':'add_remote_publisher','room':1,'streams':[" AUDIO "]}", 429, "secret");
@@ -375,12 +348,12 @@ TEST(videoroom_remote_publisher_errors)
     engine.refuse_peers = true;
     FAILS(p, ADD "'streams':[" AUDIO "]}", 499, "could not be opened");
     engine.refuse_peers = false;
-    ASK(p, "{'request':'listparticipants','room':1}", "'participants':[]");
-    ASK(p, ADD "'streams':[" AUDIO "],'srtp_suite':80,'srtp_crypto':'" KEY "'}", "'port':");
+    ask(p, "{'request':'listparticipants','room':1}", "'participants':[]");
+    ask(p, ADD "'streams':[" AUDIO "],'srtp_suite':80,'srtp_crypto':'" KEY "'}", "'port':");
     CHECK_INT(engine.plain.srtp, TR_SRTP_AES128_CM_SHA1_80);
     /* A codec that the room does not take is no media. */
-    ASK(p, ADD "'streams':[{'type':'audio','mindex':0,'mid':'0','codec':'g722'}]}", "'port':");
-    ASK(p, "{'request':'destroy','room':1,'secret':'s'}", "destroyed");
+    ask(p, ADD "'streams':[{'type':'audio','mindex':0,'mid':'0','codec':'g722'}]}", "'port':");
+    ask(p, "{'request':'destroy','room':1,'secret':'s'}", "destroyed");
     CHECK_INT(engine_peers(), 0);
     stage_down(&stage);
 }

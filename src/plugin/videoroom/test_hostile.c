@@ -2,62 +2,29 @@
  * clear error and change nothing; who is in the room goes on, and what they cost comes back.
  * Method: as in test_publishers.c; "innocent" publishes all along. */
 #include <stdio.h>
-#include <string.h>
 
 #include "base/mem.h"
-#include "plugin/test_double.h"
-#include "plugin/videoroom/videoroom.h"
+#include "plugin/videoroom/test_room_rig.h"
 #include "unit.h"
-
-#define PACKAGE "janus.plugin.videoroom"
 
 enum { SDP_SIZE = 1 << 17 };
 
-static struct stage stage;
-static struct tr_rng rng;
 static struct phone *innocent;
 
-static struct phone *phone(void)
+static void publish(struct phone *p, const char *sdp)
 {
-    return stage_phone(&stage, PACKAGE, NULL);
+    offer(p, "{'request':'publish'}", sdp);
 }
 
-static void check_has(struct phone *p, const char *part)
+static void begin_with_innocent(void)
 {
-    const char *told = phone_told(p);
-    if (!CHECK(strstr(told, part) != NULL))
-        unit_note("    \"%s\" is not in \"%s\"", part, told);
-}
-
-static void ask(struct phone *p, const char *body, const char *part)
-{
-    phone_say(p, body);
-    check_has(p, part);
-}
-
-static void offer(struct phone *p, const char *sdp)
-{
-    phone_send(p, "{'request':'publish'}", "offer", sdp, false);
-}
-
-static struct phone *joined(void)
-{
-    struct phone *p = phone();
-    ask(p, "{'request':'join','ptype':'publisher','room':1}", "'videoroom':'joined'");
-    return p;
-}
-
-static void begin(void)
-{
-    rng = tr_rng_seeded(3);
-    struct tr_videoroom_conf conf = { .rng = &rng };
-    CHECK_INT(stage_up(&stage, tr_videoroom_create(&conf, TR_SECOND)), TR_OK);
+    begin();
     innocent = phone();
     ask(innocent, "{'request':'create','room':1,'publishers':20}", "created");
     ask(innocent, "{'request':'join','ptype':'publisher','room':1,'id':1}", "joined");
-    offer(innocent, fixture("chrome-offer-av.sdp"));
-    check_has(innocent, "'configured':'ok'");
-    stage_media(&stage, (struct tr_media_event){ .kind = TR_MEDIA_PEER_UP }, innocent);
+    publish(innocent, fixture("chrome-offer-av.sdp"));
+    hear(innocent, "'configured':'ok'");
+    up(innocent);
     (void)phone_told(innocent);
 }
 
@@ -71,16 +38,16 @@ static void check_innocent(void)
 
 static void check_refused(struct phone *p, const char *sdp, const char *reason)
 {
-    offer(p, sdp);
-    check_has(p, reason);
+    publish(p, sdp);
+    hear(p, reason);
     check_innocent();
 }
 
 TEST(videoroom_descriptions_with_200_m_lines)
 {
     static char sdp[SDP_SIZE];
-    begin();
-    struct phone *p = joined();
+    begin_with_innocent();
+    struct phone *p = joined(2);
     (void)phone_told(innocent);
     size_t n =
         (size_t)snprintf(sdp, sizeof sdp, "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n");
@@ -91,15 +58,15 @@ TEST(videoroom_descriptions_with_200_m_lines)
                               i);
     check_refused(p, sdp, "API error 465");
     /* Who was refused may try again. */
-    offer(p, fixture("chrome-offer-av.sdp"));
-    check_has(p, "'configured':'ok'");
+    publish(p, fixture("chrome-offer-av.sdp"));
+    hear(p, "'configured':'ok'");
     stage_down(&stage);
 }
 
 TEST(videoroom_descriptions_whose_mids_collide)
 {
-    begin();
-    struct phone *p = joined();
+    begin_with_innocent();
+    struct phone *p = joined(2);
     (void)phone_told(innocent);
     const char *twice = replaced(fixture("chrome-offer-av.sdp"), "a=mid:1", "a=mid:0");
     check_refused(p, twice, "API error 465");
@@ -117,12 +84,12 @@ TEST(videoroom_giant_texts)
         "{'request':'create','room':2,'description':'@'}",
         "{'request':'create','room':2,'secret':'@'}",
     };
-    begin();
+    begin_with_innocent();
     struct phone *p = phone();
     memset(giant, 'x', sizeof giant - 1);
     for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
         phone_say(p, replaced(bodies[i], "@", giant));
-        check_has(p, "error 4");
+        hear(p, "error 4");
         check_innocent();
     }
     stage_down(&stage);
@@ -132,7 +99,7 @@ TEST(videoroom_giant_texts)
  * all of them, and the memory that they took comes back. */
 TEST(videoroom_10000_joins_a_minute)
 {
-    begin();
+    begin_with_innocent();
     struct phone *crowd[8];
     int in = 0, told_to_wait = 0;
     for (int i = 0; i < 8; i++)

@@ -2,6 +2,7 @@
 
 import { html, nothing, type TemplateResult } from 'lit';
 import { formatLoss, formatMs, formatRate } from './figures.js';
+import type { PlotSeries } from '../shared/plot-shape.js';
 import type { History, Metric } from './samples.js';
 import { words } from './words.js';
 
@@ -44,6 +45,31 @@ export function table(
         )}
       </tbody>
     </table>
+  </div>`;
+}
+
+export interface PlotOf {
+  label: string;
+  format: (value: number) => string;
+  series: readonly PlotSeries[];
+}
+
+/** Plots over the same time. */
+export function plotList(
+  plots: readonly PlotOf[],
+  spanMs: number,
+  style = 'plots',
+): TemplateResult {
+  return html`<div class=${style}>
+    ${plots.map(
+      ({ label, format, series }) =>
+        html`<time-plot
+          .label=${label}
+          .format=${format}
+          .series=${series}
+          .spanMs=${spanMs}
+        ></time-plot>`,
+    )}
   </div>`;
 }
 
@@ -92,15 +118,5 @@ export function connectionPlots(history: History, spanMs: number): TemplateResul
       series: [line(plots.in, 'plis_in'), line(plots.out, 'plis_out')],
     },
   ];
-  return html`<div class="plots">
-    ${all.map(
-      ({ label, format, series }) =>
-        html`<time-plot
-          .label=${label}
-          .format=${format}
-          .series=${series}
-          .spanMs=${spanMs}
-        ></time-plot>`,
-    )}
-  </div>`;
+  return plotList(all, spanMs);
 }

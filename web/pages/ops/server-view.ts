@@ -6,7 +6,7 @@ import type { PlotPoint } from '../shared/plot-shape.js';
 import { formatCount, formatMemory, formatPerSecond, formatRate, formatUptime } from './figures.js';
 import { at, countOf, listOf, numberOf, objectOf, textOf, type Json } from './json.js';
 import { parseMetrics, ratesOf, type MetricRow } from './metrics-text.js';
-import { facts, table } from './parts.js';
+import { facts, plotList, table } from './parts.js';
 import { Poller } from './poller.js';
 import { Section } from './section.js';
 import { words } from './words.js';
@@ -119,17 +119,7 @@ export class ServerView extends Section {
       { label: w.drops, format: formatPerSecond, series: [line('', 'drops')] },
       { label: w.memory, format: formatMemory, series: [line('', 'memory')] },
     ];
-    return html`<div class="plots plots-four">
-      ${all.map(
-        ({ label, format, series }) =>
-          html`<time-plot
-            .label=${label}
-            .format=${format}
-            .series=${series}
-            .spanMs=${SPAN_MS}
-          ></time-plot>`,
-      )}
-    </div>`;
+    return plotList(all, SPAN_MS, 'plots plots-four');
   }
 
   private workers(server: Json): TemplateResult {

@@ -1,19 +1,24 @@
 /* See test_http.h. */
-#include "contact/test_http.h"
+#include "gateway/transport/test_http.h"
 
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "unit.h"
 
-static struct tr_route rows[HTTP_ROWS_MAX];
+enum { ROWS_MAX = 16, ARGS_MAX = 4, CONNECTION_ID = 5 };
+
+static struct tr_route rows[ROWS_MAX];
 static int row_count;
+static const char *args[ARGS_MAX][2];
+static int arg_count;
+static char connection; /* stands for one */
 struct reply reply;
-const char *http_args[HTTP_ARGS_MAX][2];
+bool http_gone;
 
 enum tr_err tr_routes_add(struct tr_routes *routes, const struct tr_route *route)
 {
-    if (row_count == HTTP_ROWS_MAX)
+    if (row_count == ROWS_MAX)
         return TR_ERR_LIMIT;
     rows[row_count++] = *route;
     return TR_OK;
@@ -21,9 +26,9 @@ enum tr_err tr_routes_add(struct tr_routes *routes, const struct tr_route *route
 
 const char *tr_http_arg(const struct tr_http_request *request, const char *name)
 {
-    for (int i = 0; i < HTTP_ARGS_MAX; i++) {
-        if (http_args[i][0] && strcmp(http_args[i][0], name) == 0)
-            return http_args[i][1];
+    for (int i = 0; i < arg_count; i++) {
+        if (strcmp(args[i][0], name) == 0)
+            return args[i][1];
     }
     return NULL;
 }
@@ -68,8 +73,38 @@ void tr_http_reply_file(struct tr_http *http, const struct tr_http_request *requ
     close(file->fd);
 }
 
+void tr_http_reply_empty(struct tr_http *http, int status)
+{
+    CHECK(reply.status == 0);
+    reply.status = status;
+}
+
 void tr_http_add_header(struct tr_http *http, const char *name, const char *value)
 {
+}
+
+tr_id tr_http_id(const struct tr_http *http)
+{
+    return CONNECTION_ID;
+}
+
+struct tr_http *tr_web_http(const struct tr_web *web, tr_id id)
+{
+    CHECK_INT(id, CONNECTION_ID);
+    return http_gone ? NULL : (struct tr_http *)(void *)&connection;
+}
+
+void http_arg(const char *name, const char *value)
+{
+    if (CHECK(arg_count < ARGS_MAX)) {
+        args[arg_count][0] = name;
+        args[arg_count++][1] = value;
+    }
+}
+
+int http_rows(void)
+{
+    return row_count;
 }
 
 const struct tr_route *http_row(const char *pattern, enum tr_http_method method)
@@ -84,11 +119,12 @@ const struct tr_route *http_row(const char *pattern, enum tr_http_method method)
 int http_ask(const char *pattern, const struct tr_http_request *request)
 {
     const struct tr_route *row = http_row(pattern, request->method);
+    struct tr_http_request here = *request;
+    here.http = (struct tr_http *)(void *)&connection;
     json_decref(reply.body);
     memset(&reply, 0, sizeof reply);
-    row->handle(row->arg, request);
-    memset(http_args, 0, sizeof http_args);
-    CHECK(reply.status != 0);
+    row->handle(row->arg, &here);
+    arg_count = 0;
     return reply.status;
 }
 
@@ -96,12 +132,13 @@ void http_forget(void)
 {
     json_decref(reply.body);
     memset(&reply, 0, sizeof reply);
-    memset(http_args, 0, sizeof http_args);
+    arg_count = 0;
 }
 
 void http_forget_rows(void)
 {
     row_count = 0;
+    http_gone = false;
 }
 
 const char *http_word(const json_t *object, const char *name)
