@@ -8,6 +8,7 @@
 #define TR_CONTROL_H
 
 #include "base/idtab.h"
+#include "media/key_use.h"
 #include "media/worker.h"
 
 enum { NOWHERE = -1, WAITING_EVENTS_MAX = 256 };
@@ -75,8 +76,8 @@ struct control {
     int waiting_count;
     unsigned plains;              /* made so far: they are spread over the workers */
     struct tr_resolver *resolver; /* NULL: no name has been asked for yet */
-    struct forward *forwards;     /* forward.c */
-    int forwards_count;
+    int forwards_count;           /* forward.c */
+    struct key_uses key_uses;
 };
 
 struct ctl_peer *ctl_peer(const struct tr_media *media, tr_id id); /* NULL: gone, or going */

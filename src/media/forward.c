@@ -6,9 +6,9 @@
  * reads the counters meanwhile, and nothing else. It is freed when the worker has let go of it,
  * which is what taps are told as well (wiring.c): a forwarder is wired like one.
  *
- * SRTP by a key that others choose: two streams under one key must differ in SSRC, or they would
- * share a key stream (RFC 3711 section 9.1). So without an SSRC a random one is taken, and one that
- * is in use with this key is refused. */
+ * SRTP by a key that others choose: it may protect an SSRC once (key_use.h). To go on where the
+ * last forwarder stopped would be of no use: whoever begins to listen takes the rollover counter to
+ * be 0. So without an SSRC a random one is taken, and one that was used is refused. */
 #include "media/forward.h"
 
 #include <stdatomic.h>
@@ -39,7 +39,7 @@ struct forward {
     struct tr_forward_conf conf;
     char host[TR_FORWARD_HOST_MAX + 1];
     struct tr_media *media;
-    struct forward *next_here; /* control: all of them */
+    bool takes_key; /* its SSRC with its key is noted as used */
     enum tr_forward_state state;
     struct tr_addr to; /* READY */
     int rtcp_fd;       /* -1: none, or the swarm has it */
@@ -50,7 +50,9 @@ struct forward {
     /* the worker's: */
     struct source *source; /* NULL: not attached */
     struct forward *next;  /* of the same source */
-    struct forward *next_all, **at_all;
+    struct forward *next_of_peer,
+        **at_peer; /* of all sources of its peer; at_peer NULL: not open */
+    bool keyed;    /* its key has been in use */
     struct tr_path path;
     struct tr_srtp *out, *in;
     struct tr_layer_choice layer;
@@ -200,7 +202,7 @@ void forward_run(struct forward *f, struct tr_pkt *const *pkts, int n)
     struct batch b;
     struct tr_rewritten to;
     TR_ASSERT(n <= RUN_MAX);
-    if (!f->at_all)
+    if (!f->at_peer)
         return; /* it could not be opened */
     if (atomic_load_explicit(&f->paused, memory_order_relaxed)) {
         tr_layer_init(&f->layer); /* starts over at a key frame */
@@ -273,14 +275,18 @@ static void send_report(struct port_timer *timer)
     (void)!tr_heap_set(&ports->timers, &f->timer.node, f->source->worker->now + REPORT_US);
 }
 
+static struct forward **forwards_of_peer(const struct source *s)
+{
+    return s->peer ? &s->peer->forwards : plain_forwards(s->plain);
+}
+
 /* Requests for any stream that goes to one receiver may come to the port of one of them: a remote
  * publisher's server has only one. */
 static struct forward *forward_meant(struct forward *f, uint32_t ssrc)
 {
-    struct forward *other = f->ssrc == ssrc ? NULL : f->source->worker->ports->forwards;
-    for (; other; other = other->next_all) {
-        if (other->ssrc == ssrc && tr_addr_eq(&other->to, &f->to) &&
-            other->source->key.peer == f->source->key.peer)
+    struct forward *other = f->ssrc == ssrc ? NULL : *forwards_of_peer(f->source);
+    for (; other; other = other->next_of_peer) {
+        if (other->ssrc == ssrc && tr_addr_eq(&other->to, &f->to))
             return other;
     }
     return f;
@@ -390,6 +396,7 @@ static enum tr_err open_srtp(struct forward *f, struct tr_srtp_engine *engine)
         return TR_OK;
     f->out = tr_srtp_create(engine, f->conf.srtp, TR_SRTP_OUT, &f->conf.keys);
     f->in = tr_srtp_create(engine, f->conf.srtp, TR_SRTP_IN, &f->conf.keys);
+    f->keyed = true;
     return f->out && f->in ? TR_OK : TR_ERR_NOMEM;
 }
 
@@ -433,6 +440,25 @@ static enum tr_err open_all(struct forward *f, struct worker *w)
     return err == TR_OK ? open_rtcp(f, p) : err;
 }
 
+static void link_of_peer(struct forward *f)
+{
+    struct forward **list = forwards_of_peer(f->source);
+    f->next_of_peer = *list;
+    f->at_peer = list;
+    if (*list)
+        (*list)->at_peer = &f->next_of_peer;
+    *list = f;
+}
+
+static void unlink_of_peer(struct forward *f)
+{
+    if (!f->at_peer)
+        return;
+    *f->at_peer = f->next_of_peer;
+    if (f->next_of_peer)
+        f->next_of_peer->at_peer = f->at_peer;
+}
+
 void forward_attach(struct forward *f, struct source *s)
 {
     struct worker *w = s->worker;
@@ -444,11 +470,7 @@ void forward_attach(struct forward *f, struct source *s)
     s->forwards_count++;
     if (open_all(f, w) != TR_OK)
         return; /* silent, see forward_run */
-    f->next_all = w->ports->forwards;
-    f->at_all = &w->ports->forwards;
-    if (f->next_all)
-        f->next_all->at_all = &f->next_all;
-    w->ports->forwards = f;
+    link_of_peer(f);
     if (source_flows(s))
         source_keyframe(s, -1);
 }
@@ -462,11 +484,7 @@ void forward_detach(struct forward *f)
         at = &(*at)->next;
     *at = f->next;
     s->forwards_count--;
-    if (f->at_all) {
-        *f->at_all = f->next_all;
-        if (f->next_all)
-            f->next_all->at_all = f->at_all;
-    }
+    unlink_of_peer(f);
     if (f->has_rtcp) {
         tr_heap_remove(&p->timers, &f->timer.node);
         tr_swarm_remove(p->swarm, f->socket);
@@ -489,15 +507,13 @@ tr_id forward_id(const struct forward *f)
 
 /* --- control --- */
 
+/* Its key stays noted, unless it never was in use. */
 static void destroy(struct forward *f)
 {
-    struct forward **at = &f->media->control->forwards;
-    while (*at && *at != f)
-        at = &(*at)->next_here;
-    if (*at) {
-        *at = f->next_here;
-        f->media->control->forwards_count--;
-    }
+    struct control *c = f->media->control;
+    if (f->takes_key && !f->keyed)
+        key_use_return(&c->key_uses, &f->conf.keys, f->conf.ssrc);
+    c->forwards_count--;
     tr_port_close(f->rtcp_fd);
     tr_free(f);
 }
@@ -509,19 +525,30 @@ static void closed(void *arg)
 
 static enum tr_err check(const struct tr_media *media, const struct tr_forward_conf *conf)
 {
-    bool keyed = conf->srtp != TR_SRTP_NONE;
     if (conf->port == 0 || conf->layer < TR_FORWARD_BEST || conf->layer >= TR_TRACK_LAYERS ||
         conf->pt > 127 || conf->audio_level_id > 14 || !conf->host[0] ||
         strlen(conf->host) > TR_FORWARD_HOST_MAX)
         return TR_ERR_INVAL;
-    if (media->control->forwards_count >= TR_FORWARDS_MAX)
-        return TR_ERR_LIMIT;
-    for (const struct forward *f = media->control->forwards; keyed && f; f = f->next_here) {
-        if (f->conf.srtp != TR_SRTP_NONE && f->conf.ssrc == conf->ssrc &&
-            memcmp(&f->conf.keys, &conf->keys, sizeof conf->keys) == 0)
-            return TR_ERR_EXISTS;
-    }
-    return TR_OK;
+    return media->control->forwards_count < TR_FORWARDS_MAX ? TR_OK : TR_ERR_LIMIT;
+}
+
+/* A random SSRC that cannot be noted any more is new all the same, as good as certainly. */
+static enum tr_err take_key(struct tr_media *media, struct forward *f)
+{
+    struct key_uses *uses = &media->control->key_uses;
+    bool random = f->conf.ssrc == 0;
+    enum tr_err err;
+    if (f->conf.srtp == TR_SRTP_NONE)
+        return TR_OK;
+    do {
+        if (random)
+            f->conf.ssrc = tr_rng_u32(&media->rng) | 1;
+        err = key_use_take(uses, tr_rng_u64(&media->rng), &f->conf.keys, f->conf.ssrc);
+    } while (random && err == TR_ERR_EXISTS);
+    f->takes_key = err == TR_OK;
+    if (err == TR_ERR_LIMIT)
+        return random ? TR_OK : TR_ERR_EXISTS;
+    return err;
 }
 
 /* A number is known at once; a name is looked up. */
@@ -564,12 +591,10 @@ static struct forward *make(struct tr_media *media, const struct tr_forward_conf
     f->rtcp_fd = -1;
     snprintf(f->host, sizeof f->host, "%s", conf->host);
     f->conf.host = f->host;
-    if (conf->srtp != TR_SRTP_NONE && conf->ssrc == 0)
-        f->conf.ssrc = tr_rng_u32(&media->rng) | 1;
-    f->next_here = media->control->forwards;
-    media->control->forwards = f;
     media->control->forwards_count++;
-    *err = find_host(media, f);
+    *err = take_key(media, f);
+    if (*err == TR_OK)
+        *err = find_host(media, f);
     if (*err == TR_OK)
         *err = open_feedback(f);
     if (*err == TR_OK)

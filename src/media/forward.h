@@ -52,8 +52,9 @@ struct tr_forward_info {
 };
 
 /* INVAL: port 0, no such layer, or the host is no name; NOTFOUND: no such source peer; LIMIT;
- * IO: no socket for RTCP; NOMEM; EXISTS: the SRTP key
- * and SSRC are those of another forwarder, which would give both away. */
+ * IO: no socket for RTCP; NOMEM; EXISTS: the SRTP key has protected this SSRC before, and a second
+ * time would give both away (or the server cannot remember any more uses: without an SSRC, a random
+ * one is always to be had). */
 TR_MUST_USE enum tr_err tr_media_forward_create(struct tr_media *media, struct tr_media_end source,
                                                 const struct tr_forward_conf *conf, tr_id *id);
 /* Silent until it is resumed, at a key frame then. Stale is fine, here and below. */

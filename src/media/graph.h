@@ -6,6 +6,7 @@
 #define TR_GRAPH_H
 
 #include "media/msg.h"
+#include "media/rate.h"
 #include "media/rates.h"
 #include "media/route.h"
 #include "media/talk.h"
@@ -52,6 +53,7 @@ struct source { /* what a client sends on one m-line, or the shadow of one that 
     struct plain *plain; /* or a plain peer; neither: a shadow */
     int owner;           /* worker of the peer */
     struct source_facts facts;
+    bool held, returns;    /* not received at present; was held, and no packet has come since */
     struct route **routes; /* in no order */
     uint32_t routes_count, routes_size;
     struct tap_route taps[TAPS_MAX];
@@ -63,6 +65,7 @@ struct source { /* what a client sends on one m-line, or the shadow of one that 
     int shares_count;
     struct uplink uplink;
     struct tr_rates rates;
+    struct rate_count catch_ups; /* bytes; see route.c */
     struct tr_pkt *run[RUN_MAX];
     int run_count;
     struct source *next_active;
@@ -91,6 +94,8 @@ struct source *source_create(struct worker *w, const struct source_key *key, str
                              const struct source_facts *facts, int owner);
 void source_destroy(struct source *s);
 void source_unused(struct source *s); /* destroys a shadow that has no routes */
+/* Its m-line was negotiated again; facts NULL: as one that is not received for now. */
+void source_negotiated(struct source *s, const struct source_facts *facts);
 /* Takes the reference. */
 void source_packet(struct source *s, struct tr_pkt *pkt);
 /* Forwards the runs of all active sources. */
@@ -106,9 +111,9 @@ void source_remove_route(struct source *s, struct route *r);
 TR_MUST_USE enum tr_err source_keep_ring(struct source *s);
 struct tr_pkt *source_ring_get(const struct source *s, int layer, int64_t ext_seq); /* borrowed */
 /* The packets of a layer from the newest key frame on: first <= number < end. false: the ring does
- * not have them all, or they are more than bytes_max. */
-bool source_since_keyframe(const struct source *s, int layer, size_t bytes_max, int64_t *first,
-                           int64_t *end);
+ * not reach so far. */
+bool source_since_keyframe(const struct source *s, int layer, int64_t *first, int64_t *end,
+                           uint32_t *bytes);
 void source_message(struct worker *w, const struct msg *m);
 
 /* What numbers of a layer are of, for struct tr_rewrite: another one after each restart. */

@@ -168,6 +168,17 @@ void ctl_drain_events(struct tr_media *media)
     }
 }
 
+static void free_peer(struct ctl_peer *p)
+{
+    while (p->talks) {
+        struct ctl_talk *talk = p->talks;
+        p->talks = talk->next;
+        tr_free(talk);
+    }
+    tr_free(p->tracks);
+    tr_free(p);
+}
+
 static void free_peers(struct tr_media *media)
 {
     struct control *c = media->control;
@@ -176,8 +187,7 @@ static void free_peers(struct tr_media *media)
         struct ctl_peer *p = tr_idtab_remove(c->peers, id);
         if (media->claims)
             tr_free(tr_claims_remove(media->claims, tr_slice_str(p->creds.ufrag)));
-        tr_free(p->tracks);
-        tr_free(p);
+        free_peer(p);
     }
 }
 
@@ -208,6 +218,7 @@ void tr_media_destroy(struct tr_media *media)
         tr_idtab_destroy(c->peers);
         tr_idtab_destroy(c->routes);
         tr_idtab_destroy(c->taps);
+        key_uses_deinit(&c->key_uses);
         tr_free(c);
     }
     tr_claims_destroy(media->claims);
@@ -335,6 +346,15 @@ enum tr_err tr_media_peer_restart(struct tr_media *media, tr_id id,
     return TR_OK;
 }
 
+static void post_talk(struct tr_media *media, const struct ctl_peer *p, const struct ctl_talk *talk)
+{
+    struct msg m = { .kind = MSG_TALK, .peer = p->id };
+    m.u.talk.source = (struct source_key){ .peer = p->id, .mline = talk->mline };
+    m.u.talk.conf = talk->conf;
+    (void)!ctl_post(media, p->worker, &m);
+}
+
+/* And what is wished of m-lines, which the worker knows only now. */
 static void post_tracks(struct tr_media *media, const struct ctl_peer *p)
 {
     size_t bytes = (size_t)p->tracks_count * sizeof *p->tracks;
@@ -346,7 +366,10 @@ static void post_tracks(struct tr_media *media, const struct ctl_peer *p)
     if (!m.u.tracks.list || ctl_post(media, p->worker, &m) != TR_OK) {
         tr_free(m.u.tracks.list);
         give_up(media, p);
+        return;
     }
+    for (const struct ctl_talk *talk = p->talks; talk; talk = talk->next)
+        post_talk(media, p, talk);
 }
 
 enum tr_err tr_media_peer_tracks(struct tr_media *media, tr_id id,
@@ -374,13 +397,7 @@ enum tr_err tr_media_peer_tracks(struct tr_media *media, tr_id id,
 static void forget_peer(struct tr_media *media, struct ctl_peer *p)
 {
     tr_idtab_remove(media->control->peers, p->id);
-    while (p->talks) {
-        struct ctl_talk *talk = p->talks;
-        p->talks = talk->next;
-        tr_free(talk);
-    }
-    tr_free(p->tracks);
-    tr_free(p);
+    free_peer(p);
 }
 
 static void post_close(struct tr_media *media, const struct ctl_peer *p)
@@ -416,14 +433,6 @@ void tr_media_peer_bitrate(struct tr_media *media, tr_id id, uint32_t bps)
     p->bitrate_bps = bps;
     if (p->worker != NOWHERE)
         (void)!ctl_post(media, p->worker, &m);
-}
-
-static void post_talk(struct tr_media *media, const struct ctl_peer *p, const struct ctl_talk *talk)
-{
-    struct msg m = { .kind = MSG_TALK, .peer = p->id };
-    m.u.talk.source = (struct source_key){ .peer = p->id, .mline = talk->mline };
-    m.u.talk.conf = talk->conf;
-    (void)!ctl_post(media, p->worker, &m);
 }
 
 void tr_media_talk(struct tr_media *media, struct tr_media_end source,
@@ -492,8 +501,6 @@ static void adopted(struct tr_media *media, tr_id id, int worker)
         post_remote(media, p);
     if (p->bitrate_bps)
         tr_media_peer_bitrate(media, id, p->bitrate_bps);
-    for (const struct ctl_talk *talk = p->talks; talk; talk = talk->next)
-        post_talk(media, p, talk);
     ctl_data_adopted(media, p);
     wiring_adopted(media, p);
 }

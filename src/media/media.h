@@ -130,7 +130,7 @@ struct tr_talk_conf {
 };
 
 /* TR_MEDIA_TALKING follows when somebody starts or stops to talk, if the client sends its audio
- * level (RFC 6464). */
+ * level (RFC 6464). Kept for when the client comes, and the m-line is negotiated. */
 void tr_media_talk(struct tr_media *media, struct tr_media_end source,
                    const struct tr_talk_conf *conf);
 

@@ -43,6 +43,7 @@ struct plain {
     int tracks_count;
     struct tr_clock_offset wall;
     struct rate rate;
+    struct forward *forwards;
     struct port_timer timer;
     struct plain *next_dirty;
     bool dirty;
@@ -115,12 +116,11 @@ static enum tr_err set_tracks(struct plain *p, const struct tr_track_conf *track
     for (int i = 0; i < count; i++) {
         struct source_facts facts = source_facts_of(&tracks[i]);
         struct source_key key = { .peer = p->id, .mline = i };
-        if (!tracks[i].used || !tracks[i].recv)
+        bool wanted = tracks[i].used && tracks[i].recv;
+        if (sources[i])
+            source_negotiated(sources[i], wanted ? &facts : NULL);
+        if (sources[i] || !wanted)
             continue;
-        if (sources[i]) {
-            sources[i]->facts = facts;
-            continue;
-        }
         sources[i] = source_create(p->worker, &key, NULL, &facts, p->worker->index);
         if (!sources[i])
             return TR_ERR_NOMEM;
@@ -271,6 +271,11 @@ void plain_request_keyframe(struct plain *p, int mline, int layer)
 struct tr_clock_offset *plain_wall(struct plain *p)
 {
     return &p->wall;
+}
+
+struct forward **plain_forwards(struct plain *p)
+{
+    return &p->forwards;
 }
 
 /* --- on the worker: messages --- */

@@ -10,8 +10,9 @@
 #include "net/swarm.h"
 #include "net/udp.h"
 
-struct worker;
+struct forward;
 struct source;
+struct worker;
 
 struct port { /* the owner of a socket embeds it */
     void (*in)(struct port *port, const struct tr_path *path, struct tr_slice datagram);
@@ -28,9 +29,8 @@ struct ports {
     struct tr_udp *out; /* NULL: nothing has been forwarded yet */
     bool out_v6;
     struct tr_heap timers;
-    struct tr_map *plains;    /* id -> struct plain */
-    struct plain *dirty;      /* those that may have something to say */
-    struct forward *forwards; /* all that are attached here */
+    struct tr_map *plains; /* id -> struct plain */
+    struct plain *dirty;   /* those that may have something to say */
 };
 
 /* Makes them when needed; NULL: memory or descriptors are out. */
@@ -52,12 +52,12 @@ struct plain *plain_next_dirty(struct plain *p); /* takes p off the list */
 void plain_tick(struct plain *p);
 void plain_request_keyframe(struct plain *p, int mline, int layer);
 struct tr_clock_offset *plain_wall(struct plain *p);
+struct forward **plain_forwards(struct plain *p); /* as in struct wpeer */
 /* PLAIN_ADD, and what is said to a peer; false: it is none of ours. */
 bool plain_message(struct worker *w, const struct msg *m);
 void plain_birth_free(struct plain_birth *birth); /* closes its sockets */
 
 /* forward.c */
-struct forward;
 /* Its source is here; LIMIT, NOMEM, IO leave it silent. */
 void forward_attach(struct forward *f, struct source *s);
 void forward_detach(struct forward *f);

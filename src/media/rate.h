@@ -49,12 +49,14 @@ static inline bool rate_take(struct rate *r, tr_usec now, size_t bytes)
     return true;
 }
 
-struct rate_count { /* packets: a second's worth at most; zeroed: full */
+struct rate_count { /* packets or bytes: a second's worth at most; zeroed: full */
     uint32_t left;
     tr_usec at;
 };
 
-static inline bool rate_count_take(struct rate_count *r, tr_usec now, uint32_t per_second)
+/* All of them or none. */
+static inline bool rate_count_take_some(struct rate_count *r, tr_usec now, uint32_t per_second,
+                                        uint32_t n)
 {
     tr_usec since = tr_usec_min(now - r->at, TR_SECOND);
     uint32_t more = (uint32_t)(since * per_second / TR_SECOND);
@@ -62,10 +64,15 @@ static inline bool rate_count_take(struct rate_count *r, tr_usec now, uint32_t p
         r->at = now;
         r->left = r->left + more < per_second ? r->left + more : per_second;
     }
-    if (r->left == 0)
+    if (r->left < n)
         return false;
-    r->left--;
+    r->left -= n;
     return true;
+}
+
+static inline bool rate_count_take(struct rate_count *r, tr_usec now, uint32_t per_second)
+{
+    return rate_count_take_some(r, now, per_second, 1);
 }
 
 #endif

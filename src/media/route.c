@@ -18,7 +18,9 @@ enum {
     RESEND_BUDGET = 64 << 10, /* at the start */
     RESEND_BUDGET_MAX = 256 << 10,
     RESEND_BUDGET_MIN = 8 << 10, /* however narrow the client's link is */
-    CATCH_UP_BYTES = 192 << 10,  /* to a client that comes to a stream in its midst */
+    CATCH_UP_BYTES = 192 << 10,  /* to a client that comes to a stream in its midst, */
+    CATCH_UPS_SOURCE = 1 << 19,  /* and in a second to all who come to it, */
+    CATCH_UPS_WORKER = 1 << 21,  /* and to any: half of what the kernel holds of what we send */
     EGRESS_BYTES = TR_TX_BATCH_MAX * TR_PEER_PACKET_MAX,
 };
 
@@ -204,6 +206,12 @@ static void limit_layers(struct route *r)
                             is_falling(r) ? 0 : least(r->conf.temporal_max, r->bound_temporal));
 }
 
+static void begin_layers(struct route *r)
+{
+    tr_layer_init(&r->layer);
+    limit_layers(r);
+}
+
 static void choose_layer(struct route *r)
 {
     struct source *s = r->source;
@@ -215,7 +223,8 @@ static void choose_layer(struct route *r)
 
 static void ask_for_layer(struct route *r)
 {
-    if (r->source->facts.video && !is_held(r) && tr_layer_waits(&r->layer))
+    if (r->source->facts.video && !is_held(r) && tr_layer_waits(&r->layer) &&
+        tr_peer_can_send(r->sink->tr_peer, r->sink->mline))
         source_keyframe(r->source, r->layer.target);
 }
 
@@ -258,8 +267,12 @@ void route_run(struct route *r, struct tr_pkt *const *pkts, int count)
     struct tr_tx_item items[TR_PEER_RUN_MAX];
     struct tr_rewritten to;
     int n = 0;
-    if (is_held(r) || !tr_peer_can_send(r->sink->tr_peer, r->sink->mline))
+    if (is_held(r))
         return;
+    if (!tr_peer_can_send(r->sink->tr_peer, r->sink->mline)) {
+        begin_layers(r); /* when it can again, with a key frame: it has missed these */
+        return;
+    }
     if (r->layer.target < 0 || r->source->facts.layers > 1)
         choose_layer(r);
     for (int i = 0; i < count; i++) {
@@ -278,14 +291,29 @@ void route_run(struct route *r, struct tr_pkt *const *pkts, int count)
 
 /* --- the beginning --- */
 
+/* When hundreds come at once, the same packets to each of them would be a burst that takes other
+ * packets with it; one new key frame serves them all. */
+static bool may_catch_up(struct source *s, uint32_t bytes)
+{
+    struct worker *w = s->worker;
+    bool may = bytes <= CATCH_UP_BYTES &&
+               rate_count_take_some(&s->catch_ups, w->now, CATCH_UPS_SOURCE, bytes) &&
+               rate_count_take_some(&w->catch_ups, w->now, CATCH_UPS_WORKER, bytes);
+    w->counters.catch_ups += may;
+    w->counters.catch_ups_refused += !may;
+    return may;
+}
+
 /* Sends what came since the last key frame, so that the client has a picture at once and the
  * publisher need not make another one. false: the ring does not reach so far, or it is too much. */
 static bool catch_up(struct route *r)
 {
     struct tr_pkt *pkts[TR_PEER_RUN_MAX];
     int64_t at, end;
+    uint32_t bytes;
     int n = 0;
-    if (!source_since_keyframe(r->source, r->layer.target, CATCH_UP_BYTES, &at, &end))
+    if (!source_since_keyframe(r->source, r->layer.target, &at, &end, &bytes) ||
+        !may_catch_up(r->source, bytes))
         return false;
     for (; at < end; at++) {
         struct tr_pkt *pkt = source_ring_get(r->source, r->layer.target, at);
@@ -435,12 +463,6 @@ static void keep_ring_for(const struct route *r)
 {
     if (tr_peer_takes_nacks(r->sink->peer->peer, r->sink->mline))
         (void)!source_keep_ring(r->source); /* without memory for it nothing is sent again */
-}
-
-static void begin_layers(struct route *r)
-{
-    tr_layer_init(&r->layer);
-    limit_layers(r);
 }
 
 /* After a pause: the client starts over at a key frame. */

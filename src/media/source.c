@@ -201,19 +201,17 @@ struct tr_pkt *source_ring_get(const struct source *s, int layer, int64_t ext_se
     return pkt && tr_rtp_meta_const(pkt)->ext_seq == ext_seq ? pkt : NULL;
 }
 
-bool source_since_keyframe(const struct source *s, int layer, size_t bytes_max, int64_t *first,
-                           int64_t *end)
+bool source_since_keyframe(const struct source *s, int layer, int64_t *first, int64_t *end,
+                           uint32_t *bytes)
 {
     const struct ring *ring = s->rings[layer];
-    size_t bytes = 0;
+    *bytes = 0;
     *first = s->keyframe_seq[layer];
     if (!ring || *first < 0 || !source_ring_get(s, layer, *first))
         return false;
     for (*end = *first; *end <= ring->newest; ++*end) {
         const struct tr_pkt *pkt = source_ring_get(s, layer, *end);
-        bytes += pkt ? pkt->len : 0;
-        if (bytes > bytes_max)
-            return false;
+        *bytes += pkt ? pkt->len : 0;
     }
     return true;
 }
@@ -270,10 +268,30 @@ static void tell_talking(struct source *s)
     worker_tell(s->worker, &ev);
 }
 
+void source_negotiated(struct source *s, const struct source_facts *facts)
+{
+    if (facts && s->held)
+        s->returns = facts->video;
+    if (facts)
+        s->facts = *facts;
+    s->held = !facts;
+}
+
+/* The first packet after a hold. The key frame is asked for only now, when somebody is there to
+ * make it: most senders begin with one by themselves. */
+static void come_back(struct source *s, const struct tr_rtp_meta *m)
+{
+    s->returns = false;
+    if (!(m->flags & TR_RTP_KEYFRAME))
+        source_keyframe(s, -1);
+}
+
 void source_packet(struct source *s, struct tr_pkt *pkt)
 {
     const struct tr_rtp_meta *m = tr_rtp_meta_const(pkt);
     struct worker *w = s->worker;
+    if (s->returns)
+        come_back(s, m);
     if (s->run_count == RUN_MAX)
         forward_now(s);
     if (s->ssrcs[m->layer] != m->ssrc) {
@@ -558,6 +576,14 @@ static void change_share(struct source *s, int worker, int delta)
     s->shares_count += delta;
 }
 
+/* What was said before, as at each renegotiation, does not disturb the counting. */
+static void listen_to(struct source *s, const struct tr_talk_conf *conf)
+{
+    if (s->talk.conf.packets == conf->packets && s->talk.conf.level == conf->level)
+        return;
+    s->talk = (struct tr_talk){ .conf = *conf, .on = s->talk.on, .changed_us = s->talk.changed_us };
+}
+
 static const struct source_key *key_of(const struct msg *m)
 {
     if (m->kind == MSG_TAP_ADD || m->kind == MSG_TAP_REMOVE)
@@ -585,9 +611,7 @@ void source_message(struct worker *w, const struct msg *m)
     else if (s && !source_is_shadow(s) && m->kind == MSG_KEYFRAME)
         source_keyframe(s, m->u.keyframe.layer);
     else if (s && m->kind == MSG_TALK)
-        s->talk = (struct tr_talk){ .conf = m->u.talk.conf,
-                                    .on = s->talk.on,
-                                    .changed_us = s->talk.changed_us };
+        listen_to(s, &m->u.talk.conf);
     else if (s && !source_is_shadow(s) && m->kind == MSG_ASKED)
         uplink_asked_by(s, m->worker, m->u.keyframe.layer, m->u.keyframe.best_bps);
     else if (s && source_is_shadow(s) && m->kind == MSG_SR)

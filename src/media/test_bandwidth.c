@@ -770,3 +770,30 @@ TEST(a_publisher_is_told_of_layers_that_nobody_asks_for)
     CHECK_INT(rig.clients[2].video.layer_shown, 1);
     rig_close();
 }
+
+/* Three hundred come within a millisecond, by one client's taking the stream again and again. */
+TEST(a_crowd_that_comes_at_once_is_no_burst)
+{
+    enum { CROWD = 300, BURST_MAX = 1 << 20 };
+    rig_open(1, 2);
+    struct client *calm = &rig.clients[1], *crowd = &rig.clients[2];
+    run(5 * TR_SECOND);
+    tr_media_keyframe(rig.media, (struct tr_media_end){ rig.clients[0].id, VIDEO });
+    run(300 * TR_MSEC);
+    const struct tr_media_counters before = rig.w->counters, *c = &rig.w->counters;
+    uint64_t bytes = tr_udp_counters(rig.w->udp)->bytes_out, frames = crowd->video.frames;
+    calm->video.freeze_us = 0;
+    for (int i = 0; i < CROWD; i++)
+        subscribe(crowd);
+    run(5 * TR_MSEC);
+    bytes = tr_udp_counters(rig.w->udp)->bytes_out - bytes;
+    uint64_t caught = c->catch_ups - before.catch_ups;
+    uint64_t refused = c->catch_ups_refused - before.catch_ups_refused;
+    if (!CHECK(caught >= 2 && caught + refused == CROWD && bytes < BURST_MAX))
+        unit_note("    %d caught up, %d did not, %d bytes", (int)caught, (int)refused, (int)bytes);
+    run(TR_SECOND); /* one key frame for all */
+    CHECK(crowd->video.frames > frames);
+    CHECK(c->plis_out - before.plis_out <= LAYERS * 3);
+    CHECK(calm->video.freeze_us < 300 * TR_MSEC);
+    rig_close();
+}

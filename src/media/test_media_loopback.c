@@ -220,6 +220,142 @@ TEST(key_frames_are_asked_for_but_not_more_often_than_every_500_ms)
     tr_free(r);
 }
 
+/* --- held streams --- */
+
+/* The client's video is taken by the engine (recv), and sent to it (send), or not. */
+static void hold(struct rig *r, struct client *c, bool recv, bool send)
+{
+    struct tr_track_conf tracks[TRACKS];
+    fill_tracks(tracks, (int)(c - r->clients), false);
+    tracks[VIDEO].recv = recv;
+    tracks[VIDEO].send = send;
+    CHECK(tr_media_peer_tracks(r->media, c->id, tracks, TRACKS) == TR_OK);
+    run_for(r, 20 * TR_MSEC);
+}
+
+/* a is asked for a key frame, once more than before and at once: the tick would be later. */
+static void check_asked(struct rig *r, struct client *a, int before)
+{
+    tr_usec start = tr_clock_now();
+    WAIT_FOR(r, a->keyframes_asked == before + 1);
+    CHECK(tr_clock_now() - start < 400 * TR_MSEC);
+}
+
+static void check_held_sender(struct rig *r, struct client *a, struct client *b)
+{
+    hold(r, a, false, true);
+    hold(r, a, true, true);
+    run_for(r, 600 * TR_MSEC);
+    int asked = a->keyframes_asked;
+    client_send(a, VIDEO, 2, false); /* b cannot begin with it */
+    check_asked(r, a, asked);
+    client_send(a, VIDEO, 10, true);
+    WAIT_FOR(r, b->in[VIDEO].packets == 22);
+}
+
+static void check_held_receiver(struct rig *r, struct client *a, struct client *b)
+{
+    hold(r, b, true, false);
+    client_send(a, VIDEO, 5, false);
+    run_for(r, 600 * TR_MSEC);
+    int asked = a->keyframes_asked;
+    hold(r, b, true, true);
+    check_asked(r, a, asked);
+    client_send(a, VIDEO, 2, false);
+    client_send(a, VIDEO, 10, true);
+    WAIT_FOR(r, b->in[VIDEO].packets == 32);
+}
+
+static void check_paused(struct rig *r, struct client *a, tr_id id)
+{
+    struct tr_route_conf conf = tr_route_conf_default();
+    conf.paused = true;
+    tr_media_route_set(r->media, id, &conf);
+    run_for(r, 600 * TR_MSEC);
+    int asked = a->keyframes_asked;
+    conf.paused = false;
+    tr_media_route_set(r->media, id, &conf);
+    check_asked(r, a, asked);
+}
+
+static void check_holds(struct rig *r, struct client *a, struct client *b)
+{
+    tr_id id = route(r, a, b, VIDEO);
+    b->in[VIDEO] = (struct received){ 0 };
+    run_for(r, 20 * TR_MSEC);
+    client_send(a, VIDEO, 10, true);
+    WAIT_FOR(r, b->in[VIDEO].packets == 10);
+    check_held_sender(r, a, b);
+    check_held_receiver(r, a, b);
+    check_paused(r, a, id);
+    CHECK_INT(b->in[VIDEO].last - b->in[VIDEO].first, 31);
+    CHECK_INT(b->in[VIDEO].damaged, 0);
+}
+
+TEST(a_stream_that_was_held_comes_back_with_a_key_frame)
+{
+    struct rig *r = tr_alloc(sizeof *r);
+    struct client *a, *b;
+    if (rig_open(r, NULL) && open_two_apart(r, &a, &b)) {
+        check_holds(r, a, b);
+        check_holds(r, b, b);
+    }
+    rig_close(r);
+    tr_free(r);
+}
+
+TEST(who_is_held_again_and_again_is_asked_every_500_ms_at_most)
+{
+    struct rig *r = tr_alloc(sizeof *r);
+    if (rig_open(r, NULL)) {
+        struct client *c = client_open(r);
+        route(r, c, c, VIDEO);
+        WAIT_FOR(r, c->up);
+        client_send(c, VIDEO, 5, true);
+        run_for(r, 50 * TR_MSEC);
+        tr_usec start = tr_clock_now();
+        int before = c->keyframes_asked;
+        for (int i = 0; i < 20; i++) {
+            hold(r, c, false, true);
+            hold(r, c, true, true);
+            client_send(c, VIDEO, 2, false);
+        }
+        run_for(r, 10 * TR_MSEC);
+        int asked = c->keyframes_asked - before;
+        CHECK(asked >= 1 && asked <= (int)((tr_clock_now() - start) / (500 * TR_MSEC)) + 1);
+    }
+    rig_close(r);
+    tr_free(r);
+}
+
+/* --- who talks --- */
+
+TEST(who_talks_is_told_though_it_was_asked_before_the_client_came)
+{
+    struct rig *r = tr_alloc(sizeof *r);
+    if (rig_open(r, NULL)) {
+        const struct tr_talk_conf loud = { .packets = 5, .level = AUDIO_LEVEL + 10 };
+        struct tr_track_conf tracks[TRACKS];
+        struct client *a = client_open(r), *b = client_open(r);
+        tr_media_talk(r->media, end(a, AUDIO), &loud);
+        tr_media_talk(r->media, end(b, AUDIO), &loud);
+        fill_tracks(tracks, (int)(b - r->clients), false);
+        tracks[AUDIO].recv = false; /* b's audio is negotiated later */
+        CHECK(tr_media_peer_tracks(r->media, b->id, tracks, TRACKS) == TR_OK);
+        WAIT_FOR(r, a->up && b->up);
+        run_for(r, 20 * TR_MSEC);
+        tracks[AUDIO].recv = true;
+        CHECK(tr_media_peer_tracks(r->media, b->id, tracks, TRACKS) == TR_OK);
+        run_for(r, 20 * TR_MSEC);
+        client_send(a, AUDIO, 5, false);
+        client_send(b, AUDIO, 5, false);
+        WAIT_FOR(r, events_of(r, TR_MEDIA_TALKING, a->id) == 1);
+        WAIT_FOR(r, events_of(r, TR_MEDIA_TALKING, b->id) == 1);
+    }
+    rig_close(r);
+    tr_free(r);
+}
+
 /* --- taps --- */
 
 enum { HELD_MAX = 512 };

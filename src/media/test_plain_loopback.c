@@ -105,16 +105,60 @@ TEST(srtp_in_and_out)
             CHECK_INT(out.got[49].number, 49);
             CHECK_INT(counters(&r).drops[TR_DROP_SRTP_AUTH], 50);
             tr_srtp_destroy(protect);
-            tr_id twice = 0;
-            f.ssrc = 4242;
-            forward(&r, peer, AUDIO, &f);
-            CHECK(tr_media_forward_create(r.media, (struct tr_media_end){ peer, AUDIO }, &f,
-                                          &twice) == TR_ERR_EXISTS);
         }
         host_close(&in);
         host_close(&out); /* its SRTP uses the rig's engine */
         rig_close(&r);
     }
+}
+
+/* Or a second stream would begin with the key stream of the first. */
+TEST(a_key_protects_an_ssrc_once)
+{
+    struct rig r;
+    struct host in, out;
+    struct tr_addr ports[8];
+    host_open(&in);
+    host_open(&out);
+    if (rig_open(&r)) {
+        struct tr_forward_info info = { 0 };
+        struct tr_srtp_keys key = { .key = "fedcba9876543210", .salt = "salt outwards" };
+        struct tr_srtp_keys other = { .key = "0123456789abcdef", .salt = "salt outwards" };
+        tr_id id = 0, peer = open_source(&r, 1, ports);
+        struct tr_media_end source = { peer, AUDIO };
+        struct tr_forward_conf f = forward_to(&out);
+        f.srtp = TR_SRTP_AES128_CM_SHA1_80;
+        f.keys = key;
+        f.ssrc = 4242;
+
+        f.host = "no-such-name.invalid"; /* nothing is ever sent */
+        CHECK(tr_media_forward_create(r.media, source, &f, &id) == TR_OK);
+        tr_media_forward_close(r.media, id);
+        f.host = "127.0.0.1";
+        id = forward(&r, peer, AUDIO, &f);
+        CHECK(tr_media_forward_create(r.media, source, &f, &id) == TR_ERR_EXISTS);
+        send_audio(&in, &ports[0], 1, 5);
+        WAIT_FOR(&r, &out, out.count == 1);
+
+        tr_media_forward_close(r.media, id);
+        tr_clock_sleep(20 * TR_MSEC);
+        take_events(&r); /* it is gone */
+        CHECK(tr_media_forward_create(r.media, source, &f, &id) == TR_ERR_EXISTS);
+        f.srtp = TR_SRTP_AES128_CM_SHA1_32; /* the same key stream */
+        CHECK(tr_media_forward_create(r.media, source, &f, &id) == TR_ERR_EXISTS);
+        f.keys = other;
+        CHECK(tr_media_forward_create(r.media, source, &f, &id) == TR_OK);
+        f.keys = key;
+        f.ssrc = 0;
+        CHECK(tr_media_forward_create(r.media, source, &f, &id) == TR_OK);
+        CHECK(tr_media_forward_info(r.media, id, &info) && info.ssrc && info.ssrc != 4242);
+        uint32_t random = info.ssrc;
+        CHECK(tr_media_forward_create(r.media, source, &f, &id) == TR_OK);
+        CHECK(tr_media_forward_info(r.media, id, &info) && info.ssrc != random);
+    }
+    rig_close(&r);
+    host_close(&in);
+    host_close(&out);
 }
 
 static void send_layers(struct host *in, const struct tr_addr *ports, int layers, uint16_t seq,

@@ -219,6 +219,10 @@ void send_some(struct client *c, struct tr_udp *udp, const struct tr_path *path,
         for (size_t k = payload_head(mline, keyframe && i == 0, number, p); k < pkt->len; k++)
             p[k] = pattern(number, k);
         memset(pkt->meta, 0, sizeof pkt->meta);
+        *tr_rtp_meta(pkt) = (struct tr_rtp_meta){
+            .flags = mline == AUDIO ? TR_RTP_AUDIO_LEVEL : 0,
+            .audio_level = AUDIO_LEVEL,
+        };
         items[i] = (struct tr_tx_item){ .pkt = pkt,
                                         .ext_seq = c->next_seq[mline]++,
                                         .ts = c->ts[mline],
@@ -358,6 +362,7 @@ void fill_tracks(struct tr_track_conf *t, int client, bool mirrored)
         t[i].rtx_pt = video ? PT_RTX : 0;
         t[i].ext.id[TR_EXT_MID] = t[i].ext_send.id[TR_EXT_MID] = 4;
         t[i].ext.id[TR_EXT_ABS_SEND_TIME] = t[i].ext_send.id[TR_EXT_ABS_SEND_TIME] = 3;
+        t[i].ext.id[TR_EXT_AUDIO_LEVEL] = t[i].ext_send.id[TR_EXT_AUDIO_LEVEL] = video ? 0 : 1;
         t[i].fb_nack = t[i].fb_pli = t[i].fb_remb = video;
         t[i].layers_count = 1;
         t[i].layers[0].ssrc = ssrc_of(client, i, mirrored, false);

@@ -25,6 +25,7 @@ enum {
     SEQS_MAX = 4096,
     CHECK_BYTES = 300,
     PT_AUDIO = 111,
+    AUDIO_LEVEL = 20, /* -dBov, of all audio that clients send */
     PT_VIDEO = 96,
     PT_RTX = 97,
 };

@@ -41,8 +41,9 @@ struct wpeer {
     bool dirty;
     int tracks_count;
     struct tr_track_conf *tracks;
-    struct source **sources; /* by m-line; NULL: not received */
-    struct sink **sinks;     /* by m-line; NULL: nothing was routed here yet */
+    struct source **sources;  /* by m-line; NULL: not received */
+    struct sink **sinks;      /* by m-line; NULL: nothing was routed here yet */
+    struct forward *forwards; /* of all its sources; forward.c */
     struct tr_clock_offset wall;
     struct rate rate;              /* that it may send */
     struct rate_count stun, rtcp;  /* packets of these kinds */
@@ -83,9 +84,10 @@ struct worker {
     struct tr_throttle *throttle; /* of answers to strangers */
     struct source *active;
     struct wpeer *dirty;
-    int arrival_worker;        /* of the datagram being handled: where its path belongs */
-    struct tr_pkt *spare;      /* taken from the pool, not used yet */
-    struct tr_tx_batch egress; /* packets to many sinks; its buffer lies in the send queue */
+    int arrival_worker;          /* of the datagram being handled: where its path belongs */
+    struct rate_count catch_ups; /* bytes; see route.c */
+    struct tr_pkt *spare;        /* taken from the pool, not used yet */
+    struct tr_tx_batch egress;   /* packets to many sinks; its buffer lies in the send queue */
     struct tr_media_counters counters;
     _Atomic uint64_t published[PUBLISHED_MEDIA];
 };

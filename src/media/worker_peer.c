@@ -282,13 +282,13 @@ static enum tr_err update_source(struct wpeer *p, int mline)
     struct source_facts facts = source_facts_of(t);
     struct source_key key = { .peer = p->id, .mline = mline };
     bool wanted = t->used && t->recv;
-    if (wanted && p->sources[mline]) {
-        p->sources[mline]->facts = facts;
+    /* One that is not received any more stays: its routes may be taken up again. */
+    if (p->sources[mline]) {
+        source_negotiated(p->sources[mline], wanted ? &facts : NULL);
     } else if (wanted) {
         p->sources[mline] = source_create(p->worker, &key, p, &facts, p->worker->index);
         return p->sources[mline] ? TR_OK : TR_ERR_NOMEM;
     }
-    /* A source that is not received any more stays: its routes may be taken up again. */
     return TR_OK;
 }
 

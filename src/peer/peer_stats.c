@@ -252,6 +252,8 @@ void tr_counters_add(struct tr_media_counters *sum, const struct tr_media_counte
     sum->data_out += add->data_out;
     sum->streams_accepted += add->streams_accepted;
     sum->streams_refused += add->streams_refused;
+    sum->catch_ups += add->catch_ups;
+    sum->catch_ups_refused += add->catch_ups_refused;
     for (int i = 0; i < TR_DROP_COUNT; i++)
         sum->drops[i] += add->drops[i];
     sum->streams += add->streams;

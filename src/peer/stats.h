@@ -59,7 +59,9 @@ struct tr_media_counters {
     uint64_t nacks_out;
     uint64_t plis_in;
     uint64_t plis_out;
-    uint64_t data_in; /* messages on data channels */
+    uint64_t catch_ups;         /* clients that began with the last key frame, */
+    uint64_t catch_ups_refused; /* and those that must wait for the next, for it was too much */
+    uint64_t data_in;           /* messages on data channels */
     uint64_t data_out;
     uint64_t streams_accepted; /* TCP connections of clients */
     uint64_t

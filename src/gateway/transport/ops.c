@@ -122,6 +122,9 @@ static void put_media(struct tr_metrics *m, const struct tr_media *media)
         COUNTER("media_nacks_sent", "NACK messages sent.", c.nacks_out),
         COUNTER("media_plis_received", "Key frame requests received.", c.plis_in),
         COUNTER("media_plis_sent", "Key frame requests sent.", c.plis_out),
+        COUNTER("media_catch_ups", "Clients that began with the last key frame.", c.catch_ups),
+        COUNTER("media_catch_ups_refused", "Clients that had to wait for the next key frame.",
+                c.catch_ups_refused),
         COUNTER("media_data_received", "Messages received on data channels.", c.data_in),
         COUNTER("media_data_sent", "Messages sent on data channels.", c.data_out),
     };

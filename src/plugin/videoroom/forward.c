@@ -134,10 +134,11 @@ static bool refuse(struct tr_vr_error *e, enum tr_err err, const struct tr_forwa
     case TR_ERR_INVAL:
         return tr_vr_fail(e, TR_VR_INVALID_ELEMENT, "Invalid element (host or port)");
     case TR_ERR_EXISTS:
-        return tr_vr_fail(e, TR_VR_INVALID_ELEMENT,
-                          "Another forwarder uses this SRTP key with SSRC %u: give one of them "
-                          "another key or SSRC",
-                          (unsigned)conf->ssrc);
+        return tr_vr_fail(
+            e, TR_VR_INVALID_ELEMENT,
+            "This SRTP key was used with SSRC %u before, and a second time would give "
+            "both streams away: give another key or SSRC",
+            (unsigned)conf->ssrc);
     case TR_ERR_LIMIT: return tr_vr_fail(e, TR_VR_UNKNOWN_ERROR, "Too many forwarders");
     default:
         return tr_vr_fail(e, TR_VR_UNKNOWN_ERROR, "The forwarder could not be made (%s)",
