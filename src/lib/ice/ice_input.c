@@ -127,10 +127,10 @@ static void accept_check(struct tr_ice *ice, const struct request *r)
         tr_ice_full_on_request(ice, r->m, p, r->gen);
     if (p->gen != r->gen)
         return; /* a straggler from before the restart does not nominate for the new session */
+    if (!ice->full && (use || tr_ice_path_takes_over(ice, p)))
+        tr_ice_path_nominate(ice, p);
     if (!use)
         p->plain_since = true;
-    else if (!ice->full)
-        tr_ice_path_nominate(ice, p);
 }
 
 static enum tr_err on_request(struct tr_ice *ice, const struct tr_path *path,

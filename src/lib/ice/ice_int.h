@@ -18,6 +18,8 @@ bool tr_ice_path_room(const struct tr_ice *ice, const struct tr_path *path);
 struct ice_path *tr_ice_path_touch(struct tr_ice *ice, const struct tr_path *path, uint8_t gen,
                                    uint32_t remote_priority);
 void tr_ice_path_nominate(struct tr_ice *ice, struct ice_path *p); /* selects it when it may */
+/* What the selected one was is there now, by all appearance. */
+bool tr_ice_path_takes_over(const struct tr_ice *ice, const struct ice_path *p);
 void tr_ice_path_select(struct tr_ice *ice, struct ice_path *p);
 void tr_ice_path_expire(struct tr_ice *ice);
 void tr_ice_path_forget_all(struct tr_ice *ice);

@@ -11,7 +11,12 @@
  * another pair by putting it in the checks of that pair. So a nominated path replaces the selected
  * one when its priority is no lower, or when the peer has stopped nominating the selected one: its
  * last check came without USE-CANDIDATE, or none came with it for ICE_RENOMINATE. A lite agent has
- * the new path proven first (ice_proof.c). */
+ * the new path proven first (ice_proof.c).
+ *
+ * A NAT that forgets a client in mid-call gives it another port, of which the client knows nothing:
+ * it goes on checking the pair that it has, and one that nominates once (Firefox) does not do so
+ * again. So to a lite agent a path that began when the selected one had fallen silent is nominated
+ * by whatever check. */
 #include "ice/ice_int.h"
 
 #include "base/assert.h"
@@ -107,6 +112,8 @@ struct ice_path *tr_ice_path_touch(struct tr_ice *ice, const struct tr_path *pat
         make_room(ice);
         *p = (struct ice_path){ .slot = ICE_LIVE, .announced = true, .path = *path };
     }
+    if (fresh)
+        p->since_us = ice->now;
     if (fresh || gen == ice->cur)
         p->gen = gen;
     if (!p->remote_priority)
@@ -130,6 +137,13 @@ static bool may_replace(const struct tr_ice *ice, const struct ice_path *p)
         return p->gen == ice->cur;
     return p->priority >= old->priority || !old->nominated || old->plain_since ||
            ice->now - old->nominated_us > ICE_RENOMINATE;
+}
+
+bool tr_ice_path_takes_over(const struct tr_ice *ice, const struct ice_path *p)
+{
+    const struct ice_path *old = ice->selected >= 0 ? &ice->path[ice->selected] : NULL;
+    return old && p != old && p->gen == ice->selected_gen &&
+           p->since_us - old->seen_us >= ICE_SILENT;
 }
 
 static void move_to(struct tr_ice *ice, struct ice_path *p)

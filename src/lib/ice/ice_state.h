@@ -21,7 +21,7 @@
 #define ICE_EXPIRY (30 * TR_SECOND)
 #define ICE_SETTLE (250 * TR_MSEC)     /* controlling: wait for better pairs before nominating */
 #define ICE_RETRY (5 * TR_SECOND)      /* a failed pair is tried again, see ice_full.c */
-#define ICE_SILENT (3 * TR_SECOND)     /* clients check more often, see ice_proof.c */
+#define ICE_SILENT (3 * TR_SECOND)     /* clients check more often, see ice_proof.c, ice_path.c */
 #define ICE_RENOMINATE (1 * TR_SECOND) /* see ice_path.c */
 
 enum {
@@ -63,7 +63,7 @@ struct ice_path { /* a 4-tuple from which something authenticated came */
     uint32_t remote_priority; /* as the first check said */
     struct tr_path path;
     uint64_t priority;
-    tr_usec seen_us, nominated_us, proven_us;
+    tr_usec since_us, seen_us, nominated_us, proven_us;
     tr_usec rtt_us; /* of the proof; 0: unknown */
 };
 

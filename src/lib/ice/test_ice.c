@@ -447,6 +447,56 @@ TEST(ice_lite_trusts_only_the_first_path)
     teardown(&f);
 }
 
+/* A client that nominates once does not know that it has another port. */
+TEST(ice_lite_follows_when_a_nat_forgets)
+{
+    struct fix f;
+    setup(&f);
+    know_peer(&f);
+    FEED(&f, .port = 1, .use = true);
+    f.now += 5 * TR_SECOND;
+    FEED(&f, .port = 1);
+    f.now += 4 * TR_SECOND;
+    FEED(&f, .port = 2);
+    CHECK_INT(f.asked, 1);
+    CHECK_INT(f.selected, 0);
+    CHECK_INT(prove_as(&f, TR_STUN_SUCCESS, NULL, 0), TR_ERR_AUTH);
+    CHECK_INT(prove_as(&f, TR_STUN_SUCCESS, PEER_PWD, 0), TR_OK);
+    CHECK_INT(f.selected, 1);
+    CHECK_INT(f.selected_path.remote.port, 2);
+    f.now += 5 * TR_SECOND;
+    FEED(&f, .port = 2);
+    CHECK_INT(f.asked + f.selected, 0);
+    f.now += 5 * TR_SECOND;
+    FEED(&f, .port = 3); /* and once more, but the old one is heard again before the answer */
+    CHECK_INT(f.asked, 1);
+    FEED(&f, .port = 2);
+    FEED(&f, .port = 3);
+    CHECK_INT(f.asked, 0);
+    teardown(&f);
+}
+
+/* Clients that keep other paths alive check them without nominating them. */
+TEST(ice_lite_stays_when_other_paths_are_checked)
+{
+    struct fix f;
+    setup(&f);
+    know_peer(&f);
+    FEED(&f, .port = 1, .use = true);
+    f.now += 2 * TR_SECOND;
+    FEED(&f, .port = 2);
+    CHECK_INT(f.asked, 0);
+    for (int i = 0; i < 4; i++) {
+        f.now += 4 * TR_SECOND;
+        FEED(&f, .port = 2);
+        CHECK_INT(f.asked + f.selected, 0);
+        FEED(&f, .port = 1);
+    }
+    FEED(&f, .port = 3); /* the selected one was heard just now */
+    CHECK_INT(f.asked, 0);
+    teardown(&f);
+}
+
 /* A stream cannot be opened in another's name. */
 TEST(ice_lite_follows_to_tcp_at_once)
 {

@@ -3,8 +3,7 @@
 
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-
-const LOOPBACK = '127.0.0.1';
+import { LOOPBACK } from './ports.mjs';
 
 /**
  * Before a page loads: of the candidates in the server's SDP it hears those that match `keep`, each
@@ -47,12 +46,15 @@ export async function selectedPair(page, expression = 'tringDebug') {
 
 /** A NAT for UDP: each client gets a port towards the server, and another one after `forget`. */
 export class Nat {
-  static async start(serverPort) {
+  /** Server and clients are at `address`. */
+  static async start(serverPort, address = LOOPBACK) {
     const nat = new Nat();
     nat.serverPort = serverPort;
+    nat.address = address;
     nat.mappings = new Map();
+    nat.answers = 0; // of the server since the last time that it forgot
     nat.inside = createSocket('udp4');
-    nat.inside.bind(0, LOOPBACK);
+    nat.inside.bind(0, address);
     await once(nat.inside, 'listening');
     nat.port = nat.inside.address().port;
     nat.inside.on('message', (datagram, { port }) => nat.outwards(datagram, port));
@@ -64,17 +66,20 @@ export class Nat {
     if (!outside) {
       outside = createSocket('udp4');
       outside.on('message', (answer) => {
-        if (this.mappings.get(clientPort) === outside) this.inside.send(answer, clientPort, LOOPBACK);
+        if (this.mappings.get(clientPort) !== outside) return;
+        this.answers++;
+        this.inside.send(answer, clientPort, this.address);
       });
       this.mappings.set(clientPort, outside);
     }
-    outside.send(datagram, this.serverPort, LOOPBACK);
+    outside.send(datagram, this.serverPort, this.address);
   }
 
   /** As after a restart: all come from other ports, and nothing gets in by the old ones. */
   forget() {
     for (const outside of this.mappings.values()) outside.close();
     this.mappings.clear();
+    this.answers = 0;
   }
 
   stop() {

@@ -2,12 +2,20 @@
 
 import { createServer } from 'node:net';
 import { createSocket } from 'node:dgram';
+import { networkInterfaces } from 'node:os';
+
+export const LOOPBACK = '127.0.0.1';
+/** Of this machine; loopback where it has no other. */
+export const OWN_ADDRESS =
+  Object.values(networkInterfaces())
+    .flat()
+    .find(({ family, internal }) => family === 'IPv4' && !internal)?.address ?? LOOPBACK;
 
 function someTcpPort() {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
+    server.listen(0, LOOPBACK, () => {
       const { port } = server.address();
       server.close(() => resolve(port));
     });

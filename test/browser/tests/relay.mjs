@@ -1,21 +1,15 @@
 // The relay as browsers use it: they may take nothing else (iceTransportPolicy), by each transport.
 
 import { execFile } from 'node:child_process';
-import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { launchChromium } from '../lib/chromium.mjs';
 import { firefoxPage } from '../lib/firefox.mjs';
 import { Skip, check, test } from '../lib/harness.mjs';
 import { installEcho } from '../lib/layers.mjs';
-import { freeTcpPort } from '../lib/ports.mjs';
+import { LOOPBACK, OWN_ADDRESS as ADDRESS, freeTcpPort } from '../lib/ports.mjs';
 import { until } from '../lib/wait.mjs';
 
-const LOOPBACK = '127.0.0.1';
-const ADDRESS =
-  Object.values(networkInterfaces())
-    .flat()
-    .find(({ family, internal }) => family === 'IPv4' && !internal)?.address ?? LOOPBACK;
 const TRANSPORTS = {
   udp: /^turn:.*transport=udp/,
   tcp: /^turn:.*transport=tcp/,
