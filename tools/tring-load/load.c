@@ -268,6 +268,8 @@ static void measure(struct load *l)
     w->measure_to = l->from.at + l->options.duration;
     run_until(l, "measure", w->measure_to);
     mark(l, &l->to);
+    for (int i = 0; i < l->started; i++)
+        l->carried_by[rtc_carrier(&l->clients[i].rtc)]++;
     struct rtc_totals at_end = w->totals;
     run_until(l, NULL, tr_clock_now() + DRAIN_US);
     at_end.delivered = w->totals.delivered; /* the late ones count, what was made later does not */

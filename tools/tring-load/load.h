@@ -58,6 +58,7 @@ struct load {
     int reasons_count;
     struct process server_before; /* any client, or any subscriber */
     struct span from, to;
+    int carried_by[RTC_CARRIERS]; /* clients, at the end of the measured time */
 };
 
 extern const struct scenario scenario_echo, scenario_calls, scenario_room;

@@ -5,7 +5,8 @@
 #include "base/mem.h"
 #include "tring-load/load.h"
 
-enum { FILES_A_CLIENT = 4, FILES_BESIDE = 64 }; /* media, WebSocket or two of HTTP; the rest */
+/* Media over UDP and TCP, WebSocket or two of HTTP; the rest. */
+enum { FILES_A_CLIENT = 3 + TCP_STREAMS_MAX + 1, FILES_BESIDE = 64 };
 
 /* Where the system grants less, clients fail for want of sockets. */
 static void set_file_limit(const struct load_options *o)

@@ -23,6 +23,8 @@ void load_options_help(void)
         "  tring-load --calls 10 --loss 2 --duration 30  clients lose 2 % and ask for it again\n"
         "  tring-load --room 1:40 --video 300:1100:10    one publisher, forty subscribers\n"
         "  tring-load --meeting 10 --simulcast           ten who all see each other\n"
+        "  tring-load --calls 10 --tcp                   clients whose network lets no UDP "
+        "through\n"
         "  tring-load --echo 10 --turn turns:192.0.2.1 --turn-user u --turn-password p "
         "--relay-only\n"
         "\n"
@@ -52,6 +54,9 @@ void load_options_help(void)
         "                      CPU of both sides that a network would cost\n"
         "  --twcc              negotiate transport-wide congestion control and answer it\n"
         "  --remb KBPS         bandwidth that receivers announce by REMB [1000000]\n"
+        "  --tcp               connect to the server's TCP candidates (RFC 6544) and use no UDP; "
+        "with --turn\n"
+        "                      the relayed address is offered beside that\n"
         "Through a TURN server\n"
         "  --turn URI          turn:IP:port?transport=udp (or tcp), turns:IP:port for TLS; each "
         "client\n"
@@ -368,6 +373,8 @@ static bool take_flag(struct load_options *o, const char *name)
         return o->gro = true;
     if (strcmp(name, "--quiet") == 0)
         return o->quiet = true;
+    if (strcmp(name, "--tcp") == 0)
+        return o->tcp = true;
     if (strcmp(name, "--relay-only") == 0)
         return o->relay_only = true;
     if (strcmp(name, "--rid") == 0)
@@ -416,6 +423,8 @@ static const char *settle(struct load_options *o)
         return "--rid goes with --simulcast";
     if (o->relay_only && !o->turn.on)
         return "--relay-only needs --turn";
+    if (o->relay_only && o->tcp)
+        return "--relay-only leaves nothing to --tcp";
     if (o->layers > 1 && o->frame_packets)
         return "simulcast goes by --video-kbps";
     if (rooms && tracks > TR_PEER_TRACKS_MAX)

@@ -39,6 +39,7 @@ struct load_options {
     struct tr_addr bind;
     struct load_turn turn;
     bool relay_only;              /* no candidate but the relayed one */
+    bool tcp;                     /* ICE-TCP in place of UDP */
     enum tr_srtp_profile profile; /* NONE: whatever the server picks */
     tr_usec warmup, duration, setup_limit;
     double ramp; /* clients started a second */

@@ -4,7 +4,6 @@
 
 #include "net/clock.h"
 #include "net/stream.h"
-#include "net/tls.h"
 #include "tring-load/rtc.h"
 #include "turn/client.h"
 
@@ -74,13 +73,10 @@ static void begin(struct rtc *c, tr_usec now)
         fail(c, 0);
 }
 
-/* --- streams --- */
-
-static void on_stream(void *arg, const struct tr_stream_event *event)
+void relay_event(struct rtc *c, const struct tr_stream_event *event)
 {
-    struct rtc *c = event->user;
     tr_usec now = tr_clock_now();
-    if (!c || c->relay.stream != event->id)
+    if (c->relay.stream != event->id)
         return;
     if (event->kind == TR_STREAM_CONNECTED) {
         begin(c, now);
@@ -93,48 +89,11 @@ static void on_stream(void *arg, const struct tr_stream_event *event)
     }
 }
 
-enum tr_err relay_world_init(struct rtc_world *w)
-{
-    const struct load_turn *t = &w->options->turn;
-    struct tr_streams_conf conf = { .connections_max = (uint32_t)w->options->clients,
-                                    .address_max = (uint32_t)w->options->clients,
-                                    .network_max = (uint32_t)w->options->clients,
-                                    .seed = tr_rng_u64(&w->rng) };
-    struct tr_tls_conf tls = { .alpn = { "stun.turn" } };
-    if (!t->on || t->server.proto == TR_PROTO_UDP)
-        return TR_OK;
-    if (t->tls && !(w->tls = tr_tls_create(&tls)))
-        return TR_ERR_NOMEM;
-    enum tr_err err = tr_streams_open(&w->streams, &conf, on_stream, w);
-    return err == TR_OK ? tr_swarm_watch(w->swarm, tr_streams_fd(w->streams)) : err;
-}
-
-void relay_world_deinit(struct rtc_world *w)
-{
-    tr_streams_close(w->streams);
-    tr_tls_destroy(w->tls);
-}
-
-void relay_world_run(struct rtc_world *w, tr_usec now)
-{
-    if (!w->streams)
-        return;
-    tr_streams_run(w->streams, now);
-    tr_streams_flush(w->streams, now);
-}
-
-tr_usec relay_world_next(const struct rtc_world *w)
-{
-    return w->streams ? tr_streams_next_timeout(w->streams) : TR_NEVER;
-}
-
-/* --- a client --- */
-
 enum tr_err relay_open(struct rtc *c, tr_usec now)
 {
     struct rtc_world *w = c->world;
     const struct load_turn *t = &w->options->turn;
-    struct tr_stream_conf conf = { .framing = TR_FRAMING_TURN, .tls = w->tls };
+    struct tr_stream_conf conf = { .framing = TR_FRAMING_TURN, .tls = w->tls, .tag = STREAM_RELAY };
     if (t->server.proto == TR_PROTO_UDP) {
         begin(c, now);
         return TR_OK;

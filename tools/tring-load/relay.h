@@ -12,7 +12,7 @@
 #include "base/time.h"
 
 struct rtc;
-struct rtc_world;
+struct tr_stream_event;
 struct tr_turn_client;
 
 struct relay { /* zeroed: there is none */
@@ -24,18 +24,13 @@ struct relay { /* zeroed: there is none */
     tr_usec ready_us;
 };
 
-/* What the connections of all clients share. */
-TR_MUST_USE enum tr_err relay_world_init(struct rtc_world *w);
-void relay_world_deinit(struct rtc_world *w);
-void relay_world_run(struct rtc_world *w, tr_usec now);
-tr_usec relay_world_next(const struct rtc_world *w);
-
 /* Begins to allocate; `ready` or `failed` follows. */
 TR_MUST_USE enum tr_err relay_open(struct rtc *c, tr_usec now);
 void relay_close(struct rtc *c, tr_usec now);
 /* Whether a datagram on the client's socket was the TURN server's, and has been dealt with. */
 bool relay_input(struct rtc *c, tr_usec now, const struct tr_path *path, struct tr_slice datagram);
 void relay_send(struct rtc *c, tr_usec now, const struct tr_addr *peer, struct tr_slice datagram);
+void relay_event(struct rtc *c, const struct tr_stream_event *event);
 tr_usec relay_next(const struct rtc *c); /* when relay_timeout is due */
 void relay_timeout(struct rtc *c, tr_usec now);
 

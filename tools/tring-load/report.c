@@ -142,17 +142,20 @@ static json_t *json_setup(const struct load *l)
                      json_times(l, at_request, at_keyframe));
 }
 
+static json_t *json_carriers(const struct load *l)
+{
+    return json_pack("{s:i,s:i,s:i}", "udp", l->carried_by[RTC_UDP], "tcp", l->carried_by[RTC_TCP],
+                     "turn", l->carried_by[RTC_TURN]);
+}
+
 /* How many clients' media goes by the TURN server, and how long they took to get there. */
 static json_t *json_turn(const struct load *l)
 {
     const struct load_turn *t = &l->options.turn;
-    int relayed = 0;
     if (!t->on)
         return json_null();
-    for (int i = 0; i < l->started; i++)
-        relayed += rtc_is_relayed(&l->clients[i].rtc);
-    return json_pack("{s:s,s:i,s:o}", "uri", t->uri, "relayed", relayed, "allocation_ms",
-                     json_times(l, at_start, at_allocated));
+    return json_pack("{s:s,s:i,s:o}", "uri", t->uri, "relayed", l->carried_by[RTC_TURN],
+                     "allocation_ms", json_times(l, at_start, at_allocated));
 }
 
 /* Memory is by receivers: who only publishes was there before. */
@@ -198,14 +201,14 @@ json_t *load_report(const struct load *l)
     const struct rtc_totals *t = &l->world.totals;
     const struct process *a = &l->from.self, *b = &l->to.self;
     double self = b->cpu_s - a->cpu_s;
-    return json_pack("{s:s,s:s,s:i,s:i,s:i,s:o,s:o,s:s,s:f,s:o,s:o,s:f,s:o,s:o,s:o,s:f,s:f,s:o}",
-                     "scenario", l->scenario->name, "url", l->options.url, "clients",
-                     l->options.clients, "with_media", l->with_media, "failed", l->failed,
-                     "failures", json_failures(l), "turn", json_turn(l), "srtp_profile",
-                     l->world.profiles, "seconds", seconds(l), "load", json_load(&l->options),
-                     "media", json_flow(l), "delivered_share",
-                     t->expected > 0 ? (double)t->delivered / (double)t->expected : 0, "delay_us",
-                     hist_json(&l->world.delay), "setup_ms", json_setup(l), "server",
-                     json_server(l), "own_cores", self / seconds(l), "other_cores", other_cores(l),
-                     "own_late_us", hist_json(&l->world.late));
+    return json_pack(
+        "{s:s,s:s,s:i,s:i,s:i,s:o,s:o,s:o,s:s,s:f,s:o,s:o,s:f,s:o,s:o,s:o,s:f,s:f,s:o}", "scenario",
+        l->scenario->name, "url", l->options.url, "clients", l->options.clients, "with_media",
+        l->with_media, "failed", l->failed, "failures", json_failures(l), "carried_by",
+        json_carriers(l), "turn", json_turn(l), "srtp_profile", l->world.profiles, "seconds",
+        seconds(l), "load", json_load(&l->options), "media", json_flow(l), "delivered_share",
+        t->expected > 0 ? (double)t->delivered / (double)t->expected : 0, "delay_us",
+        hist_json(&l->world.delay), "setup_ms", json_setup(l), "server", json_server(l),
+        "own_cores", self / seconds(l), "other_cores", other_cores(l), "own_late_us",
+        hist_json(&l->world.late));
 }

@@ -54,12 +54,12 @@ enum tr_err rtc_world_init(struct rtc_world *w, const struct load_options *o)
     if (!w->pool || !w->engine || !w->dtls)
         return TR_ERR_NOMEM;
     w->fingerprint = fingerprint_of(w->cert);
-    return relay_world_init(w);
+    return streams_open(w);
 }
 
 void rtc_world_deinit(struct rtc_world *w)
 {
-    relay_world_deinit(w);
+    streams_close(w);
     tr_swarm_close(w->swarm);
     tr_pkt_pool_destroy(w->pool);
     tr_srtp_engine_destroy(w->engine);
@@ -169,10 +169,10 @@ tr_usec rtc_world_run(struct rtc_world *w, tr_usec now)
         tr_heap_remove(&w->timers, node);
         run_timers(c, now);
     }
-    relay_world_run(w, now);
+    streams_run(w, now);
     tr_swarm_flush(w->swarm);
     node = tr_heap_min(&w->timers);
-    return tr_usec_min(node ? node->key : TR_NEVER, relay_world_next(w));
+    return tr_usec_min(node ? node->key : TR_NEVER, streams_next(w));
 }
 
 void rtc_take(struct rtc *c, tr_usec now, const struct tr_path *path, struct tr_slice datagram)
@@ -202,21 +202,34 @@ void rtc_send(struct rtc *c, const struct tr_path *path, struct tr_slice datagra
 {
     if (c->relay.ready && tr_addr_eq(&path->local, &c->relay.addr))
         relay_send(c, tr_clock_now(), &path->remote, datagram);
+    else if (path->remote.proto == TR_PROTO_TCP)
+        tcp_send(c, tr_clock_now(), &path->remote, datagram);
     else
         tr_swarm_send(c->world->swarm, c->socket, &path->remote, datagram);
 }
 
-bool rtc_is_relayed(const struct rtc *c)
+void rtc_path_gone(struct rtc *c, tr_usec now, const struct tr_path *path)
+{
+    if (!c->peer)
+        return;
+    tr_peer_path_gone(c->peer, now, path);
+    speak(c, now);
+}
+
+enum rtc_carrier rtc_carrier(const struct rtc *c)
 {
     struct tr_path path;
-    return c->relay.ready && c->peer && tr_peer_path(c->peer, &path) &&
-           tr_addr_eq(&path.local, &c->relay.addr);
+    if (!c->peer || !tr_peer_path(c->peer, &path))
+        return RTC_NOTHING;
+    if (c->relay.ready && tr_addr_eq(&path.local, &c->relay.addr))
+        return RTC_TURN;
+    return path.remote.proto == TR_PROTO_TCP ? RTC_TCP : RTC_UDP;
 }
 
 void rtc_world_wait(struct rtc_world *w, tr_usec timeout_us)
 {
     tr_swarm_wait(w->swarm, timeout_us, take_datagram);
-    relay_world_run(w, tr_clock_now());
+    streams_run(w, tr_clock_now());
     tr_swarm_flush(w->swarm);
 }
 
@@ -254,6 +267,7 @@ void rtc_deinit(struct rtc *c)
     tr_peer_destroy(c->peer);
     c->peer = NULL;
     relay_close(c, tr_clock_now());
+    tcp_close(c, tr_clock_now());
     tr_heap_remove(&c->world->timers, &c->timer);
     tr_arena_destroy(c->arena);
     if (c->has_socket)
@@ -290,7 +304,7 @@ static void add_candidates(struct rtc *c, tr_usec now, const struct tr_sdp *thei
     struct tr_ice_cand cand;
     for (int i = 0; i < m->cand_count; i++) {
         if (tr_ice_cand_parse(&cand, tr_slice_str(m->cands[i])) == TR_OK &&
-            cand.proto == TR_ICE_UDP && tr_addr_is_v4(&cand.addr) == tr_addr_is_v4(&c->local))
+            tr_addr_is_v4(&cand.addr) == tr_addr_is_v4(&c->local))
             (void)!tr_peer_add_remote(c->peer, now, &cand); /* more than fit are of no use */
     }
 }

@@ -14,6 +14,8 @@
 #include "tring-load/measure.h"
 #include "tring-load/options.h"
 #include "tring-load/relay.h"
+#include "tring-load/streams.h"
+#include "tring-load/tcp.h"
 
 struct tr_streams;
 struct tr_tls;
@@ -42,7 +44,7 @@ struct rtc_totals {                    /* of all clients since the last reset */
 struct rtc_world {
     const struct load_options *options;
     struct tr_swarm *swarm;
-    struct tr_streams *streams; /* to a TURN server over TCP; else NULL */
+    struct tr_streams *streams; /* NULL: nothing goes over TCP */
     struct tr_tls *tls;
     struct tr_pkt_pool *pool;
     struct tr_srtp_engine *engine;
@@ -93,6 +95,7 @@ struct rtc {
     bool has_socket, up, down, sending;
     struct tr_addr local;
     struct relay relay;
+    struct tcp tcp;
     char ufrag[9], pwd[25];
     struct tr_sdp_local_media ssrcs[RTC_KINDS];           /* by m-line; of the lowest layer */
     struct tr_sdp_local_media upper[TR_TRACK_LAYERS - 1]; /* of the layers above */
@@ -107,11 +110,14 @@ struct rtc {
     const char *down_reason;
 };
 
+/* What carries a client's media. */
+enum rtc_carrier { RTC_NOTHING, RTC_UDP, RTC_TCP, RTC_TURN, RTC_CARRIERS };
+
 /* Opens the socket, and begins to allocate where there is a TURN server: an offer or answer has to
  * wait for relay.ready. IO, LIMIT, NOMEM. */
 TR_MUST_USE enum tr_err rtc_init(struct rtc *c, struct rtc_world *w, uint32_t number);
 void rtc_deinit(struct rtc *c);
-bool rtc_is_relayed(const struct rtc *c); /* media goes by the TURN server */
+enum rtc_carrier rtc_carrier(const struct rtc *c);
 /* Text of our offer; the caller frees it by tr_free. NULL: out of memory. */
 char *rtc_offer(struct rtc *c);
 /* Takes the answer to it and connects. */
@@ -119,9 +125,11 @@ TR_MUST_USE enum tr_err rtc_accept(struct rtc *c, tr_usec now, const char *answe
 /* Answers an offer and connects. NULL: the offer is of no use. */
 char *rtc_answer(struct rtc *c, tr_usec now, const char *offer);
 
-/* For relay.c and flow.c: a datagram that came for the client, one that it sends, its timer. */
+/* For relay.c, tcp.c and flow.c: a datagram that came for the client, one that it sends, a stream
+ * that is gone, its timer. */
 void rtc_take(struct rtc *c, tr_usec now, const struct tr_path *path, struct tr_slice datagram);
 void rtc_send(struct rtc *c, const struct tr_path *path, struct tr_slice datagram);
+void rtc_path_gone(struct rtc *c, tr_usec now, const struct tr_path *path);
 void rtc_schedule(struct rtc *c);
 
 /* flow.c: media out and in. track: as in struct tr_peer; a client's senders start when it is up. */

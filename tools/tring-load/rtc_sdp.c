@@ -16,7 +16,11 @@ const char *const rtc_rids[TR_TRACK_LAYERS] = { "l", "m", "h" };
 int rtc_candidates(const struct rtc *c, struct tr_ice_cand out[RTC_CANDS_MAX])
 {
     int count = 0;
-    if (!c->world->options->relay_only)
+    const struct load_options *o = c->world->options;
+    struct tr_addr tcp = tcp_local(c);
+    if (o->tcp)
+        out[count++] = tr_ice_cand_make_tcp(TR_ICE_HOST, TR_ICE_TCP_ACTIVE, &tcp, NULL, 8191);
+    else if (!o->relay_only)
         out[count++] = tr_ice_cand_make(TR_ICE_HOST, &c->local, NULL, 65535);
     if (c->relay.ready)
         out[count++] = tr_ice_cand_make(TR_ICE_RELAY, &c->relay.addr, &c->local, 65535);

@@ -44,6 +44,7 @@ TEST(options_good)
     CHECK_STR(o.path, "/x");
     CHECK(parse(&o, (const char *[]){ "--echo", "1", "--loss", "2.5", "--gro", NULL }) == LOAD_RUN);
     CHECK(o.loss > 0.0249 && o.loss < 0.0251 && o.gro);
+    CHECK(parse(&o, (const char *[]){ "--echo", "1", "--tcp", NULL }) == LOAD_RUN && o.tcp);
     CHECK(parse(&o, (const char *[]){ "--echo", "1", "--help", NULL }) == LOAD_HELP);
 }
 
@@ -111,6 +112,7 @@ TEST(options_wrong)
         { "--meeting", "4", "--simulcast", "--video", "300:1100:10" },
         { "--echo", "1", "--simulcast" },
         { "--meeting", "3", "--rid" },
+        { "--echo", "1", "--tcp", "--turn", "turn:192.0.2.1", "--relay-only" },
     };
     struct load_options o;
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Goal: tring-load and tring understand each other, in each scenario, over both transports, and
-through tring's own relay with the credentials that it hands out.
+"""Goal: tring-load and tring understand each other, in each scenario, over both transports of the
+API, over ICE-TCP, and through tring's own relay with the credentials that it hands out.
 Method: a server of our own on free ports; short runs; what the printed object says.
 
     test_run.py FOLDER_OF_THE_BUILD
@@ -27,6 +27,8 @@ RUNS = [
     ("ws", ["--echo", "2", "--video-kbps", "200"]),
     ("http", ["--echo", "2", "--video-kbps", "200", "--relay-only", "--turn", "udp"]),
     ("http", ["--calls", "1", "--video-kbps", "200", "--relay-only", "--turn", "tcp"]),
+    ("ws", ["--calls", "3", "--video-kbps", "200", "--tcp"]),
+    ("http", ["--room", "1:3", "--video", "100:600:5", "--tcp", "--turn", "tcp"]),
 ]
 
 
@@ -45,16 +47,17 @@ def with_relay(args, url):
     sys.exit(f"no {args[at]} in {entries}")
 
 
-def complaints(result):
+def complaints(args, result):
     """What is wrong with a run on however slow a machine."""
+    carrier = "turn" if "--relay-only" in args else "tcp" if "--tcp" in args else "udp"
     media = result["media"]
     if result["with_media"] != result["clients"]:
         yield f"{result['with_media']} of {result['clients']} with media: {result['failures']}"
     for name in ("undecryptable", "damaged", "misrouted", "refused"):
         if media[name]:
             yield f"{media[name]} {name}"
-    if result["turn"] and result["turn"]["relayed"] != result["clients"]:
-        yield f"relayed: {result['turn']}"
+    if result["carried_by"][carrier] != result["clients"]:
+        yield f"carried by {result['carried_by']}"
     if media["delivered"] == 0:
         yield "nothing was delivered"
     if not result["setup_ms"]["request_to_first_media"]:
@@ -72,7 +75,7 @@ def main():
         with servers.running("tring", build, transport) as (pid, url):
             command = [program, *with_relay(args, url), *SHORT, "--pid", str(pid), "--url", url]
             ran = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
-        wrong = list(complaints(json.loads(ran.stdout))) if ran.stdout else ["no output"]
+        wrong = list(complaints(args, json.loads(ran.stdout))) if ran.stdout else ["no output"]
         print("FAIL" if wrong else "ok  ", transport, *args, *wrong, flush=True)
         failed += bool(wrong)
     sys.exit(failed > 0)
