@@ -5,12 +5,15 @@
  * agreed (sdp/negotiate.h), and that goes to the media engine whole, each time it changes. */
 #include "gateway/pc.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "gateway/error.h"
 #include "gateway/gateway.h"
 #include "gateway/pc_impl.h"
+#include "gateway/plugin.h"
+#include "net/log.h"
 
 struct tr_pc *tr_pc_create(struct tr_handle *handle, const struct tr_pc_services *services)
 {
@@ -151,13 +154,16 @@ static void note_candidate(struct tr_pc *pc, const json_t *line)
 {
     if (!pc->trickled)
         pc->trickled = json_array();
-    if (json_string_length(line) > 0 && json_string_length(line) <= TR_PC_TRICKLED_LINE_MAX &&
-        json_array_size(pc->trickled) < TR_PC_TRICKLED_MAX)
+    size_t n = json_string_length(line);
+    if (n > 0 && n <= TR_PC_TRICKLED_LINE_MAX && json_array_size(pc->trickled) < TR_PC_TRICKLED_MAX)
         (void)json_array_append_new(pc->trickled, json_string(json_string_value(line)));
+    else if (n > 0) /* "" ends them in some browsers */
+        tr_log(TR_LOG_DEBUG, "gateway", "a candidate is not shown handle=%" PRIu64 " bytes=%zu",
+               tr_handle_id(pc->handle), n);
 }
 
-/* The server is an ICE-lite agent: it never sends to a candidate, so they are judged, and kept only
- * to be shown. */
+/* The server is an ICE-lite agent: it never sends to a candidate, nor asks for the address of a
+ * name (.local, mDNS). So the lines are nothing to it but text, which is kept to be shown. */
 enum tr_err tr_pc_trickle(struct tr_pc *pc, const json_t *candidate, tr_usec now, int *error,
                           const char **reason)
 {

@@ -573,6 +573,15 @@ void phone_verb(struct phone *phone, const char *verb)
     input(phone, request_of(phone, verb));
 }
 
+void phone_trickle(struct phone *phone, const char *candidate)
+{
+    json_t *request = request_of(phone, "trickle");
+    json_object_set_new(
+        request, "candidate",
+        json_pack("{s:s,s:i,s:s}", "sdpMid", "0", "sdpMLineIndex", 0, "candidate", candidate));
+    input(phone, request);
+}
+
 void phone_send(struct phone *phone, const char *body, const char *type, const char *sdp, bool e2ee)
 {
     json_t *request = request_of(phone, "message");

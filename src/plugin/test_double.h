@@ -128,6 +128,7 @@ void phone_say(struct phone *phone, const char *body);
 void phone_send(struct phone *phone, const char *body, const char *type, const char *sdp,
                 bool e2ee);
 void phone_verb(struct phone *phone, const char *verb); /* "hangup", "detach", or "destroy" */
+void phone_trickle(struct phone *phone, const char *candidate);
 /* All that came since the last time, in order, e.g.
  *   "ack; #t {'result':{'event':'calling'}}; #t error 482; {...} +offer e2ee; hangup Close PC"
  * "#t": with the transaction. The tag "videocall":"event" is checked and left out. */

@@ -423,3 +423,91 @@ TEST_OOM(echotest_without_memory)
     stage_down(&s);
     return err;
 }
+
+static int remote_candidates(const struct phone *p)
+{
+    json_t *described = tr_pc_describe(tr_handle_pc(p->handle));
+    const json_t *candidates = json_object_get(described, "candidates");
+    int count = (int)json_array_size(json_object_get(candidates, "remote"));
+    json_decref(described);
+    return count;
+}
+
+static void bring_up(struct stage *s, struct phone *p)
+{
+    stage_media(s, (struct tr_media_event){ .kind = TR_MEDIA_PEER_UP }, p);
+    TOLD(p, "webrtcup");
+    phone_verb(p, "hangup");
+    TOLD(p, "success; hangup Janus API; {'result':'done'}");
+    stage_down(s);
+}
+
+#define MDNS "4f6ad2a4-3b6a-4b6f-9f0c-0c7f4a0c1d2e.local"
+
+/* What a browser without permission for the camera offers; nobody asks for the name, for nothing is
+ * ever sent to a candidate. */
+TEST(echotest_names_in_place_of_addresses)
+{
+    struct stage s;
+    struct phone *p = up(&s, NULL);
+    const char *hidden = replaced(fixture("chrome-offer-av.sdp"), " 192.0.2.2 ", " " MDNS " ");
+    CHECK(strstr(hidden, MDNS) != NULL);
+    phone_send(p, "{'audio':true,'video':true}", "offer", hidden, false);
+    TOLD(p, "ack; #t {'result':'ok'} +answer");
+    CHECK(strstr(p->sdp, ".local") == NULL);
+    int offered = remote_candidates(p);
+    phone_trickle(p, "candidate:1 1 udp 2113937151 " MDNS " 54321 typ host generation 0");
+    phone_trickle(p, "candidate:1 1 tcp 1518214911 " MDNS " 9 typ host tcptype active");
+    TOLD(p, "ack; ack");
+    CHECK_INT(remote_candidates(p), offered + 2); /* kept to be shown, no more */
+    bring_up(&s, p);
+}
+
+TEST(echotest_hostile_candidates)
+{
+    static const char *const lines[] = {
+        "",
+        "candidate:",
+        "candidate:1 1 udp",
+        "candidate:1 1 udp 1 192.0.2.1 65536 typ host",
+        "candidate:1 1 udp 1 192.0.2.1 -1 typ host",
+        "candidate:1 1 udp 1 192.0.2.1 0 typ host",
+        "candidate:1 1 udp 1 127.0.0.1 22 typ host",
+        "candidate:1 1 udp 1 255.255.255.255 5000 typ host",
+        "candidate:1 1 tcp 1 192.0.2.1 5000 typ host tcptype passive",
+        "candidate:1 1 tcp 1 192.0.2.1 5000 typ host tcptype so",
+        "candidate:1 1 tcp 1 192.0.2.1 5000 typ host tcptype wrong",
+        "candidate:1 1 tcp 1 192.0.2.1 5000 typ host",
+        "a=candidate:1 1 udp 1 192.0.2.1 5000 typ host\r\nm=audio 9 X 0",
+    };
+    enum { MANY = 100, LONG = 100000 };
+    struct stage s;
+    struct phone *p = up(&s, NULL);
+    char *text = tr_alloc(LONG + 1);
+    phone_trickle(p, lines[3]); /* before there is an offer */
+    TOLD(p, "ack");
+    offer(p, "{'audio':true,'video':true}", "chrome-offer-av.sdp");
+    TOLD(p, "ack; #t {'result':'ok'} +answer");
+    char *before = tr_strdup(p->sdp);
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        phone_trickle(p, lines[i]);
+        if (!CHECK(strcmp(phone_told(p), "ack") == 0))
+            unit_note("    %s", lines[i]);
+    }
+    int kept = remote_candidates(p);
+    memset(text, 'a', LONG);
+    phone_trickle(p, text);
+    TOLD(p, "ack");
+    CHECK_INT(remote_candidates(p), kept); /* it is too long to be shown */
+    for (int i = 0; i < MANY; i++) {
+        phone_trickle(p, lines[8]);
+        TOLD(p, "ack");
+    }
+    CHECK(remote_candidates(p) < kept + MANY); /* those of one client are bounded */
+    phone_say(p, "{'audio':true}");
+    TOLD(p, "ack; #t {'result':'ok'}");
+    CHECK_STR(p->sdp, before);
+    tr_free(before);
+    tr_free(text);
+    bring_up(&s, p);
+}

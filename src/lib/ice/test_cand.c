@@ -2,6 +2,9 @@
  * Method: lines as they occur, tables of broken ones, print and read back. */
 #include "ice/cand.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "unit.h"
 
 static enum tr_err parse(const char *line, struct tr_ice_cand *cand)
@@ -67,7 +70,12 @@ TEST(cand_table)
         { "candidate:1 1 udp 1 192.0.2.1 5000 host", TR_ERR_BADMSG },
         { "candidate:1 1 udp 1 192.0.2.1 5000", TR_ERR_BADMSG },
         { "candidate:1 1 udp 1 fe80::1%eth0 5000 typ host", TR_ERR_BADMSG },
+        { "candidate:1 1 udp 1 192.0.2.1 -1 typ host", TR_ERR_BADMSG },
+        { "candidate:1 1 udp 1 192.0.2.1 5000x typ host", TR_ERR_BADMSG },
+        { "candidate:1 1 udp 1 192.0.2.1 99999999999 typ host", TR_ERR_BADMSG },
         { "candidate:1 1 tcp 1 192.0.2.1 5000 typ host tcptype odd", TR_ERR_BADMSG },
+        { "candidate:1 1 tcp 1 192.0.2.1 5000 typ host tcptype", TR_ERR_BADMSG },
+        { "candidate:1 1 tcp 1 192.0.2.1 5000 typ host tcptype passive2", TR_ERR_BADMSG },
         { "candidate:1 1 udp 1 192.0.2.1 5000 typ host raddr % rport 1", TR_ERR_BADMSG },
         { "candidate:1 1 udp 1 192.0.2.1 5000 typ host raddr 10.0.0.1 rport x", TR_ERR_BADMSG },
     };
@@ -75,6 +83,61 @@ TEST(cand_table)
         struct tr_ice_cand c;
         if (!CHECK(parse(table[i].line, &c) == table[i].want))
             unit_note("    %s", table[i].line);
+    }
+}
+
+/* Each is refused whole, whatever stands behind it. */
+TEST(cand_hostile_lines)
+{
+    enum { LONG = 70000 };
+    static const struct {
+        const char *before, *after; /* of a run of one letter */
+        char letter;
+    } table[] = {
+        { "candidate:", " 1 udp 1 192.0.2.1 5000 typ host", 'a' },
+        { "candidate:1 ", " udp 1 192.0.2.1 5000 typ host", '1' },
+        { "candidate:1 1 ", " 1 192.0.2.1 5000 typ host", 'u' },
+        { "candidate:1 1 udp ", " 192.0.2.1 5000 typ host", '9' },
+        { "candidate:1 1 udp 1 ", ".local 5000 typ host", 'a' },
+        { "candidate:1 1 udp 1 ", " 5000 typ host", ':' },
+        { "candidate:1 1 udp 1 192.0.2.1 ", " typ host", '0' },
+        { "candidate:1 1 udp 1 192.0.2.1 5000 typ ", "", 'h' },
+        { "candidate:1 1 udp 1 192.0.2.1 5000 typ host ufrag ", "", 'u' },
+        { "candidate:1 1 udp 1 192.0.2.1 5000 typ host ", "", ' ' },
+    };
+    static char line[LONG + 100];
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        struct tr_ice_cand c;
+        size_t n = strlen(table[i].before);
+        memcpy(line, table[i].before, n);
+        memset(line + n, table[i].letter, LONG);
+        snprintf(line + n + LONG, sizeof line - n - LONG, "%s", table[i].after);
+        if (!CHECK(parse(line, &c) == TR_ERR_BADMSG))
+            unit_note("    line %zu", i);
+    }
+}
+
+/* What Chromium sends in place of its private addresses; nobody is asked for the name. */
+TEST(cand_mdns_names_are_no_addresses)
+{
+    static const char *const names[] = {
+        "4f6ad2a4-3b6a-4b6f-9f0c-0c7f4a0c1d2e.local",
+        "A.LOCAL",
+        "a.local.",
+        "localhost",
+        "192.0.2.1.local",
+        "2001-db8--1.local",
+    };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char line[200];
+        struct tr_ice_cand c = { .component = 77 };
+        for (int tcp = 0; tcp < 2; tcp++) {
+            snprintf(line, sizeof line, "candidate:1 1 %s 2113937151 %s 54321 typ host%s",
+                     tcp ? "tcp" : "udp", names[i], tcp ? " tcptype active" : "");
+            if (!CHECK(parse(line, &c) == TR_ERR_UNSUPPORTED))
+                unit_note("    %s", line);
+            CHECK_INT(c.component, 77); /* nothing was written */
+        }
     }
 }
 

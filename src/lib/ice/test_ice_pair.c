@@ -52,6 +52,13 @@ static struct tr_addr addr(const char *text)
     return a;
 }
 
+static struct tr_addr tcp_addr(const char *text)
+{
+    struct tr_addr a = addr(text);
+    a.proto = TR_PROTO_TCP;
+    return a;
+}
+
 static struct net *net_create(uint64_t seed)
 {
     struct net *net = tr_alloc(sizeof *net);
@@ -584,5 +591,133 @@ TEST(pair_candidate_kinds)
     remote(net, 0, "[2001:db8::1]:3478", 65535); /* no local address of that family */
     tr_ice_stats(ice, &s);
     CHECK_INT(s.pairs, 2);
+    net_destroy(net);
+}
+
+/* --- TCP (RFC 6544) --- */
+
+static struct tr_ice_cand tcp_cand(const char *text, enum tr_ice_tcptype tcptype)
+{
+    struct tr_addr a = tcp_addr(text);
+    return tr_ice_cand_make_tcp(TR_ICE_HOST, tcptype, &a, NULL, 8191);
+}
+
+/* Peer 0 is a full agent that connects, peer 1 the server that listens; the port that the
+ * connection gets is what the server sees. */
+static struct net *tcp_client_and_server(uint64_t seed)
+{
+    struct net *net = net_create(seed);
+    struct tr_ice_cand active = tcp_cand("10.0.0.1:9", TR_ICE_TCP_ACTIVE);
+    struct tr_ice_cand passive = tcp_cand("192.0.2.1:443", TR_ICE_TCP_PASSIVE);
+    struct peer *p = add_peer(net, 0, TR_ICE_CONTROLLED, false);
+    add_peer(net, 1, TR_ICE_CONTROLLED, true);
+    p->has_nat = true;
+    p->nat_inside = tcp_addr("10.0.0.1:9");
+    p->nat_outside = tcp_addr("203.0.113.9:61000");
+    CHECK_INT(tr_ice_add_local(p->ice, 0, &active), TR_OK);
+    CHECK_INT(tr_ice_add_local(net->peer[1].ice, 0, &passive), TR_OK);
+    CHECK_INT(tr_ice_add_remote(p->ice, 0, &passive), TR_OK);
+    exchange(net);
+    return net;
+}
+
+TEST(pair_tcp_active_connects_to_passive)
+{
+    FOR_EACH_SEED (seed, 50) {
+        struct net *net = tcp_client_and_server(seed);
+        struct peer *p = &net->peer[0];
+        net->jitter_us = 300 * TR_MSEC;
+        run(net, 10 * TR_SECOND);
+        CHECK(both_selected(net));
+        CHECK(tr_addr_eq(&p->path.local, &p->nat_inside)); /* goes by its candidate */
+        CHECK(tr_addr_eq(&net->peer[1].path.remote, &p->nat_outside));
+        run(net, 60 * TR_SECOND);
+        CHECK_INT(p->failures + net->peer[1].failures, 0);
+        net_destroy(net);
+    }
+}
+
+TEST(pair_tcp_stream_ends)
+{
+    struct net *net = tcp_client_and_server(3);
+    struct peer *p = &net->peer[0];
+    run(net, TR_SECOND);
+    CHECK(both_selected(net));
+    tr_ice_path_gone(p->ice, net->now, &p->path);
+    run(net, TR_SECOND);
+    CHECK_INT(p->failures, 1);
+    CHECK_INT(net->peer[1].failures, 0); /* it waits for another path */
+    net_destroy(net);
+}
+
+TEST(pair_tcp_types)
+{
+    static const enum tr_ice_tcptype types[] = { TR_ICE_TCP_ACTIVE, TR_ICE_TCP_PASSIVE,
+                                                 TR_ICE_TCP_SO };
+    for (int l = 0; l < 3; l++) {
+        for (int r = 0; r < 3; r++) {
+            struct net *net = net_create(1);
+            struct tr_ice_stats s;
+            struct tr_ice *ice = add_peer(net, 0, TR_ICE_CONTROLLING, false)->ice;
+            add_peer(net, 1, TR_ICE_CONTROLLED, true);
+            struct tr_ice_cand mine = tcp_cand("10.0.0.1:9", types[l]);
+            struct tr_ice_cand theirs = tcp_cand("192.0.2.1:443", types[r]);
+            CHECK_INT(tr_ice_add_local(ice, 0, &mine), TR_OK);
+            CHECK_INT(tr_ice_add_remote(ice, 0, &theirs), TR_OK);
+            remote(net, 0, "192.0.2.1:443", 65535); /* of UDP, as the local one is not */
+            tr_ice_stats(ice, &s);
+            CHECK_INT(s.pairs, types[l] == TR_ICE_TCP_ACTIVE && types[r] == TR_ICE_TCP_PASSIVE);
+            net_destroy(net);
+        }
+    }
+}
+
+TEST(pair_tcp_only_when_udp_does_not_get_through)
+{
+    FOR_EACH_SEED (seed, 50) {
+        bool open = seed % 2;
+        struct net *net = tcp_client_and_server(seed);
+        local(net, 0, "10.0.0.1:5000", 65535);
+        local(net, 1, "192.0.2.1:3478", 65535);
+        remote(net, 0, "192.0.2.1:3478", 65535);
+        if (!open)
+            net->blocked = addr("192.0.2.1:3478");
+        run(net, 5 * TR_SECOND);
+        CHECK(both_selected(net));
+        CHECK_INT(net->peer[0].path.remote.proto, open ? TR_PROTO_UDP : TR_PROTO_TCP);
+        net_destroy(net);
+    }
+}
+
+TEST(pair_hostile_candidates_form_none)
+{
+    static const char *const lines[] = {
+        "candidate:1 1 udp 2130706431 0.0.0.0 5000 typ host",
+        "candidate:1 1 udp 2130706431 :: 5000 typ host",
+        "candidate:1 1 udp 2130706431 192.0.2.1 0 typ host",
+        "candidate:1 2 udp 2130706431 192.0.2.1 5000 typ host",
+        "candidate:1 256 udp 2130706431 192.0.2.1 5000 typ host",
+        "candidate:1 1 tcp 2130706431 192.0.2.1 5000 typ host",              /* no tcptype */
+        "candidate:1 1 tcp 2130706431 192.0.2.1 0 typ host tcptype passive", /* nobody's port */
+        "candidate:1 1 udp 2130706431 192.0.2.1 5000 typ host tcptype passive",
+    };
+    struct net *net = net_create(1);
+    struct tr_ice_stats s;
+    struct tr_ice *ice = add_peer(net, 0, TR_ICE_CONTROLLING, false)->ice;
+    add_peer(net, 1, TR_ICE_CONTROLLED, true);
+    struct tr_ice_cand active = tcp_cand("10.0.0.1:9", TR_ICE_TCP_ACTIVE);
+    CHECK_INT(tr_ice_add_local(ice, 0, &active), TR_OK);
+    local(net, 0, "10.0.0.1:5000", 65535);
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        struct tr_ice_cand cand;
+        CHECK_INT(tr_ice_cand_parse(&cand, tr_slice_str(lines[i])), TR_OK);
+        if (!CHECK(tr_ice_add_remote(ice, 0, &cand) == TR_ERR_UNSUPPORTED))
+            unit_note("    %s", lines[i]);
+    }
+    tr_ice_stats(ice, &s);
+    CHECK_INT(s.pairs, 0);
+    exchange(net);
+    run(net, 40 * TR_SECOND);
+    CHECK_INT(net->sent, 0);
     net_destroy(net);
 }
