@@ -21,9 +21,7 @@ struct peer_birth { /* what a worker needs to make a peer; waits in net/claim.h 
     struct tr_media_peer_conf conf;
 };
 
-struct tr_stream_moved;
 struct plain_birth; /* plain.c */
-struct forward;     /* forward.c */
 
 enum msg_kind {
     /* control -> worker */
@@ -42,9 +40,10 @@ enum msg_kind {
     MSG_ROUTE_REMOVE,
     MSG_TAP_ADD, /* to the source's worker */
     MSG_TAP_REMOVE,
-    MSG_TALK,     /* to the source's worker */
-    MSG_ASKED,    /* to the source's worker: the best layer that another one's routes ask for */
-    MSG_KEYFRAME, /* control or worker -> the source's worker; layer -1: whatever is taken */
+    MSG_TALK,        /* to the source's worker */
+    MSG_ASKED,       /* to the source's worker: the best layer that another one's routes ask for */
+    MSG_RELAY_RENEW, /* dtls: a reference */
+    MSG_KEYFRAME,    /* control or worker -> the source's worker; layer -1: whatever is taken */
     /* worker -> worker */
     MSG_RUN, /* may be lost */
     MSG_SR,
@@ -133,6 +132,7 @@ struct msg {
             struct tr_pkt *pkts[MSG_RELAY_MAX];
         } relay;
         struct tr_stream_moved *moved;
+        struct tr_dtls_ctx *dtls;
         struct tr_path path;
     } u;
 };

@@ -306,6 +306,7 @@ void relay_message(struct worker *w, const struct msg *m)
     case MSG_RELAY_FLOW_GONE: flow_gone_here(r, &m->u.path); break;
     case MSG_RELAY_DTLS_OUT: relay_dtls_passed(r, m); break;
     case MSG_RELAY_STREAM: relay_stream_take_over(r, m->u.moved); break;
+    case MSG_RELAY_RENEW: relay_dtls_renew(r, m->u.dtls); break;
     case MSG_RELAY_OUT: relay_own_passed(r, m); break;
     case MSG_RELAY_IN: {
         struct tr_pkt *pkt = m->u.datagram.pkt;

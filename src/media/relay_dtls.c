@@ -11,6 +11,7 @@
 
 #include "base/assert.h"
 #include "base/mem.h"
+#include "media/control.h"
 #include "media/msg.h"
 #include "media/relay_int.h"
 #include "net/waiter.h"
@@ -39,7 +40,8 @@ struct assoc {
 };
 
 struct relay_dtls {
-    struct tr_udp *udp; /* NULL: no port of its own */
+    struct tr_dtls_ctx *ctx; /* of those that come */
+    struct tr_udp *udp;      /* NULL: no port of its own */
     struct tr_map *flows;
     struct tr_heap timers;
     struct assoc *oldest, *newest;
@@ -263,7 +265,7 @@ static void accept_client(struct relay *r, const struct tr_path *flow, struct tr
         count(r, TR_MEDIA_DTLS_REFUSED_HANDSHAKES);
         assoc_end(r, d->oldest);
     }
-    struct tr_dtls *dtls = tr_dtls_accept(r->conf->dtls, r->worker->now, hello);
+    struct tr_dtls *dtls = tr_dtls_accept(d->ctx, r->worker->now, hello);
     struct assoc *a = dtls ? assoc_add(d, flow, dtls, r->worker->now) : NULL;
     r->dtls_counters.associations_now = tr_map_count(d->flows);
     if (a) {
@@ -373,6 +375,7 @@ enum tr_err relay_dtls_open(struct relay *r)
     r->dtls = tr_alloc(sizeof *r->dtls);
     if (!r->dtls)
         return TR_ERR_NOMEM;
+    r->dtls->ctx = tr_dtls_ctx_ref(r->conf->dtls);
     tr_heap_init(&r->dtls->timers, ASSOCIATIONS_MAX);
     r->dtls->flows = tr_map_create(ASSOCIATIONS_MAX, tr_rng_u64(&r->worker->rng));
     return r->dtls->flows ? open_port(r) : TR_ERR_NOMEM;
@@ -388,6 +391,32 @@ void relay_dtls_close(struct relay *r)
     tr_heap_deinit(&r->dtls->timers);
     tr_map_destroy(r->dtls->flows);
     tr_udp_close(r->dtls->udp);
+    tr_dtls_ctx_destroy(r->dtls->ctx);
     tr_free(r->dtls);
     r->dtls = NULL;
+}
+
+/* --- renewal --- */
+
+void relay_dtls_renew(struct relay *r, struct tr_dtls_ctx *ctx)
+{
+    if (r->dtls) {
+        struct tr_dtls_ctx *old = r->dtls->ctx;
+        r->dtls->ctx = ctx;
+        ctx = old;
+    }
+    tr_dtls_ctx_destroy(ctx);
+}
+
+enum tr_err tr_media_turn_renew(struct tr_media *media, struct tr_dtls_ctx *dtls)
+{
+    enum tr_err err = TR_OK;
+    for (int i = 0; i < media->workers_count; i++) {
+        const struct msg m = { .kind = MSG_RELAY_RENEW, .u.dtls = tr_dtls_ctx_ref(dtls) };
+        enum tr_err one = ctl_post(media, i, &m);
+        if (one != TR_OK)
+            tr_dtls_ctx_destroy(dtls);
+        err = err == TR_OK ? one : err;
+    }
+    return err;
 }

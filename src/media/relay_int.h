@@ -130,7 +130,8 @@ tr_usec relay_dtls_next_timeout(const struct relay *r);
 /* By the association of that worker. */
 void relay_dtls_send(struct relay *r, int worker, const struct tr_path *flow, struct tr_slice head,
                      struct tr_slice data, uint8_t pad);
-void relay_dtls_passed(struct relay *r, const struct msg *m); /* by another one's such call */
+void relay_dtls_renew(struct relay *r, struct tr_dtls_ctx *ctx); /* takes the reference */
+void relay_dtls_passed(struct relay *r, const struct msg *m);    /* by another one's such call */
 bool relay_dtls_proven(struct relay *r, const struct tr_path *flow); /* false: it is not here */
 
 /* relay_own.c */

@@ -4,7 +4,7 @@
  * Method: associations that say what is written here; the relayed port tells the worker. */
 #include <string.h>
 
-#include "dtls/dtls.h"
+#include "dtls/internal.h"
 #include "media/test_relay_rig.h"
 #include "net/udp.h"
 #include "stun/stun.h"
@@ -245,4 +245,36 @@ TEST(what_dtls_refuses_is_counted)
         WAIT_FOR(net.rig, all_counters(&net).dtls.associations_now == 1);
     }
     net_close(&net);
+}
+
+static bool is_shown(struct tunnel *t, const struct tr_dtls_cert *cert)
+{
+    tunnel_speak(t);
+    WAIT_FOR(t->net->rig, tr_dtls_is_connected(t->dtls));
+    X509 *seen = SSL_get0_peer_certificate(t->dtls->ssl);
+    return seen && X509_cmp(seen, cert->x509) == 0;
+}
+
+TEST(a_certificate_is_renewed)
+{
+    const struct request plain = { .method = TR_TURN_ALLOCATE };
+    const struct request stay = { .method = TR_TURN_REFRESH };
+    struct tr_dtls_cert *cert = tr_dtls_cert_create(1700000000);
+    struct tr_dtls_ctx *ctx = tr_dtls_ctx_create(cert);
+    struct net net;
+    struct tr_stun m;
+    if (net_open(&net, NULL)) {
+        struct tunnel *a = tunnel_open_raw(&net);
+        CHECK(a && !is_shown(a, cert) && allocate(a, &plain, 0, NULL) > 0);
+        CHECK_INT(tr_media_turn_renew(net.rig->media, ctx), TR_OK);
+        run_for(net.rig, 50 * TR_MSEC);
+        for (int i = 0; i < 4; i++) { /* of both workers, most likely */
+            struct tunnel *b = tunnel_open_raw(&net);
+            CHECK(b && is_shown(b, cert) && allocate(b, &plain, 0, NULL) > 0);
+        }
+        CHECK_INT(ask(a, &stay, &m), 0); /* it lives on */
+    }
+    net_close(&net);
+    tr_dtls_ctx_destroy(ctx);
+    tr_dtls_cert_destroy(cert);
 }

@@ -28,7 +28,8 @@ struct tr_media_turn_conf { /* pointers are borrowed as long as the engine lives
     uint16_t tls_ports[TR_MEDIA_TURN_TLS_MAX];
     int tls_ports_count;
     struct tr_tls *tls;       /* NULL: no TLS */
-    struct tr_dtls_ctx *dtls; /* NULL: no DTLS; at `port`, and the first of tls_ports */
+    struct tr_dtls_ctx *dtls; /* NULL: no DTLS; at `port`, and the first of tls_ports; the first of
+                               * them: tr_media_turn_renew */
     struct tr_dtls_cookies cookies;
     struct tr_addr bind[TR_MEDIA_TURN_ADDRS_MAX];  /* to listen at and to relay from */
     struct tr_addr known[TR_MEDIA_TURN_ADDRS_MAX]; /* bind[i] as clients know it; any: the same */
@@ -43,6 +44,10 @@ struct tr_media_turn_conf { /* pointers are borrowed as long as the engine lives
 
 /* The UDP port; 0: there is no relay. */
 uint16_t tr_media_turn_port(const struct tr_media *media);
+
+/* Clients over DTLS that come from now on are served by this context, the others by theirs; both
+ * live as long as somebody needs them. NOMEM, LIMIT: some workers have the old one still. */
+TR_MUST_USE enum tr_err tr_media_turn_renew(struct tr_media *media, struct tr_dtls_ctx *dtls);
 
 /* Of clients over DTLS. */
 enum tr_media_dtls_refusal {

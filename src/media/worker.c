@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "base/mem.h"
+#include "dtls/dtls.h"
 #include "ice/ice.h"
 #include "media/ports.h"
 #include "media/relay.h"
@@ -347,6 +348,7 @@ static void message_in(struct worker *w, const struct msg *m)
     case MSG_RELAY_FLOW_REMOVE:
     case MSG_RELAY_DTLS_OUT:
     case MSG_RELAY_FLOW_GONE:
+    case MSG_RELAY_RENEW:
     case MSG_RELAY_STREAM: relay_message(w, m); break;
     case MSG_STREAM: tcp_take_over(w, m->u.moved); break;
     case MSG_ADDR_ADD: worker_addr_add(w, &m->u.path, m->peer, NULL, m->worker); break;
@@ -589,6 +591,8 @@ static void drop_message(const struct msg *m)
         tr_free(m->u.tracks.list);
     else if (m->kind == MSG_PLAIN_ADD)
         plain_birth_free(m->u.plain);
+    else if (m->kind == MSG_RELAY_RENEW)
+        tr_dtls_ctx_destroy(m->u.dtls);
     else
         drop_packets(m);
 }

@@ -2,14 +2,15 @@
 #include "net/signals.h"
 
 #include <signal.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "net/thread.h"
 
 struct tr_signals {
     struct tr_thread thread;
-    void (*asked)(void *arg, int count);
-    void *arg;
+    struct tr_signals_conf conf;
+    bool at_terminal;
 };
 
 static sigset_t watched(void)
@@ -18,6 +19,7 @@ static sigset_t watched(void)
     sigemptyset(&set);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGHUP);
     sigaddset(&set, SIGUSR2); /* ends the thread */
     return set;
 }
@@ -35,18 +37,22 @@ static void run(void *arg)
     struct tr_signals *s = arg;
     sigset_t set = watched();
     int sig, count = 0;
-    while (sigwait(&set, &sig) == 0 && sig != SIGUSR2)
-        s->asked(s->arg, ++count);
+    while (sigwait(&set, &sig) == 0 && sig != SIGUSR2) {
+        bool hung_up = s->at_terminal && !isatty(STDIN_FILENO);
+        if (sig == SIGHUP && !hung_up)
+            s->conf.hup(s->conf.arg);
+        else
+            s->conf.asked(s->conf.arg, ++count);
+    }
 }
 
-enum tr_err tr_signals_start(struct tr_signals **out, void (*asked)(void *arg, int count),
-                             void *arg)
+enum tr_err tr_signals_start(struct tr_signals **out, const struct tr_signals_conf *conf)
 {
     struct tr_signals *s = tr_alloc(sizeof *s);
     if (!s)
         return TR_ERR_NOMEM;
-    s->asked = asked;
-    s->arg = arg;
+    s->conf = *conf;
+    s->at_terminal = isatty(STDIN_FILENO);
     enum tr_err err = tr_thread_start(&s->thread, "tring-signals", run, s);
     if (err != TR_OK) {
         tr_free(s);

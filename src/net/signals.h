@@ -7,10 +7,18 @@
 
 struct tr_signals;
 
-void tr_signals_block(void); /* SIGINT and SIGTERM wait for the signal thread; SIGPIPE is ignored */
-/* asked: called once for each SIGINT or SIGTERM, on the signal thread; count: how many so far. */
+struct tr_signals_conf { /* called on the signal thread */
+    /* For each SIGINT or SIGTERM, or when the terminal is gone that the program was started at;
+     * count: how many so far. */
+    void (*asked)(void *arg, int count);
+    void (*hup)(void *arg); /* for any other SIGHUP: look at your files again */
+    void *arg;
+};
+
+/* SIGINT, SIGTERM and SIGHUP wait for the signal thread; SIGPIPE is ignored. */
+void tr_signals_block(void);
 TR_MUST_USE enum tr_err tr_signals_start(struct tr_signals **signals,
-                                         void (*asked)(void *arg, int count), void *arg);
+                                         const struct tr_signals_conf *conf);
 void tr_signals_stop(struct tr_signals *signals); /* NULL is fine */
 
 #endif

@@ -5,11 +5,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <openssl/pem.h>
 #include <openssl/ssl.h>
 
 #include "dtls/dtls.h"
-#include "dtls/internal.h"
+#include "net/pem_test.h"
 #include "net/stream_test.h"
 
 static const uint8_t hello[] = { 0x40, 0x01, 0x00, 0x05, 'h', 'e', 'l', 'l', 'o', 0, 0, 0 };
@@ -318,17 +317,6 @@ TEST(our_own_client_many_times)
 }
 
 /* --- certificates --- */
-
-static void write_pem(const char *path, const struct tr_dtls_cert *cert, bool key)
-{
-    FILE *f = fopen(path, "w");
-    if (!CHECK(f != NULL))
-        return;
-    CHECK_INT(key ? PEM_write_PrivateKey(f, cert->key, NULL, NULL, 0, NULL, NULL)
-                  : PEM_write_X509(f, cert->x509),
-              1);
-    fclose(f);
-}
 
 static bool is_shown(struct client *c, const struct tr_dtls_cert *cert)
 {

@@ -132,7 +132,8 @@ const struct tr_config_key tr_config_keys[] = {
     NUMBER(http, tls_port, "8089", 0, 65535, "As port, with TLS; used with tls_cert; 0: off."),
     NUMBER(http, tls_ws_port, "8989", 0, 65535,
            "As ws_port, with TLS; used with tls_cert; 0: off."),
-    TEXT(http, tls_cert, "", NULL, "PEM file of the certificate and its chain; empty: no TLS."),
+    TEXT(http, tls_cert, "", NULL,
+         "PEM file of the certificate and its chain; looked at each minute; empty: no TLS."),
     TEXT(http, tls_key, "", NULL, "PEM file of the private key."),
     LIST(http, trusted_proxies, "", NULL, check_ip,
          "Addresses of proxies whose X-Forwarded-For is believed."),
@@ -189,8 +190,9 @@ const struct tr_config_key tr_config_keys[] = {
     NUMBER(turn, other_port, "0", 0, 65535,
            "A second UDP port for clients that ask what kind of NAT they are behind (RFC 5780); "
            "needs two addresses; 0: off."),
-    NUMBER(turn, tls_port, "5349", 0, 65535,
-           "TCP port of TURN in TLS; used with a certificate; 0: off."),
+    NUMBER(
+        turn, tls_port, "5349", 0, 65535,
+        "TCP port of TURN in TLS, and UDP port of TURN in DTLS; used with a certificate; 0: off."),
     LIST(turn, tls_ports, "", NULL, check_port, "More of them, such as 443; three at most."),
     TEXT(turn, tls_cert, "", NULL,
          "PEM file of the certificate and its chain; empty: http.tls_cert and http.tls_key."),

@@ -122,6 +122,11 @@ static void asked_to_stop(void *arg, int count)
     tr_server_stop(arg);
 }
 
+static void asked_to_look(void *arg)
+{
+    tr_server_look(arg);
+}
+
 /* As many open files as the configuration asks for: with the usual 1024, a thousand idle
  * connections would leave none for a recording. Not more either, as the web library makes a table
  * of them. Where the system gives less, connections get half of it. */
@@ -161,7 +166,8 @@ static int run(struct tr_config *config, bool alone)
         fprintf(stderr, "tring: %s\n", why);
         return EXIT_FAILURE;
     }
-    if (tr_signals_start(&signals, asked_to_stop, server) != TR_OK) {
+    const struct tr_signals_conf on_signals = { asked_to_stop, asked_to_look, server };
+    if (tr_signals_start(&signals, &on_signals) != TR_OK) {
         tr_server_destroy(server);
         return EXIT_FAILURE;
     }

@@ -35,6 +35,7 @@
 #include "plugin/videoroom/videoroom.h"
 #include "record/recorder.h"
 #include "server/addresses.h"
+#include "server/certs.h"
 #include "server/config.h"
 #include "server/turn.h"
 #include "server/version.h"
@@ -48,6 +49,7 @@ struct tr_server {
     const struct tr_config *config; /* borrowed */
     struct tr_rng rng;
     struct tr_dtls_cert *cert;
+    struct tr_certs *certs;
     struct tr_media *media;
     struct tr_turn_service *turn;   /* NULL: none */
     int data_lock, recordings_lock; /* -1: none */
@@ -135,7 +137,8 @@ static enum tr_err open_media(struct tr_server *s, const char **why)
         .wake_arg = s,
     };
     s->cert = tr_dtls_cert_create(tr_clock_unix_us() / TR_SECOND);
-    if (!s->cert)
+    s->certs = tr_certs_create(tr_clock_now());
+    if (!s->cert || !s->certs)
         return fail(why, TR_ERR_NOMEM, "the DTLS certificate cannot be made", "");
     conf.cert = s->cert;
     read_profiles(s->config, conf.profiles);
@@ -143,7 +146,8 @@ static enum tr_err open_media(struct tr_server *s, const char **why)
     if (conf.bind_count == 0)
         return fail(why, TR_ERR_IO, "no network address was found for media", "see media.bind");
     tr_server_map_addresses(s->config, &s->rng, conf.bind, conf.known, conf.bind_count);
-    enum tr_err err = tr_turn_service_create(&s->turn, s->config, &s->rng, false, &conf, why);
+    enum tr_err err =
+        tr_turn_service_create(&s->turn, s->config, &s->rng, s->certs, false, &conf, why);
     if (err != TR_OK)
         return err;
     err = tr_media_create(&s->media, &conf);
@@ -353,9 +357,12 @@ static tr_usec timers(void *arg, tr_usec now)
         tr_recorder_timeout(s->recorder, now);
     if (tr_ops_next_timeout(s->ops) <= now)
         tr_ops_timeout(s->ops, now);
+    if (tr_certs_next_timeout(s->certs) <= now)
+        tr_certs_timeout(s->certs, now);
     tr_usec next =
         tr_usec_min(tr_gateway_next_timeout(s->gw), tr_recorder_next_timeout(s->recorder));
     next = tr_usec_min(next, tr_ops_next_timeout(s->ops));
+    next = tr_usec_min(next, tr_certs_next_timeout(s->certs));
     return tr_media_flush(s->media) ? next : tr_usec_min(next, now + TR_MSEC);
 }
 
@@ -379,6 +386,22 @@ static void diag_metrics(const struct tr_server *s, struct tr_metrics *m)
                    "Reports of /diag that were none, or too large.", (double)c.refused_bad);
     tr_metrics_one(m, "tring_diag_reports_failed_total", "counter",
                    "Reports of /diag that could not be stored.", (double)c.failed);
+}
+
+static void certs_metrics(const struct tr_server *s, struct tr_metrics *m)
+{
+    static const char expires_at[] = "tring_certificate_expires_seconds";
+    struct tr_certs_counters c;
+    const char *file;
+    int64_t expires;
+    tr_certs_counters(s->certs, &c);
+    tr_metrics_one(m, "tring_certificate_renewals_total", "counter",
+                   "New certificates that were taken from their files.", (double)c.renewed);
+    tr_metrics_one(m, "tring_certificate_failures_total", "counter",
+                   "Changes of a certificate's files that cannot be used.", (double)c.refused);
+    tr_metrics_family(m, expires_at, "gauge", "When a certificate ends, Unix time.");
+    for (int i = 0; tr_certs_at(s->certs, i, &file, &expires); i++)
+        tr_metrics_sample(m, expires_at, "file", file, (double)expires);
 }
 
 static void metrics(void *arg, struct tr_metrics *m)
@@ -406,6 +429,7 @@ static void metrics(void *arg, struct tr_metrics *m)
     tr_metrics_one(m, "tring_recorded_bytes_total", "counter", "Bytes written to journals.",
                    (double)c.bytes);
     diag_metrics(s, m);
+    certs_metrics(s, m);
     tr_turn_service_metrics(s->turn, m);
 }
 
@@ -426,8 +450,7 @@ static enum tr_err open_web(struct tr_server *s, const char **why)
         .ws_port = (int)c->http.ws_port,
         .tls_port = (int)c->http.tls_port,
         .tls_ws_port = (int)c->http.tls_ws_port,
-        .tls_cert = text_or_null(c->http.tls_cert),
-        .tls_key = text_or_null(c->http.tls_key),
+        .tls = c->http.tls_cert[0] != '\0',
         .admin_listen = c->admin.listen,
         .admin_port = (int)c->admin.port,
         .base_path = c->http.base_path,
@@ -458,6 +481,23 @@ static enum tr_err open_web(struct tr_server *s, const char **why)
     snprintf(what, sizeof what, "ports %d, %d or %d cannot be opened", conf.port, conf.ws_port,
              conf.admin_port);
     return fail(why, err, what, "another program may use them");
+}
+
+static enum tr_err use_web_cert(void *arg, const struct tr_dtls_cert *cert)
+{
+    return tr_web_renew(arg, cert);
+}
+
+static enum tr_err open_web_cert(struct tr_server *s, const char **why)
+{
+    const struct tr_config *c = s->config;
+    const struct tr_certs_user user = { use_web_cert, s->web };
+    const char *detail = "";
+    if (c->http.tls_cert[0] == '\0')
+        return TR_OK;
+    enum tr_err err = tr_certs_watch(s->certs, c->http.tls_cert, c->http.tls_key, &user, &detail);
+    return err == TR_OK ? TR_OK
+                        : fail(why, err, "http.tls_cert and http.tls_key cannot be used", detail);
 }
 
 static enum tr_err open_ops(struct tr_server *s, const char **why)
@@ -539,6 +579,8 @@ enum tr_err tr_server_create(struct tr_server **out, const struct tr_config *con
     if (err == TR_OK)
         err = open_web(s, why);
     if (err == TR_OK)
+        err = open_web_cert(s, why);
+    if (err == TR_OK)
         err = open_ops(s, why);
     if (err == TR_OK)
         err = open_contact(s, why);
@@ -575,6 +617,12 @@ void tr_server_run(struct tr_server *s)
     }
 }
 
+void tr_server_look(struct tr_server *s)
+{
+    tr_certs_ask(s->certs);
+    tr_web_wake(s->web);
+}
+
 void tr_server_stop(struct tr_server *s)
 {
     tr_web_stop(s->web);
@@ -595,6 +643,7 @@ void tr_server_destroy(struct tr_server *s)
     tr_diag_destroy(s->diag);
     tr_media_destroy(s->media);
     tr_turn_service_destroy(s->turn);
+    tr_certs_destroy(s->certs);
     tr_recorder_destroy(s->recorder);
     tr_sql_close(s->db);
     tr_folder_unlock(s->recordings_lock);

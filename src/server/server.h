@@ -18,5 +18,6 @@ int tr_server_port(const struct tr_server *server);
 /* Runs until tr_server_stop, then ends calls and recordings in good order. */
 void tr_server_run(struct tr_server *server);
 void tr_server_stop(struct tr_server *server); /* any thread */
+void tr_server_look(struct tr_server *server); /* for new certificates, now; any thread */
 
 #endif

@@ -147,9 +147,9 @@ def knows(build, key):
 
 def tring(build, addresses, port=3478, tls_port=5349, relay_ports=(20000, 32767), http=0, ws=0,
           media=None, bind="", workers=0, gso=True, bounds=False, inside=True, other=False,
-          **where):
+          https=0, alone=False, **where):
     """As coturn above. bounds: those that it comes with. inside: peers may be loopback addresses.
-    other: NAT discovery (RFC 5780) by the port above."""
+    other: NAT discovery (RFC 5780) by the port above. alone: `tring turn`."""
     def each(values):
         return '["' + '", "'.join(values) + '"]' if values else "[]"
 
@@ -159,6 +159,10 @@ def tring(build, addresses, port=3478, tls_port=5349, relay_ports=(20000, 32767)
 http:
   port: {http}
   ws_port: {ws}
+  tls_port: {https}
+  tls_ws_port: 0
+  tls_cert: {folder}/cert.pem
+  tls_key: {folder}/key.pem
 admin:
   port: 0
 media:
@@ -183,7 +187,8 @@ turn:
   max_port: {relay_ports[1]}
 {f"  other_port: {port + 1}" if other and knows(build, "other_port") else ""}
 {"" if bounds else OPEN}""")
-        return [os.path.join(build, "src", "server", "tring"), "--config", f"{folder}/tring.yaml"]
+        program = os.path.join(build, "src", "server", "tring")
+        return [program, *(["turn"] if alone else []), "--config", f"{folder}/tring.yaml"]
     return Server(command, "is ready", addresses, **where)
 
 

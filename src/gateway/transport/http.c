@@ -691,6 +691,8 @@ int tr_http_callback(struct lws *wsi, enum lws_callback_reasons reason, void *us
     switch ((int)reason) {
     case LWS_CALLBACK_FILTER_NETWORK_CONNECTION:
     case LWS_CALLBACK_WSI_CREATE: return on_connection(wsi, reason);
+    case LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS:
+        return tr_web_tls_made(lws_vhost_user(in), user);
     case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE: return on_upgrade(wsi, in);
     case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION: return -1;
     case LWS_CALLBACK_HTTP: return on_request(wsi, slot);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "dtls/dtls.h"
 #include "gateway/transport/http_parse.h"
 #include "gateway/transport/web_impl.h"
 #include "net/clock.h"
@@ -118,24 +119,20 @@ static enum tr_err copy_conf(struct tr_web *web, const struct tr_web_conf *conf)
     c->base_path = text_or(web->arena, conf->base_path, "/janus");
     c->admin_path = text_or(web->arena, conf->admin_path, "/admin");
     c->allow_origin = text_or(web->arena, conf->allow_origin, "");
-    c->tls_cert = text_or(web->arena, conf->tls_cert, "");
-    c->tls_key = text_or(web->arena, conf->tls_key, "");
     c->body_max = conf->body_max ? conf->body_max : 256 * 1024;
     c->ws_message_max = conf->ws_message_max ? conf->ws_message_max : 256 * 1024;
     c->ws_queue_max = conf->ws_queue_max ? conf->ws_queue_max : 1024 * 1024;
     c->connections_max = conf->connections_max ? conf->connections_max : 4096;
     c->ping_us = conf->ping_us ? conf->ping_us : 30 * TR_SECOND;
-    bool ok = c->listen && c->admin_listen && c->base_path && c->admin_path && c->allow_origin &&
-              c->tls_cert && c->tls_key;
+    bool ok = c->listen && c->admin_listen && c->base_path && c->admin_path && c->allow_origin;
     return ok ? TR_OK : TR_ERR_NOMEM;
 }
 
 static enum tr_err make_context(struct tr_web *web)
 {
-    const bool tls = *web->conf.tls_cert != 0;
     struct lws_context_creation_info info = {
         .options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_VALIDATE_UTF8 |
-                   (tls ? LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT : 0),
+                   (web->conf.tls ? LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT : 0),
         .user = web,
         .max_http_header_data = HEADER_BYTES_MAX,
         .max_http_header_pool =
@@ -175,11 +172,9 @@ static struct lws_vhost *make_vhost(struct tr_web *web, struct listener *listene
         .keepalive_timeout = KEEPALIVE_SECONDS,
         .retry_and_idle_policy = &listener->pings,
     };
-    if (args->tls) {
-        info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
-        info.ssl_cert_filepath = web->conf.tls_cert;
-        info.ssl_private_key_filepath = web->conf.tls_key;
-    }
+    if (args->tls) /* its certificate: tls.c */
+        info.options |=
+            LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT | LWS_SERVER_OPTION_CREATE_VHOST_SSL_CTX;
     return lws_create_vhost(web->context, &info);
 }
 
@@ -211,13 +206,12 @@ static enum tr_err add_listener(struct tr_web *web, const struct listen_args *ar
 static enum tr_err add_listeners(struct tr_web *web)
 {
     const struct tr_web_conf *c = &web->conf;
-    const bool tls = *c->tls_cert != 0;
     const struct listen_args all[] = {
         { LISTEN_MAIN, c->listen, c->port, false },
         { LISTEN_WS, c->listen, c->ws_port, false },
         { LISTEN_ADMIN, c->admin_listen, c->admin_port, false },
-        { LISTEN_MAIN, c->listen, tls ? c->tls_port : 0, true },
-        { LISTEN_WS, c->listen, tls ? c->tls_ws_port : 0, true },
+        { LISTEN_MAIN, c->listen, c->tls ? c->tls_port : 0, true },
+        { LISTEN_WS, c->listen, c->tls ? c->tls_ws_port : 0, true },
     };
     enum tr_err err = TR_OK;
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]) && err == TR_OK; i++)
@@ -281,6 +275,7 @@ void tr_web_destroy(struct tr_web *web)
         lws_context_destroy(web->context);
     if (web->root >= 0)
         close(web->root);
+    tr_dtls_cert_destroy(web->cert);
     tr_crowd_destroy(web->crowd);
     tr_idtab_destroy(web->requests);
     tr_routes_destroy(web->routes);

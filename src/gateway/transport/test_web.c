@@ -2,12 +2,12 @@
  * without, and refuse what is too large, too deep, or somewhere else.
  * Method: the real loop over loopback and a blocking client (test_web_rig.h). */
 #include <fcntl.h>
-#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
+#include "dtls/dtls.h"
 #include "gateway/transport/test_web_rig.h"
 #include "unit.h"
 
@@ -386,68 +386,82 @@ TEST(web_connection_limit)
 
 /* --- TLS --- */
 
-static void make_cert(const char *cert_path, const char *key_path)
+struct tls_client {
+    SSL_CTX *ctx;
+    SSL *ssl;
+    int fd;
+};
+
+static bool tls_dial(struct tls_client *c, const struct server *s)
 {
-    EVP_PKEY *key = EVP_EC_gen("P-256");
-    X509 *cert = X509_new();
-    X509_set_version(cert, 2);
-    ASN1_INTEGER_set(X509_get_serialNumber(cert), 1);
-    X509_gmtime_adj(X509_getm_notBefore(cert), 0);
-    X509_gmtime_adj(X509_getm_notAfter(cert), 3600);
-    X509_set_pubkey(cert, key);
-    X509_NAME_add_entry_by_txt(X509_get_subject_name(cert), "CN", MBSTRING_ASC,
-                               (const unsigned char *)"localhost", -1, -1, 0);
-    X509_set_issuer_name(cert, X509_get_subject_name(cert));
-    X509_sign(cert, key, EVP_sha256());
-    FILE *f = fopen(cert_path, "w");
-    PEM_write_X509(f, cert);
-    fclose(f);
-    f = fopen(key_path, "w");
-    PEM_write_PrivateKey(f, key, NULL, NULL, 0, NULL, NULL);
-    fclose(f);
-    X509_free(cert);
-    EVP_PKEY_free(key);
+    c->ctx = SSL_CTX_new(TLS_client_method());
+    c->ssl = SSL_new(c->ctx);
+    c->fd = dial(tr_web_tls_port(s->web));
+    SSL_set_fd(c->ssl, c->fd);
+    return SSL_connect(c->ssl) == 1;
 }
 
-TEST(web_tls_on_all_addresses)
+static void tls_close(struct tls_client *c)
+{
+    SSL_free(c->ssl);
+    SSL_CTX_free(c->ctx);
+    close(c->fd);
+}
+
+static bool tls_is_shown(const struct tls_client *c, const struct tr_dtls_cert *cert)
+{
+    const struct tr_dtls_fingerprint *want = tr_dtls_cert_fingerprint(cert);
+    uint8_t got[EVP_MAX_MD_SIZE];
+    unsigned n = 0;
+    X509 *x509 = SSL_get0_peer_certificate(c->ssl);
+    return x509 && X509_digest(x509, EVP_sha256(), got, &n) == 1 && n == want->len &&
+           memcmp(got, want->bytes, n) == 0;
+}
+
+static bool tls_pings(const struct tls_client *c)
+{
+    char text[4096] = "";
+    const char *ask = GET("/janus/ping", "");
+    int n = 0, got = SSL_write(c->ssl, ask, (int)strlen(ask));
+    while (got > 0 && n < (int)sizeof(text) - 1 && !strstr(text, "pong")) {
+        got = SSL_read(c->ssl, text + n, (int)sizeof(text) - 1 - n);
+        n += got > 0 ? got : 0;
+        text[n] = 0;
+    }
+    return strstr(text, "HTTP/1.1 200") == text && strstr(text, "pong");
+}
+
+static void renew(struct server *s, const struct tr_dtls_cert *cert)
+{
+    s->fresh = cert;
+    tr_web_wake(s->web);
+    while (s->fresh)
+        pass_ms(1);
+}
+
+TEST(web_tls_on_all_addresses_with_a_certificate_that_is_renewed)
 {
     struct server s;
-    char dir[] = "/tmp/tring-tls-XXXXXX", cert[64], key[64], text[4096];
-    CHECK(mkdtemp(dir) != NULL);
-    snprintf(cert, sizeof(cert), "%s/cert.pem", dir);
-    snprintf(key, sizeof(key), "%s/key.pem", dir);
-    make_cert(cert, key);
-    struct tr_web_conf conf = { .listen = "", .tls_cert = cert, .tls_key = key, .tls_port = -1 };
+    struct tr_web_conf conf = { .listen = "", .tls = true, .tls_port = -1 };
+    struct tr_dtls_cert *old = tr_dtls_cert_create(1700000000);
+    struct tr_dtls_cert *fresh = tr_dtls_cert_create(1700000000);
+    struct tls_client before, after;
+    struct reply r = { 0 };
     server_start(&s, NULL, &conf);
     CHECK(tr_web_tls_port(s.web) > 0);
-    struct reply r = { 0 };
     ASK(s.port, &r, GET("/livez", ""));
     CHECK_INT(r.status, 200);
+    CHECK(!tls_dial(&before, &s)); /* there is none yet */
+    tls_close(&before);
+    renew(&s, old);
+    CHECK(tls_dial(&before, &s) && tls_is_shown(&before, old) && tls_pings(&before));
+    renew(&s, fresh);
+    tr_dtls_cert_destroy(old);
+    CHECK(tls_dial(&after, &s) && tls_is_shown(&after, fresh) && tls_pings(&after));
+    tr_dtls_cert_destroy(fresh);
+    CHECK(tls_pings(&before));
+    tls_close(&before);
+    tls_close(&after);
     free(r.body);
-    SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
-    SSL *ssl = SSL_new(ctx);
-    int fd = dial(tr_web_tls_port(s.web));
-    SSL_set_fd(ssl, fd);
-    CHECK_INT(SSL_connect(ssl), 1);
-    const char *ask = GET("/janus/ping", "");
-    CHECK(SSL_write(ssl, ask, (int)strlen(ask)) > 0);
-    int n = 0;
-    while (n < (int)sizeof(text) - 1) {
-        int got = SSL_read(ssl, text + n, (int)sizeof(text) - 1 - n);
-        if (got <= 0)
-            break;
-        n += got;
-        text[n] = 0;
-        if (strstr(text, "pong"))
-            break;
-    }
-    text[n] = 0;
-    CHECK(strstr(text, "HTTP/1.1 200") == text && strstr(text, "pong") != NULL);
-    SSL_free(ssl);
-    SSL_CTX_free(ctx);
-    close(fd);
-    unlink(cert);
-    unlink(key);
-    rmdir(dir);
     server_end(&s);
 }

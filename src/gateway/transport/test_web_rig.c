@@ -94,6 +94,11 @@ static void on_woken(void *arg, tr_usec now)
 {
     struct server *s = arg;
     s->woken++;
+    const struct tr_dtls_cert *fresh = s->fresh;
+    if (fresh) {
+        CHECK(tr_web_renew(s->web, fresh) == TR_OK);
+        s->fresh = NULL;
+    }
     struct tr_http *http = tr_web_http(s->web, s->later);
     if (http)
         tr_http_reply_empty(http, 204);

@@ -25,6 +25,7 @@ struct server {
     int port, ws_port, admin_port;
     tr_id later;
     _Atomic int woken;
+    const struct tr_dtls_cert *_Atomic fresh; /* renews the TLS listeners when woken */
 };
 
 /* Its pages are in `root`: "/", "/ops/" and "/assets/app-1234.js" with ten bytes; its routes are

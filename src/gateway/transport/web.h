@@ -17,6 +17,7 @@
 #include "base/idtab.h"
 #include "base/time.h"
 
+struct tr_dtls_cert;
 struct tr_gateway;
 struct tr_http;
 struct tr_media;
@@ -33,8 +34,8 @@ struct tr_web_conf {        /* texts are copied by the library or at creation; p
     const char *listen;     /* address for the main ports; NULL: all */
     int port, ws_port;      /* -1: any free one (tests) */
     int tls_port, tls_ws_port;
-    const char *tls_cert, *tls_key; /* PEM files; NULL: no TLS */
-    const char *admin_listen;       /* NULL: 127.0.0.1 */
+    bool tls;                 /* has a certificate: tr_web_renew, before the first connection */
+    const char *admin_listen; /* NULL: 127.0.0.1 */
     int admin_port;
     const char *base_path;    /* NULL: "/janus" */
     const char *admin_path;   /* NULL: "/admin" */
@@ -67,6 +68,9 @@ int tr_web_port(const struct tr_web *web);
 int tr_web_ws_port(const struct tr_web *web);
 int tr_web_admin_port(const struct tr_web *web);
 int tr_web_tls_port(const struct tr_web *web);
+/* Handshakes that begin from now on show this certificate, which is not kept. NOMEM: nothing has
+ * changed. */
+TR_MUST_USE enum tr_err tr_web_renew(struct tr_web *web, const struct tr_dtls_cert *cert);
 /* Runs until tr_web_stop, then calls `stopping` and lets queued replies out for at most 2 s. */
 void tr_web_run(struct tr_web *web);
 void tr_web_turn(struct tr_web *web); /* waits for something and handles it */

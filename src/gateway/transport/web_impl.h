@@ -51,6 +51,7 @@ struct tr_web {
     struct tr_routes *routes, *admin_routes;
     struct tr_idtab *requests; /* struct tr_http */
     struct tr_crowd *crowd;    /* connections of each address */
+    struct tr_dtls_cert *cert; /* of the TLS listeners; NULL: none yet */
     int root;                  /* folder of the pages, or -1 */
     lws_sorted_usec_list_t timer;
     _Atomic bool woken, stopping;
@@ -122,6 +123,8 @@ void tr_http_nap_end(struct tr_web *web); /* at web->nap_until */
 /* ws.c: of janus-protocol and janus-admin-protocol */
 int tr_ws_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
                    size_t len);
+/* tls.c: of a listener that is being made */
+int tr_web_tls_made(const struct listener *listener, void *ssl_ctx);
 /* rest.c */
 TR_MUST_USE enum tr_err tr_rest_routes(struct tr_web *web);
 bool tr_web_origin_allowed(const struct tr_web *web, const char *origin); /* NULL: no Origin */

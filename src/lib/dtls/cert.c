@@ -86,6 +86,34 @@ void tr_dtls_cert_destroy(struct tr_dtls_cert *cert)
     tr_free(cert);
 }
 
+struct tr_dtls_cert *tr_dtls_cert_dup(const struct tr_dtls_cert *cert)
+{
+    struct tr_dtls_cert *copy = tr_alloc(sizeof(*copy));
+
+    if (!copy)
+        return NULL;
+    copy->fingerprint = cert->fingerprint;
+    copy->chain = cert->chain ? X509_chain_up_ref(cert->chain) : NULL;
+    if (X509_up_ref(cert->x509))
+        copy->x509 = cert->x509;
+    if (EVP_PKEY_up_ref(cert->key))
+        copy->key = cert->key;
+    if (copy->x509 && copy->key && (copy->chain || !cert->chain))
+        return copy;
+    tr_dtls_cert_destroy(copy);
+    return NULL;
+}
+
+int64_t tr_dtls_cert_expires(const struct tr_dtls_cert *cert)
+{
+    ASN1_TIME *epoch = ASN1_TIME_set(NULL, 0);
+    int days = 0, seconds = 0;
+
+    bool ok = epoch && ASN1_TIME_diff(&days, &seconds, epoch, X509_get0_notAfter(cert->x509));
+    ASN1_TIME_free(epoch);
+    return ok ? (int64_t)days * DAY_S + seconds : 0;
+}
+
 const struct tr_dtls_fingerprint *tr_dtls_cert_fingerprint(const struct tr_dtls_cert *cert)
 {
     return &cert->fingerprint;
@@ -163,4 +191,10 @@ bool tr_dtls_cert_use(const struct tr_dtls_cert *cert, SSL_CTX *ctx)
     return SSL_CTX_use_certificate(ctx, cert->x509) == 1 &&
            (!cert->chain || SSL_CTX_set1_chain(ctx, cert->chain) == 1) &&
            SSL_CTX_use_PrivateKey(ctx, cert->key) == 1;
+}
+
+bool tr_dtls_cert_use_once(const struct tr_dtls_cert *cert, SSL *ssl)
+{
+    SSL_certs_clear(ssl); /* one of another kind of key would be chosen by some clients */
+    return SSL_use_cert_and_key(ssl, cert->x509, cert->key, cert->chain, 1) == 1;
 }

@@ -58,6 +58,7 @@ struct tr_dtls_ctx *tr_dtls_ctx_create(const struct tr_dtls_cert *cert)
 
     if (!ctx)
         return NULL;
+    atomic_init(&ctx->refs, 1);
     ctx->bio_method = dtls_bio_method();
     ctx->ssl_ctx = SSL_CTX_new(DTLS_method());
     if (!ctx->bio_method || !ctx->ssl_ctx || !set_up(ctx->ssl_ctx, cert)) {
@@ -67,9 +68,15 @@ struct tr_dtls_ctx *tr_dtls_ctx_create(const struct tr_dtls_cert *cert)
     return ctx;
 }
 
+struct tr_dtls_ctx *tr_dtls_ctx_ref(struct tr_dtls_ctx *ctx)
+{
+    atomic_fetch_add_explicit(&ctx->refs, 1, memory_order_relaxed);
+    return ctx;
+}
+
 void tr_dtls_ctx_destroy(struct tr_dtls_ctx *ctx)
 {
-    if (!ctx)
+    if (!ctx || atomic_fetch_sub_explicit(&ctx->refs, 1, memory_order_acq_rel) > 1)
         return;
     SSL_CTX_free(ctx->ssl_ctx);
     BIO_meth_free(ctx->bio_method);

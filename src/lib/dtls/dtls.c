@@ -96,7 +96,7 @@ struct tr_dtls *tr_dtls_create(const struct tr_dtls_conf *conf)
     dtls = tr_alloc(sizeof(*dtls));
     if (!dtls)
         return NULL;
-    dtls->ctx = conf->ctx;
+    dtls->ctx = tr_dtls_ctx_ref(conf->ctx);
     dtls->role = conf->role;
     dtls->anybody = conf->anybody;
     dtls->remote = conf->remote;
@@ -128,6 +128,7 @@ void tr_dtls_destroy(struct tr_dtls *dtls)
     dtls_queue_deinit(&dtls->out);
     dtls_queue_deinit(&dtls->data);
     rest_free(dtls);
+    tr_dtls_ctx_destroy(dtls->ctx);
     OPENSSL_cleanse(dtls, sizeof(*dtls));
     tr_free(dtls);
 }

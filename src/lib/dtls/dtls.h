@@ -69,7 +69,7 @@ struct tr_dtls_fingerprint {
 };
 
 struct tr_dtls_conf {
-    struct tr_dtls_ctx *ctx; /* borrowed */
+    struct tr_dtls_ctx *ctx; /* becomes one more owner's */
     enum tr_dtls_role role;
     bool anybody; /* no certificate is asked for, and no SRTP: listen.h; the rest is unused */
     struct tr_dtls_fingerprint remote; /* a=fingerprint of the peer */
@@ -113,7 +113,10 @@ const char *tr_dtls_fingerprint_str(const struct tr_dtls_fingerprint *fingerprin
 const char *tr_dtls_digest_name(enum tr_dtls_digest digest); /* "sha-256" ... */
 
 struct tr_dtls_ctx *tr_dtls_ctx_create(const struct tr_dtls_cert *cert);
-void tr_dtls_ctx_destroy(struct tr_dtls_ctx *ctx); /* NULL is fine; after its associations */
+/* One more owner, on any thread; returns ctx. Each owner destroys it once, and it lives on until
+ * its last association has gone. */
+struct tr_dtls_ctx *tr_dtls_ctx_ref(struct tr_dtls_ctx *ctx);
+void tr_dtls_ctx_destroy(struct tr_dtls_ctx *ctx); /* NULL is fine */
 
 /* NULL when memory is out or the conf is unusable (fingerprint length, unknown profile). */
 struct tr_dtls *tr_dtls_create(const struct tr_dtls_conf *conf);

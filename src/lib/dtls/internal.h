@@ -3,6 +3,7 @@
 #define TR_DTLS_INTERNAL_H
 
 #include <openssl/ssl.h>
+#include <stdatomic.h>
 #include <sys/time.h>
 
 #include "dtls/dtls.h"
@@ -18,6 +19,7 @@ struct tr_dtls_cert {
 };
 
 struct tr_dtls_ctx {
+    _Atomic uint32_t refs; /* owners, and associations */
     SSL_CTX *ssl_ctx;
     BIO_METHOD *bio_method;
 };

@@ -368,3 +368,21 @@ TEST_OOM(accepting_without_memory)
     id_destroy(&f.id);
     return err;
 }
+
+/* What the owner does when its certificate is renewed. */
+TEST(an_association_outlives_its_context)
+{
+    struct link l;
+    link_init(&l, 3);
+    tr_dtls_start(l.client.dtls, l.now);
+    run(&l, TR_SECOND);
+    CHECK(l.client.connected && l.server.end.connected);
+    id_destroy(&l.server.id);
+    l.server.id = id_create();
+    CHECK(tr_dtls_send(l.server.end.dtls, tr_slice_str("still here")) == TR_OK);
+    CHECK(tr_dtls_send(l.client.dtls, tr_slice_str("so am I")) == TR_OK);
+    run(&l, TR_SECOND);
+    CHECK_INT(l.client.data_n, 10);
+    CHECK_INT(l.server.end.data_n, 7);
+    link_deinit(&l);
+}
