@@ -103,7 +103,9 @@ test(
       const now = await packets();
       return now.length === 4 && now.every((count, index) => count > before[index]);
     });
-    for (const label of ['Bitrate in', 'Bitrate out', 'Loss', 'Jitter', 'Round trip']) {
+    const labels = ['Bitrate in', 'Bitrate out', 'Loss', 'Jitter', 'Round trip'];
+    labels.push('Key frames asked for', 'Packets a second');
+    for (const label of labels) {
       await until(`the plot ${label} draws`, async () => {
         const points = await ops.plotPoints(label);
         return points.some((count) => count >= 4);

@@ -3,7 +3,7 @@
 
 import { html, type TemplateResult } from 'lit';
 import { customElement, state } from 'lit/decorators.js';
-import { Session, fetchIceServers } from '@tring/client';
+import { Session, fetchIceServers, mediaSupported } from '@tring/client';
 import { PageElement } from '../shared/element.js';
 import { pageHeader } from '../shared/parts.js';
 import { NetworkCheck, echoList, type CheckState } from './check.js';
@@ -12,7 +12,7 @@ import './diag-network.js';
 import './diag-try-out.js';
 import './diag-verdict.js';
 import { runEcho } from './echo.js';
-import { NO_DEVICES_CHECKED, type DeviceFindings, type Findings } from './findings.js';
+import { devicesAtFirst, type DeviceFindings, type Findings } from './findings.js';
 import { gather } from './gather.js';
 import { makeReport, type Report } from './report.js';
 import { makeSyntheticMedia } from './synthetic.js';
@@ -21,7 +21,7 @@ import { words } from './words.js';
 
 @customElement('diag-page')
 export class DiagPage extends PageElement {
-  @state() private devices: DeviceFindings = NO_DEVICES_CHECKED;
+  @state() private devices: DeviceFindings = devicesAtFirst(mediaSupported());
   @state() private verdict: Verdict | null = null;
   private readonly check = new NetworkCheck({
     openSession,
@@ -87,8 +87,9 @@ export class DiagPage extends PageElement {
 
   private async start(): Promise<void> {
     this.verdict = null;
-    void this.focusOn('stop-check');
-    await this.check.run();
+    const run = this.check.run();
+    void this.focusOn('stop-check'); // the button that was pressed is gone
+    await run;
     if (!this.check.state.finished) return;
     this.verdict = judge(this.findings());
     await this.updateComplete;

@@ -133,7 +133,8 @@ class EchoRun {
         clearTimeout(timer);
         resolve(failure);
       };
-      const timer = setTimeout(() => done('no-path'), CONNECT_MS);
+      const late = (): void => done(viaRelay && !this.hasCandidates() ? 'no-relay' : 'no-path');
+      const timer = setTimeout(late, CONNECT_MS);
       const look = (): void => {
         if (connection.connectionState === 'connected') done(null);
         else if (connection.connectionState === 'failed') done('no-path');

@@ -17,6 +17,12 @@ export const NO_DEVICES_CHECKED: DeviceFindings = {
   speaker: 'unchecked',
 };
 
+/** What is known before anything was tried: on a page without https there are no devices to open. */
+export function devicesAtFirst(supported: boolean): DeviceFindings {
+  if (supported) return NO_DEVICES_CHECKED;
+  return { ...NO_DEVICES_CHECKED, camera: 'unsupported', microphone: 'unsupported' };
+}
+
 /** How the server's API was reached. */
 export interface SignallingFinding {
   ok: boolean;

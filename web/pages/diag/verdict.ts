@@ -14,6 +14,7 @@ export type Reason =
   | 'bandwidth'
   | 'microphone'
   | 'camera'
+  | 'no-devices'
   | 'udp-blocked';
 
 export interface Advice {
@@ -107,6 +108,7 @@ function gradeOf(way: Way): Grade {
 }
 
 function judgeDevices({ camera, microphone }: DeviceFindings): Part {
+  if (camera === 'unsupported' || microphone === 'unsupported') return fails('no-devices');
   if (microphone !== 'unchecked' && microphone !== 'ok') return fails('microphone');
   if (camera === 'unchecked' || camera === 'ok') return { grade: 'good', notes: [] };
   return { grade: 'audio-only', notes: [{ reason: 'camera', value: null }] };

@@ -293,6 +293,8 @@ export function noteWords({ reason, value }: VerdictNote): string {
       return 'The microphone cannot be used: see below.';
     case 'camera':
       return 'The camera cannot be used: see below.';
+    case 'no-devices':
+      return 'Your browser gives this page neither microphone nor camera. Open it by an address that begins with https://, in a current browser.';
     case 'udp-blocked':
       return 'Your network blocks the direct way (UDP) to the server.';
   }

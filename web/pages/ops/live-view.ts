@@ -124,7 +124,7 @@ export class LiveView extends Section {
         [past.opaque, textOf(at(info, 'opaque_id'))],
         [past.session, String(countOf(at(info, 'session_id')))],
         [past.handle, String(countOf(at(info, 'handle_id')))],
-        [past.client, textOf(at(info, 'session_transport')).split('.').at(-1) ?? ''],
+        [words.view.transport, textOf(at(info, 'session_transport')).split('.').at(-1) ?? ''],
         [past.up, connected > 0 ? formatSince(0, (nowUs - connected) / 1000) : null],
         [
           words.view.ofCall,

@@ -124,6 +124,7 @@ export class OpsPage extends PageElement {
       if (error instanceof Refused) {
         this.api.forget();
         this.gate = 'wrong';
+        void this.focusOn('secret');
       } else if (error instanceof TooMany) this.gate = 'tooMany';
       else this.gate = 'unreachable';
     }

@@ -84,6 +84,7 @@ export const words = {
     goneLink: 'Look for its summary',
     noPeer: 'There is no PeerConnection at present.',
     ofCall: 'Call',
+    transport: 'API used over',
     span: 'Time shown',
     spans: { 0: 'All', 60_000: '1 minute', 300_000: '5 minutes', 600_000: '10 minutes' } as Record<
       number,
@@ -94,7 +95,7 @@ export const words = {
     streamsOut: 'What it receives',
     paths: 'Paths',
     pathsHint:
-      'Candidate pairs that have proved to be this client’s. The server is an ICE-lite agent: it answers checks and cannot time them itself.',
+      'Candidate pairs that have proved to be this client’s. The server is an ICE-lite agent: it answers checks, and asks one of its own only before media moves to another path; its round trip is of that.',
     noPaths: 'No check has arrived yet.',
     candidates: 'Candidates',
     ours: 'Of the server',

@@ -4,7 +4,7 @@
 import { expect, it, vi } from 'vitest';
 import type { Session } from '@tring/client';
 import { NetworkCheck, STEPS, echoList, type CheckTools } from '../diag/check.js';
-import { emptyEcho, summarise } from '../diag/echo.js';
+import { emptyEcho, runEcho, summarise } from '../diag/echo.js';
 import type { EchoSample, Gathering } from '../diag/findings.js';
 import { addGatherError, gather } from '../diag/gather.js';
 import { planWays, relayTargets } from '../diag/ways.js';
@@ -210,6 +210,44 @@ it('gathers until the browser is done, or the time is up', async () => {
     makeConnection: () => new FakeConnection() as never,
   });
   expect(slow.complete).toBe(false);
+});
+
+it('tells a relay that nobody reaches from a way that is blocked', async () => {
+  const answer = 'a=candidate:1 1 udp 1 192.0.2.1 10000 typ host\r\n';
+  const handle = {
+    trickle: () => undefined,
+    message: async () => ({ jsep: { type: 'answer', sdp: `v=0\r\nm=audio 9 X 0\r\n${answer}` } }),
+    detach: async () => undefined,
+  };
+  class Silent {
+    connectionState = 'connecting';
+    iceGatheringState = 'gathering';
+    localDescription = { type: 'offer', sdp: 'v=0\r\n' };
+    constructor(private readonly config: RTCConfiguration) {}
+    getConfiguration = () => this.config;
+    createOffer = async () => this.localDescription;
+    setLocalDescription = async () => undefined;
+    setRemoteDescription = async () => undefined;
+    close = () => undefined;
+  }
+  vi.stubGlobal('RTCPeerConnection', Silent);
+  vi.useFakeTimers();
+  try {
+    const [direct, , relay] = planWays([TURN]).map((plan) =>
+      runEcho(plan, {
+        session: { attach: async () => handle } as unknown as Session,
+        media: { getTracks: () => [] } as unknown as MediaStream,
+        progress: () => undefined,
+        signal: new AbortController().signal,
+      }),
+    );
+    await vi.advanceTimersByTimeAsync(20_000);
+    expect((await direct!).failure).toBe('no-path');
+    expect((await relay!).failure).toBe('no-relay');
+  } finally {
+    vi.useRealTimers();
+    vi.unstubAllGlobals();
+  }
 });
 
 it('sums a run up: the better rates, medians of times', () => {

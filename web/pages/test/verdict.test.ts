@@ -6,6 +6,7 @@ import { emptyEcho } from '../diag/echo.js';
 import {
   NO_DEVICES_CHECKED,
   WAYS,
+  devicesAtFirst,
   type EchoResult,
   type Findings,
   type TimedCandidate,
@@ -45,6 +46,14 @@ describe('the verdict', () => {
     const verdict = judge(found([passed('udp'), failed('relay-tls')]));
     expect(verdict).toMatchObject({ grade: 'good', notes: [], advice: [] });
     expect(verdict.unchecked).toEqual(['camera', 'microphone']);
+  });
+
+  it('promises no calls where a page gets no devices', () => {
+    const verdict = judge(found([passed('udp')], { devices: devicesAtFirst(false) }));
+    expect(verdict).toMatchObject({ grade: 'fails', notes: [{ reason: 'no-devices' }] });
+    expect(verdict.unchecked).toEqual([]);
+    expect(noteWords(verdict.notes[0]!)).toContain('https://');
+    expect(judge(found([passed('udp')], { devices: devicesAtFirst(true) })).grade).toBe('good');
   });
 
   it('names the detour, and what to open for the direct way', () => {
