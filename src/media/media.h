@@ -38,18 +38,18 @@ enum {
 struct tr_media_conf {
     int workers;   /* 0: one for each core but one */
     uint16_t port; /* the one UDP port; 0: any free one (tests) */
-    /* Addresses to bind, ports ignored, and as clients know them (any: the same). None: there is no
-     * media, the relay is alone. */
+    /* To bind (ports ignored), and as clients know them (any: the same). None: the relay alone. */
     struct tr_addr bind[TR_MEDIA_ADDRS_MAX], known[TR_MEDIA_ADDRS_MAX];
     int bind_count;
-    bool tcp;                       /* ICE-TCP, too, */
-    uint16_t tcp_port;              /* at this port of the same addresses; 0: any free one */
+    bool tcp; /* ICE-TCP, too, at tcp_port of the same addresses; 0: any free one */
+    uint16_t tcp_port;
     struct tr_media_turn_conf turn; /* bind_count 0: no relay */
     struct tr_dtls_cert *cert;      /* borrowed */
     tr_usec consent_us;             /* silence after which a peer is gone; 0: 30 s */
     uint32_t packets_max;           /* per worker; 0: 65536 */
     enum tr_srtp_profile profiles[TR_SRTP_PROFILES]; /* preference; all NONE: dtls.h's default */
     bool gso;                                        /* use UDP_SEGMENT where the kernel has it */
+    tr_usec coalesce_us; /* packets of such an interval share a turn, doc/adr/0011; 0: off */
     void (*wake)(void *arg);
     void *wake_arg;
 };

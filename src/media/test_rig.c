@@ -34,6 +34,7 @@ static bool open_with(struct rig *r, struct tr_addr ip, uint16_t port,
         .cert = r->server_cert,
         .packets_max = 8192,
         .gso = true,
+        .coalesce_us = 500,
     };
     if (turn)
         conf.turn = *turn;

@@ -511,15 +511,30 @@ bool worker_turn(struct worker *w, tr_usec now, uint32_t ready)
     return busy;
 }
 
+/* Where datagrams come at short intervals, those of one interval share a turn: the worker sleeps
+ * until it is over, whatever comes. Who comes alone is served at once. */
+static void coalesce(const struct worker *w, tr_usec before)
+{
+    tr_usec interval = w->media->conf.coalesce_us;
+    if (w->now - before >= 2 * interval)
+        return;
+    tr_usec left = w->now + interval - tr_clock_now();
+    if (left > 0)
+        tr_clock_sleep(left);
+}
+
 void worker_run(void *arg)
 {
     struct worker *w = arg;
     uint32_t ready = 0;
     for (;;) {
+        tr_usec before = w->now;
         bool busy = worker_turn(w, tr_clock_now(), ready);
         bool delivered = flush_outboxes(w);
         if (w->stop)
             break;
+        if (!busy && ready)
+            coalesce(w, before);
         bool asleep = !busy && tr_mailbox_sleep(w->inbox);
         ready = tr_waiter_wait(w->waiter, asleep ? time_to_sleep(w, delivered) : 0);
         if (asleep && (ready >> WORKER_TAG_INBOX & 1))

@@ -11,6 +11,6 @@ int64_t tr_clock_unix_us(void); /* wall clock, microseconds since 1970 */
 /* What a process has run so far, all its threads together, ended ones too; -1: not known. */
 int64_t tr_clock_cpu_us(pid_t pid);
 
-void tr_clock_sleep(tr_usec us); /* for waits of threads and tests, never on the packet path */
+void tr_clock_sleep(tr_usec us); /* for waits of threads and tests */
 
 #endif

@@ -55,7 +55,8 @@ static enum tr_err open_relay(struct alone *a, const struct tr_config *config, c
 {
     struct tr_media_conf conf = { .workers = (int)config->media.workers,
                                   .packets_max = (uint32_t)config->media.packets_max,
-                                  .gso = config->media.gso };
+                                  .gso = config->media.gso,
+                                  .coalesce_us = config->media.coalesce };
     a->rng = tr_random_system();
     a->cert = tr_dtls_cert_create(tr_clock_unix_us() / TR_SECOND);
     a->certs = tr_certs_create(tr_clock_now());

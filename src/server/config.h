@@ -68,6 +68,7 @@ struct tr_config { /* texts are never NULL; "" is "not set" */
         struct tr_config_list srtp_profiles;
         int64_t packets_max;
         bool gso;
+        int64_t coalesce; /* microseconds */
     } media;
     struct {
         bool enabled;

@@ -184,6 +184,10 @@ const struct tr_config_key tr_config_keys[] = {
          "SRTP profiles, best first."),
     NUMBER(media, packets_max, "65536", 1024, 16777216, "Packets that a worker may hold."),
     FLAG(media, gso, "true", "Send runs of packets in one call (UDP_SEGMENT) where possible."),
+    NUMBER(
+        media, coalesce, "500", 0, 10000,
+        "Microseconds within which packets that come at short intervals share a wake-up, as "
+        "network cards do it (ethtool's rx-usecs); a packet that comes alone never waits. 0: off."),
 
     FLAG(turn, enabled, "true", "Have a relay; its clients get credentials from this server."),
     NUMBER(turn, port, "3478", 1, 65535, "UDP and TCP port of STUN and TURN."),

@@ -133,6 +133,7 @@ static enum tr_err open_media(struct tr_server *s, const char **why)
         .consent_us = s->config->media.consent * TR_SECOND,
         .packets_max = (uint32_t)s->config->media.packets_max,
         .gso = s->config->media.gso,
+        .coalesce_us = s->config->media.coalesce,
         .wake = wake,
         .wake_arg = s,
     };
