@@ -277,8 +277,7 @@ void source_negotiated(struct source *s, const struct source_facts *facts)
     s->held = !facts;
 }
 
-/* The first packet after a hold. The key frame is asked for only now, when somebody is there to
- * make it: most senders begin with one by themselves. */
+/* The first packet after a hold. Most senders begin with a key frame by themselves. */
 static void come_back(struct source *s, const struct tr_rtp_meta *m)
 {
     s->returns = false;
@@ -402,6 +401,10 @@ void sources_forward(struct worker *w)
 static void ask_here(struct source *s, int layer)
 {
     tr_usec now = s->worker->now;
+    if (s->held || s->returns) { /* nobody is there to make it: see come_back */
+        s->keyframe_pending[layer] = false;
+        return;
+    }
     if (s->keyframe_asked_us[layer] != 0 && now - s->keyframe_asked_us[layer] < KEYFRAME_EVERY_US) {
         s->keyframe_pending[layer] = true; /* asked again by the tick, unless one comes meanwhile */
         return;

@@ -237,6 +237,24 @@ TEST(echotest_renegotiation)
     stage_down(&s);
 }
 
+/* A route that begins again asks for a key frame. */
+TEST(echotest_hold_and_resume)
+{
+    struct stage s;
+    struct phone *p = up(&s, NULL);
+    offer(p, "{}", "chrome-offer-av.sdp");
+    TOLD(p, "ack; #t {'result':'ok'} +answer");
+    CHECK_INT(engine_routes(), 2);
+    phone_send(p, "{}", "offer",
+               replaced(fixture("chrome-offer-av.sdp"), "a=sendrecv", "a=inactive"), false);
+    TOLD(p, "ack; #t {'result':'ok'} +answer");
+    CHECK_INT(engine_routes(), 0);
+    offer(p, "{}", "chrome-offer-av.sdp");
+    TOLD(p, "ack; #t {'result':'ok'} +answer");
+    CHECK_INT(engine_routes(), 2);
+    stage_down(&s);
+}
+
 TEST(echotest_ice_restart)
 {
     struct stage s;
