@@ -28,7 +28,6 @@
 enum {
     PACKET_MAX = TR_RTP_HDR_MIN + 8 + TR_PKT_DATA_MAX + TR_SRTP_OVERHEAD_MAX,
     RTCP_MAX = 1500,
-    RESEND_PART = 5, /* one byte again for so many: 20 % */
     RESEND_BUDGET = 64 << 10,
 };
 
@@ -217,9 +216,7 @@ void forward_run(struct forward *f, struct tr_pkt *const *pkts, int n)
         f->sent++;
         f->octets += pkts[i]->len;
     }
-    f->resend_budget += (int64_t)send_batch(f, &b) / RESEND_PART;
-    if (f->resend_budget > RESEND_BUDGET)
-        f->resend_budget = RESEND_BUDGET;
+    resend_earn(&f->resend_budget, send_batch(f, &b), RESEND_BUDGET);
     if (f->source->facts.video && tr_layer_waits(&f->layer))
         source_keyframe(f->source, f->layer.target);
 }
@@ -299,22 +296,6 @@ static void ask_keyframe(struct forward *f, uint32_t ssrc)
     source_keyframe(forward_meant(f, ssrc)->source, -1);
 }
 
-/* The packet that the receiver knows as seq, if the source still has it. */
-static struct tr_pkt *find_sent(const struct forward *f, uint16_t seq, struct tr_rewritten *to)
-{
-    uint32_t origin;
-    int64_t in_seq;
-    if (tr_rewrite_reverse(&f->rw, seq, &origin, &in_seq) != TR_OK)
-        return NULL;
-    int layer = (int)(origin & 3);
-    struct tr_pkt *pkt = origin == source_origin(f->source, layer)
-                             ? source_ring_get(f->source, layer, in_seq)
-                             : NULL;
-    if (!pkt || tr_rewrite_again(&f->rw, seq, tr_rtp_meta_const(pkt), to) != TR_OK)
-        return NULL;
-    return pkt;
-}
-
 /* As the same packets again. The source keeps packets for it from the first request on: few
  * receivers of plain RTP ask. */
 static void send_again(struct forward *f, const struct tr_rtcp_fb *fb)
@@ -328,7 +309,7 @@ static void send_again(struct forward *f, const struct tr_rtcp_fb *fb)
     begin(f, &b, RUN_MAX);
     tr_rtcp_nack_init(&it, fb);
     while (b.p && b.count < RUN_MAX && tr_rtcp_nack_next(&it, &seq)) {
-        const struct tr_pkt *pkt = find_sent(f, seq, &to);
+        const struct tr_pkt *pkt = source_find_sent(f->source, &f->rw, seq, &to);
         if (pkt && f->resend_budget > 0) {
             add(f, &b, pkt, &to, (uint64_t)to.ext_seq);
             f->resend_budget -= pkt->len;

@@ -110,6 +110,9 @@ TR_MUST_USE enum tr_err source_add_route(struct source *s, struct route *r);
 void source_remove_route(struct source *s, struct route *r);
 TR_MUST_USE enum tr_err source_keep_ring(struct source *s);
 struct tr_pkt *source_ring_get(const struct source *s, int layer, int64_t ext_seq); /* borrowed */
+/* The packet that somebody knows as seq by rw, and as what; NULL: the ring does not have it. */
+struct tr_pkt *source_find_sent(const struct source *s, const struct tr_rewrite *rw, uint16_t seq,
+                                struct tr_rewritten *to);
 /* The packets of a layer from the newest key frame on: first <= number < end. false: the ring does
  * not reach so far. */
 bool source_since_keyframe(const struct source *s, int layer, int64_t *first, int64_t *end,

@@ -1,6 +1,7 @@
-/* How much one sender may deliver: a bucket of bytes that fills with time. Senders follow what they
- * are told with some delay, and not all do at all: this is no congestion control, it keeps one of
- * them from flooding those that listen to it. Inside of src/media only. */
+/* Bounds by time, and by what was sent. `rate` is how much one sender may deliver: a bucket of
+ * bytes. Senders follow what they are told with some delay, and not all do at all: this is no
+ * congestion control, it keeps one of them from flooding those that listen to it. Inside of
+ * src/media only. */
 #ifndef TR_RATE_H
 #define TR_RATE_H
 
@@ -73,6 +74,17 @@ static inline bool rate_count_take_some(struct rate_count *r, tr_usec now, uint3
 static inline bool rate_count_take(struct rate_count *r, tr_usec now, uint32_t per_second)
 {
     return rate_count_take_some(r, now, per_second, 1);
+}
+
+/* What may be sent again is a part of what was sent: bytes saved up, less than 0 when the last one
+ * was more than there was. */
+enum { RESEND_PART = 5 }; /* one byte for so many: 20 % */
+
+static inline void resend_earn(int64_t *budget, size_t sent, int64_t max)
+{
+    *budget += (int64_t)sent / RESEND_PART;
+    if (*budget > max)
+        *budget = max;
 }
 
 #endif

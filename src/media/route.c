@@ -14,7 +14,6 @@
 enum {
     RESEND_TIMES = 3,
     RESEND_FORGET_MS = 5000,  /* by then the number stands for another packet */
-    RESEND_PART = 5,          /* one byte for so many that were sent: 20 % */
     RESEND_BUDGET = 64 << 10, /* at the start */
     RESEND_BUDGET_MAX = 256 << 10,
     RESEND_BUDGET_MIN = 8 << 10, /* however narrow the client's link is */
@@ -83,9 +82,7 @@ static size_t send_items(struct sink *k, const struct tr_tx_item *items, int n)
 
 static void send_first(struct sink *k, const struct tr_tx_item *items, int n)
 {
-    k->resend_budget += (int64_t)send_items(k, items, n) / RESEND_PART;
-    if (k->resend_budget > RESEND_BUDGET_MAX)
-        k->resend_budget = RESEND_BUDGET_MAX;
+    resend_earn(&k->resend_budget, send_items(k, items, n), RESEND_BUDGET_MAX);
 }
 
 static void send_again(struct sink *k, const struct tr_tx_item *items, int n)
@@ -378,20 +375,10 @@ static bool may_resend(struct sink *k, uint16_t seq, tr_usec now)
     return true;
 }
 
-/* The packet that the client knows as seq, if the source still has it. */
 static struct tr_pkt *find_sent(const struct sink *k, uint16_t seq, struct tr_rewritten *to)
 {
-    uint32_t origin;
-    int64_t in_seq;
     const struct source *s = k->route ? k->route->source : NULL;
-    if (!s || tr_rewrite_is_past(&k->rw, seq) ||
-        tr_rewrite_reverse(&k->rw, seq, &origin, &in_seq) != TR_OK ||
-        origin != source_origin(s, (int)(origin & 3)))
-        return NULL;
-    struct tr_pkt *pkt = source_ring_get(s, (int)(origin & 3), in_seq);
-    if (!pkt || tr_rewrite_again(&k->rw, seq, tr_rtp_meta_const(pkt), to) != TR_OK)
-        return NULL;
-    return pkt;
+    return s && !tr_rewrite_is_past(&k->rw, seq) ? source_find_sent(s, &k->rw, seq, to) : NULL;
 }
 
 void sink_nacks(struct sink *k, const uint16_t *seqs, int count)

@@ -201,6 +201,21 @@ struct tr_pkt *source_ring_get(const struct source *s, int layer, int64_t ext_se
     return pkt && tr_rtp_meta_const(pkt)->ext_seq == ext_seq ? pkt : NULL;
 }
 
+struct tr_pkt *source_find_sent(const struct source *s, const struct tr_rewrite *rw, uint16_t seq,
+                                struct tr_rewritten *to)
+{
+    uint32_t origin;
+    int64_t in_seq;
+    if (tr_rewrite_reverse(rw, seq, &origin, &in_seq) != TR_OK)
+        return NULL;
+    int layer = (int)(origin & 3);
+    struct tr_pkt *pkt =
+        origin == source_origin(s, layer) ? source_ring_get(s, layer, in_seq) : NULL;
+    if (!pkt || tr_rewrite_again(rw, seq, tr_rtp_meta_const(pkt), to) != TR_OK)
+        return NULL;
+    return pkt;
+}
+
 bool source_since_keyframe(const struct source *s, int layer, int64_t *first, int64_t *end,
                            uint32_t *bytes)
 {
