@@ -7,7 +7,9 @@
  * --relay N: N clients, each with a channel to one peer, an echo that lives in here as well. Each
  * keeps WINDOW messages on their way and sends the next when one is back, so that the server sets
  * the pace; those that are lost are replaced after a while. With --rate R instead: R messages a
- * second, in bursts of WINDOW, as frames of a video are.
+ * second, in bursts of WINDOW, as frames of a video are. --joined: what a client or the echo sends
+ * in one go is one message to the kernel (UDP_SEGMENT), and they take such messages (UDP_GRO): so
+ * packets come and go in runs, as through network cards that join and cut them.
  *
  * One line of JSON goes to standard output. */
 #include <getopt.h>
@@ -20,6 +22,7 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "net/clock.h"
+#include "net/gather.h"
 #include "net/random.h"
 #include "net/swarm.h"
 #include "turn/client.h"
@@ -35,6 +38,7 @@ struct options {
     struct tr_addr server;
     const char *user, *password;
     int allocate, relay, window, rate, bytes, seconds;
+    bool joined;
 };
 
 struct world;
@@ -50,6 +54,7 @@ struct client {
 struct world {
     struct options o;
     struct tr_swarm *swarm;
+    struct tr_gather *runs; /* NULL: each datagram is a message of its own */
     struct tr_rng rng;
     struct client *clients, echo;
     struct tr_addr echo_address;
@@ -66,11 +71,23 @@ static void die(const char *what)
 
 /* --- a client --- */
 
+static void send_datagram(struct client *c, const struct tr_addr *to, struct tr_slice datagram)
+{
+    struct world *w = c->world;
+    if (w->runs)
+        tr_gather_put(w->runs,
+                      &(struct tr_gather_out){ .fd = tr_swarm_socket_fd(w->swarm, c->socket),
+                                               .to = *to,
+                                               .data = datagram });
+    else
+        tr_swarm_send(w->swarm, c->socket, to, datagram);
+}
+
 static void handle(struct client *c, tr_usec now, const struct tr_turn_client_out *out)
 {
     struct world *w = c->world;
     switch (out->kind) {
-    case TR_TURN_CLIENT_SEND: tr_swarm_send(w->swarm, c->socket, &w->o.server, out->data); break;
+    case TR_TURN_CLIENT_SEND: send_datagram(c, &w->o.server, out->data); break;
     case TR_TURN_CLIENT_ALLOCATED:
         c->allocated = true;
         w->allocated++;
@@ -132,7 +149,7 @@ static void on_datagram(void *arg, const struct tr_path *path, struct tr_slice d
     struct client *c = arg;
     struct world *w = c->world;
     if (c == &w->echo) {
-        tr_swarm_send(w->swarm, c->socket, &path->remote, datagram);
+        send_datagram(c, &path->remote, datagram);
         return;
     }
     tr_usec now = tr_clock_now();
@@ -158,6 +175,14 @@ static void run_timers(struct world *w, tr_usec now)
     }
 }
 
+static void flush(struct world *w)
+{
+    if (w->runs)
+        tr_gather_flush(w->runs);
+    else
+        tr_swarm_flush(w->swarm);
+}
+
 static void turn(struct world *w, tr_usec wait)
 {
     static tr_usec timers_due;
@@ -166,9 +191,9 @@ static void turn(struct world *w, tr_usec wait)
         run_timers(w, now);
         timers_due = now + TICK_US;
     }
-    tr_swarm_flush(w->swarm);
+    flush(w);
     tr_swarm_wait(w->swarm, wait, on_datagram);
-    tr_swarm_flush(w->swarm);
+    flush(w);
 }
 
 /* Returns how long it took. */
@@ -287,11 +312,17 @@ static int number(const char *text, int max)
 static void parse(struct options *o, int argc, char **argv)
 {
     static const struct option names[] = {
-        { "server", required_argument, NULL, 's' },   { "user", required_argument, NULL, 'u' },
-        { "password", required_argument, NULL, 'p' }, { "allocate", required_argument, NULL, 'a' },
-        { "relay", required_argument, NULL, 'r' },    { "window", required_argument, NULL, 'w' },
-        { "bytes", required_argument, NULL, 'b' },    { "rate", required_argument, NULL, 'R' },
-        { "seconds", required_argument, NULL, 't' },  { NULL, 0, NULL, 0 },
+        { "server", required_argument, NULL, 's' },
+        { "user", required_argument, NULL, 'u' },
+        { "password", required_argument, NULL, 'p' },
+        { "allocate", required_argument, NULL, 'a' },
+        { "relay", required_argument, NULL, 'r' },
+        { "window", required_argument, NULL, 'w' },
+        { "bytes", required_argument, NULL, 'b' },
+        { "rate", required_argument, NULL, 'R' },
+        { "seconds", required_argument, NULL, 't' },
+        { "joined", no_argument, NULL, 'j' },
+        { NULL, 0, NULL, 0 },
     };
     int c;
     *o = (struct options){ .window = 4, .bytes = 1100, .seconds = 5 };
@@ -309,6 +340,7 @@ static void parse(struct options *o, int argc, char **argv)
         case 'R': o->rate = number(optarg, 1000000); break;
         case 'b': o->bytes = number(optarg, BYTES_MAX); break;
         case 't': o->seconds = number(optarg, 3600); break;
+        case 'j': o->joined = true; break;
         default: exit(2);
         }
     }
@@ -326,7 +358,9 @@ int main(int argc, char **argv)
     w.rng = tr_random_system();
     w.clients = tr_alloc((size_t)count * sizeof *w.clients);
     w.echo.world = &w;
-    if (!w.clients || tr_swarm_open(&w.swarm, (uint32_t)count + 1, false) != TR_OK ||
+    w.runs = w.o.joined ? tr_gather_create(true, tr_rng_u64(&w.rng)) : NULL;
+    if (!w.clients || (w.o.joined && !w.runs) ||
+        tr_swarm_open(&w.swarm, (uint32_t)count + 1, w.o.joined) != TR_OK ||
         tr_swarm_add(w.swarm, &ip, &w.echo, &w.echo.socket, &w.echo_address) != TR_OK)
         die("no sockets");
     double s = allocate(&w, count, w.o.allocate ? w.o.window : count);
@@ -341,6 +375,7 @@ int main(int argc, char **argv)
     for (int i = 0; i < w.started; i++)
         tr_turn_client_destroy(w.clients[i].turn);
     tr_swarm_close(w.swarm);
+    tr_gather_destroy(w.runs);
     tr_free(w.clients);
     return w.failed > 0;
 }
