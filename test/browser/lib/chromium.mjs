@@ -17,12 +17,13 @@ const FAKE_CONSENT = '--use-fake-ui-for-media-stream';
 
 /**
  * `consent: false`: nobody answers the question for the camera with yes. `program`: another one, which
- * becomes Chromium by exec.
+ * becomes Chromium by exec. `home`: the folder of its user.
  */
-export function launchChromium({ consent = true, args = [], program } = {}) {
+export function launchChromium({ consent = true, args = [], program, home } = {}) {
   return chromium.launch({
     executablePath: program ?? process.env.CHROMIUM ?? '/usr/bin/chromium',
     args: [...ARGS, ...(consent ? [FAKE_CONSENT] : []), ...args],
+    env: home ? { ...process.env, HOME: home } : process.env,
   });
 }
 

@@ -12,12 +12,13 @@ const PREFERENCES = {
   'network.connectivity-service.enabled': false,
 };
 
-function launchFirefox() {
+function launchFirefox({ profile, names }) {
   return launch({
     browser: 'firefox',
     executablePath: process.env.FIREFOX ?? '/usr/bin/firefox-esr',
     headless: true,
-    extraPrefsFirefox: PREFERENCES,
+    userDataDir: profile,
+    extraPrefsFirefox: names ? { ...PREFERENCES, 'network.dns.forceResolve': names } : PREFERENCES,
   });
 }
 
@@ -28,9 +29,12 @@ function watchFirefoxPage(page, tell) {
   page.on('pageerror', (error) => tell(`${page.url()} ${error.stack || error}`));
 }
 
-/** A page in a Firefox of its own, which ends with the test. */
-export async function firefoxPage(t) {
-  const firefox = await launchFirefox();
+/**
+ * A page in a Firefox of its own, which ends with the test. `profile`: its folder, if not a new one.
+ * `names`: the address that all names are taken for.
+ */
+export async function firefoxPage(t, options = {}) {
+  const firefox = await launchFirefox(options);
   t.atEnd(() => firefox.close());
   const page = await firefox.newPage();
   t.pages.push(page);

@@ -1,13 +1,11 @@
 // The relay as browsers use it: they may take nothing else (iceTransportPolicy), by each transport.
 
-import { execFile } from 'node:child_process';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { launchChromium } from '../lib/chromium.mjs';
 import { firefoxPage } from '../lib/firefox.mjs';
 import { Skip, check, test } from '../lib/harness.mjs';
 import { installEcho } from '../lib/layers.mjs';
 import { LOOPBACK, OWN_ADDRESS as ADDRESS, freeTcpPort } from '../lib/ports.mjs';
+import { Authority } from '../lib/trust.mjs';
 import { until } from '../lib/wait.mjs';
 
 const TRANSPORTS = {
@@ -15,25 +13,21 @@ const TRANSPORTS = {
   tcp: /^turn:.*transport=tcp/,
   tls: /^turns:.*transport=tcp/,
 };
+const NAME = 'relay.test';
 const FRAMES = 20;
 const PACKETS = 50;
 
-async function certificate(folder) {
-  const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
-  await promisify(execFile)('openssl', [
-    ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'],
-    ...['-days', '2', '-subj', '/CN=relay', '-addext', `subjectAltName=IP:${ADDRESS}`],
-    ...['-keyout', key, '-out', cert],
-  ]);
-  return { key, cert };
+async function newAuthority(t) {
+  return Authority.create(await t.folder());
 }
 
-async function serverWithRelay(t) {
-  const { key, cert } = await certificate(await t.folder());
+/** `authority`: who issues its certificate. `host`: what clients are told to go to. */
+async function serverWithRelay(t, authority, host = ADDRESS) {
+  const { key, cert } = await authority.issue(`IP:${ADDRESS}`, `DNS:${NAME}`);
   return t.tring({
     env: {
       TRING_TURN_BIND: ADDRESS,
-      TRING_TURN_HOST: ADDRESS,
+      TRING_TURN_HOST: host,
       TRING_TURN_PORT: String(await freeTcpPort()),
       TRING_TURN_TLS_PORT: String(await freeTcpPort()),
       TRING_TURN_TLS_CERT: cert,
@@ -52,14 +46,30 @@ async function only(tring, wanted) {
   return found;
 }
 
-async function chromiumPage(t) {
-  const browser = await launchChromium({ args: ['--ignore-certificate-errors'] });
+/** A page of somebody who trusts this authority. */
+async function trustingPage(t, authority) {
+  const browser = await launchChromium({ home: await authority.home() });
   t.atEnd(() => browser.close());
   return t.page({ browser });
 }
 
-async function echo(t, page, transport) {
-  const tring = await serverWithRelay(t);
+/** In the page: the candidates that it finds by these servers alone. */
+async function gather(iceServers) {
+  const pc = new RTCPeerConnection({ iceServers, iceTransportPolicy: 'relay' });
+  const found = [];
+  pc.createDataChannel('any');
+  const done = new Promise((resolve) => {
+    pc.onicecandidate = ({ candidate }) =>
+      candidate ? found.push(candidate.candidate) : resolve();
+  });
+  await pc.setLocalDescription();
+  await done;
+  pc.close();
+  return found;
+}
+
+async function echo(t, page, transport, authority, host) {
+  const tring = await serverWithRelay(t, authority, host);
   const rtc = { iceServers: await only(tring, TRANSPORTS[transport]), iceTransportPolicy: 'relay' };
   await page.goto(tring.url);
   await page.evaluate(installEcho);
@@ -88,14 +98,31 @@ async function echo(t, page, transport) {
   return `${video.framesDecoded} frames, ${audio.packetsReceived} packets of sound`;
 }
 
-for (const transport of Object.keys(TRANSPORTS)) {
-  test(`relay: Chromium over ${transport}`, async (t) => echo(t, await chromiumPage(t), transport));
+for (const transport of ['udp', 'tcp']) {
+  test(`relay: Chromium over ${transport}`, async (t) =>
+    echo(t, await t.page(), transport, await newAuthority(t)));
 }
 
-// Firefox takes no certificate that it does not know, and cannot be told to.
-for (const transport of ['udp', 'tcp']) {
+test('relay: Chromium over tls, with a certificate that it trusts', async (t) => {
+  const authority = await newAuthority(t);
+  return echo(t, await trustingPage(t, authority), 'tls', authority);
+});
+
+test('relay: Chromium over tls, with one that it does not trust', async (t) => {
+  const tring = await serverWithRelay(t, await newAuthority(t));
+  const page = await trustingPage(t, await newAuthority(t));
+  await page.goto(tring.url);
+  const candidates = await page.evaluate(gather, await only(tring, TRANSPORTS.tls));
+  check(`no relay: ${JSON.stringify(candidates)}`, candidates.length === 0);
+});
+
+for (const transport of ['udp', 'tcp', 'tls']) {
   test(`relay: Firefox over ${transport}`, async (t) => {
     if (ADDRESS === LOOPBACK) throw new Skip('Firefox takes no relay at a loopback address');
-    return echo(t, await firefoxPage(t), transport);
+    const authority = await newAuthority(t);
+    const profile = await authority.profile();
+    // It takes no turns: of an address, and asks no name server in a test.
+    const page = await firefoxPage(t, { profile, names: ADDRESS });
+    return echo(t, page, transport, authority, NAME);
   });
 }
