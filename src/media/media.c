@@ -45,13 +45,17 @@ static enum tr_err open_tables(struct tr_media *media)
     media->events = tr_mailbox_create(EVENT_SLOTS, sizeof(struct event_msg), media->conf.wake,
                                       media->conf.wake_arg);
     media->dtls_ctx = tr_dtls_ctx_create(media->conf.cert);
+    media->tcp_streams =
+        tr_stream_quota_create(&(struct tr_stream_bounds){ 0 }, tr_rng_u64(&media->rng));
+    media->relay_streams =
+        tr_stream_quota_create(&media->conf.turn.streams, tr_rng_u64(&media->rng));
     media->workers = tr_alloc((size_t)media->workers_count * sizeof *media->workers);
     for (int i = 0; media->workers && i < media->workers_count; i++) {
         media->workers[i].media = media; /* destroy goes over all, opened or not */
         media->workers[i].waiter = -1;
     }
     bool ok = c->peers && c->routes && c->taps && media->claims && media->events &&
-              media->dtls_ctx && media->workers;
+              media->dtls_ctx && media->tcp_streams && media->relay_streams && media->workers;
     return ok ? TR_OK : TR_ERR_NOMEM;
 }
 
@@ -224,6 +228,8 @@ void tr_media_destroy(struct tr_media *media)
     tr_claims_destroy(media->claims);
     tr_mailbox_destroy(media->events);
     tr_dtls_ctx_destroy(media->dtls_ctx);
+    tr_stream_quota_destroy(media->tcp_streams);
+    tr_stream_quota_destroy(media->relay_streams);
     tr_free(media->workers);
     tr_free(media);
 }

@@ -1,7 +1,7 @@
 /* Clients of the relay over TCP and TLS, and TCP peers (RFC 6062). A stream of a client carries
  * TURN messages and is known to the server by its path, like a flow of datagrams. The connection
  * to a peer is paused until a stream of the client is joined to it; from then on bytes go from one
- * to the other inside of net/stream.h.
+ * to the other inside of net/stream.h, as fast as the bounds of the allocation let them.
  *
  * A stream that has come to another worker than the one which its first message is for moves there
  * with that message. */
@@ -71,6 +71,20 @@ void relay_stream_dial(struct rport *p, tr_id connection, const struct tr_addr *
     tr_turn_connected(r->turn, now, connection, err);
 }
 
+static size_t joined_room(void *arg, uint64_t connection, bool to_peer, size_t n)
+{
+    struct relay *r = arg;
+    return tr_turn_stream_room(r->turn, r->worker->now, connection, to_peer, n);
+}
+
+static void joined_passed(void *arg, uint64_t connection, bool to_peer, size_t n)
+{
+    struct relay *r = arg;
+    tr_turn_stream_passed(r->turn, connection, to_peer, n);
+}
+
+static const struct tr_stream_meter meter = { .room = joined_room, .passed = joined_passed };
+
 void relay_stream_undial(struct relay *r, tr_id connection)
 {
     struct rconn *c = conn_of(r, connection);
@@ -85,7 +99,7 @@ void relay_stream_join(struct relay *r, const struct tr_path *flow, tr_id connec
     struct rconn *c = conn_of(r, connection);
     tr_id client = r->streams ? tr_streams_find(r->streams, flow) : 0;
     tr_stream_proven(r->streams, client);
-    if (c && tr_stream_join(r->streams, r->worker->now, client, c->stream) == TR_OK)
+    if (c && tr_stream_join(r->streams, r->worker->now, client, c->stream, connection) == TR_OK)
         return;
     tr_turn_hangup(r->turn, r->worker->now, connection);
     relay_stream_undial(r, connection);
@@ -239,7 +253,9 @@ static enum tr_err listen_all(struct relay *r, uint16_t port, struct tr_tls *tls
 
 enum tr_err relay_stream_open(struct relay *r)
 {
-    struct tr_streams_conf conf = { .seed = tr_rng_u64(&r->worker->rng) };
+    struct tr_streams_conf conf = { .quota = r->worker->media->relay_streams,
+                                    .meter = &meter,
+                                    .seed = tr_rng_u64(&r->worker->rng) };
     if (!r->conf->tcp)
         return TR_OK;
     r->conns = tr_map_create(CONNECTIONS_MAX, tr_rng_u64(&r->worker->rng));

@@ -61,7 +61,7 @@ static enum tr_err listen_all(struct worker *w, uint16_t *port)
 
 enum tr_err tcp_open(struct worker *w, uint16_t *port)
 {
-    struct tr_streams_conf conf = { .seed = tr_rng_u64(&w->rng) };
+    struct tr_streams_conf conf = { .quota = w->media->tcp_streams, .seed = tr_rng_u64(&w->rng) };
     w->tcp = tr_alloc(sizeof *w->tcp);
     if (!w->tcp)
         return TR_ERR_NOMEM;

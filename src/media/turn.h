@@ -8,6 +8,7 @@
 #include "base/addr.h"
 #include "dtls/listen.h"
 #include "net/stream_conf.h"
+#include "net/stream_quota.h"
 #include "turn/counters.h"
 
 struct tr_media;
@@ -38,7 +39,8 @@ struct tr_media_turn_conf { /* pointers are borrowed as long as the engine lives
     uint32_t allocations_max;    /* of all workers */
     uint32_t lifetime_s, lifetime_max_s;
     uint32_t allocation_bps, allocation_pps;
-    uint32_t unproven_per_second; /* answers to an address that has proven nothing */
+    uint32_t unproven_per_second;    /* answers to an address that has proven nothing */
+    struct tr_stream_bounds streams; /* connections of all workers */
     bool mobility;
 };
 

@@ -638,17 +638,27 @@ void worker_empty(struct worker *w)
     tr_pkt_unref(&w->spare);
 }
 
-void worker_drain(struct worker *w)
+static void empty_inbox(const struct worker *w)
 {
     struct msg m;
+    while (w->inbox && tr_mailbox_take(w->inbox, &m))
+        drop_message(&m);
+}
+
+void worker_drain(struct worker *w)
+{
     for (int i = 0; i < w->media->workers_count; i++) {
-        if (w->to[i].to)
-            tr_outbox_deinit(&w->to[i]); /* nothing in there owns memory */
+        struct tr_outbox *out = &w->to[i];
+        while (out->to && out->waiting > 0) { /* a connection on its way is owned by its message */
+            tr_outbox_flush(out);
+            empty_inbox(&w->media->workers[i]);
+        }
+        if (out->to)
+            tr_outbox_deinit(out);
     }
     if (w->events.to)
         tr_outbox_deinit(&w->events);
-    while (w->inbox && tr_mailbox_take(w->inbox, &m))
-        drop_message(&m);
+    empty_inbox(w);
 }
 
 void worker_deinit(struct worker *w)

@@ -99,6 +99,7 @@ struct tr_media {
     struct tr_mailbox *events;
     struct tr_claims *claims;
     struct tr_dtls_ctx *dtls_ctx;
+    struct tr_stream_quota *tcp_streams, *relay_streams; /* of ICE-TCP; of the relay */
     struct tr_rng rng;
     int64_t wall_offset_us;
     uint16_t port, tcp_port, turn_port; /* tcp_port 0: none */

@@ -125,6 +125,7 @@ void conn_free(struct conn *c)
 {
     if (!c)
         return;
+    conn_uncount(c);
     SSL_free(c->ssl);
     if (c->fd >= 0)
         close(c->fd);
@@ -136,8 +137,9 @@ void conn_free(struct conn *c)
 static uint32_t events_of(const struct conn *c)
 {
     bool blocked = c->blocked_since != 0;
-    bool reads = c->state == CONN_HANDSHAKE || (c->state == CONN_OPEN && !c->paused && !c->held) ||
-                 (c->state == CONN_LINGER && c->shut) || c->write_wants_read;
+    bool open = c->state == CONN_OPEN && !c->paused && !c->held && !c->rests_until;
+    bool reads = c->state == CONN_HANDSHAKE || open || (c->state == CONN_LINGER && c->shut) ||
+                 c->write_wants_read;
     bool writes = c->state == CONN_DIALING || c->read_wants_write ||
                   (blocked && c->state != CONN_HANDSHAKE && !c->write_wants_read);
     return (reads ? EPOLLIN : 0u) | (writes ? EPOLLOUT : 0u);
@@ -153,12 +155,65 @@ void conn_watch(struct tr_streams *set, struct conn *c)
         conn_fail(set, c, TR_STREAM_NO_MEMORY);
 }
 
+/* --- how many there may be --- */
+
+enum tr_err conn_count(struct tr_streams *set, struct conn *c)
+{
+    enum tr_err err = stream_quota_take(set->quota, c->client ? NULL : &c->path.remote);
+    if (err == TR_OK)
+        c->quota = set->quota;
+    return err;
+}
+
+void conn_uncount(struct conn *c)
+{
+    if (c->quota)
+        stream_quota_give(c->quota, c->client ? NULL : &c->path.remote);
+    c->quota = NULL;
+}
+
+static enum conn_list list_of(enum stream_crowd crowd)
+{
+    return (enum conn_list)(LIST_CROWDS + (int)crowd);
+}
+
+enum tr_err conn_crowd(struct tr_streams *set, struct conn *c, enum stream_crowd crowd)
+{
+    enum conn_list list = list_of(crowd);
+    while (!stream_quota_enter(set->quota, crowd)) {
+        struct conn *oldest = set->lists[list].first;
+        if (!oldest)
+            return TR_ERR_LIMIT;
+        conn_fail(set, oldest, TR_STREAM_NO_ROOM);
+    }
+    conn_list_add(set, c, list);
+    set->counters.handshakes_now += crowd == STREAM_HANDSHAKES;
+    return TR_OK;
+}
+
+void conn_uncrowd(struct tr_streams *set, struct conn *c, enum stream_crowd crowd)
+{
+    enum conn_list list = list_of(crowd);
+    if (!c->listed[list])
+        return;
+    conn_list_remove(set, c, list);
+    stream_quota_leave(set->quota, crowd);
+    set->counters.handshakes_now -= crowd == STREAM_HANDSHAKES;
+}
+
+void conn_uncrowd_all(struct tr_streams *set, struct conn *c)
+{
+    for (int i = 0; i < STREAM_CROWDS; i++)
+        conn_uncrowd(set, c, (enum stream_crowd)i);
+}
+
+/* --- in and out of the tables --- */
+
 enum tr_err conn_enter(struct tr_streams *set, struct conn *c)
 {
     c->id = tr_idtab_add(set->conns, c);
     if (!c->id)
-        return tr_idtab_count(set->conns) >= set->conf.connections_max ? TR_ERR_LIMIT
-                                                                       : TR_ERR_NOMEM;
+        return TR_ERR_NOMEM;
     c->events = events_of(c);
     struct epoll_event ev = { .events = c->events, .data.u64 = c->id };
     enum tr_err err = tr_heap_set(&set->timers, &c->timer, TR_NEVER - 1);
@@ -175,7 +230,6 @@ enum tr_err conn_enter(struct tr_streams *set, struct conn *c)
     *bucket = c;
     c->since = c->last_in = set->now;
     set->counters.connections_now++;
-    set->counters.handshakes_now += c->state == CONN_HANDSHAKE;
     set->counters.queued_now += c->out.size;
     conn_arm(set, c);
     return TR_OK;
@@ -183,15 +237,12 @@ enum tr_err conn_enter(struct tr_streams *set, struct conn *c)
 
 void conn_leave(struct tr_streams *set, struct conn *c)
 {
-    if (c->counted)
-        stream_quota_give(&set->quota, &c->path.remote);
-    c->counted = false;
     path_remove(set, c);
+    conn_uncrowd_all(set, c);
     for (int i = 0; i < LIST_COUNT; i++)
         conn_list_remove(set, c, (enum conn_list)i);
     tr_heap_remove(&set->timers, &c->timer);
     set->counters.connections_now--;
-    set->counters.handshakes_now -= c->state == CONN_HANDSHAKE;
     set->counters.queued_now -= c->out.size;
     if (set->current == c)
         set->current = NULL;
@@ -235,6 +286,7 @@ static void part_from_other(struct tr_streams *set, struct conn *c)
 static void end(struct tr_streams *set, struct conn *c)
 {
     conn_leave(set, c);
+    conn_uncount(c);
     c->state = CONN_DEAD;
     SSL_free(c->ssl);
     c->ssl = NULL;
@@ -307,8 +359,10 @@ void tr_stream_set_user(struct tr_streams *set, tr_id id, void *user)
 void tr_stream_proven(struct tr_streams *set, tr_id id)
 {
     struct conn *c = conn_of(set, id);
-    if (c)
-        c->proven = true;
+    if (!c)
+        return;
+    c->proven = true;
+    conn_uncrowd(set, c, STREAM_UNPROVEN);
 }
 
 void tr_stream_pause(struct tr_streams *set, tr_id id, bool paused)
@@ -342,10 +396,6 @@ static void take_conf(struct tr_streams *set, const struct tr_streams_conf *conf
 {
     set->conf = *conf;
 #define DEFAULT(field, value) set->conf.field = set->conf.field ? set->conf.field : (value)
-    DEFAULT(connections_max, 16384);
-    DEFAULT(address_max, 512);
-    DEFAULT(network_max, 2048);
-    DEFAULT(handshakes_max, 256);
     DEFAULT(handshake_us, 10 * TR_SECOND);
     DEFAULT(proof_us, 10 * TR_SECOND);
     DEFAULT(proof_bytes, 4096);
@@ -358,7 +408,13 @@ static void take_conf(struct tr_streams *set, const struct tr_streams_conf *conf
 
 static enum tr_err open_tables(struct tr_streams *set)
 {
-    uint32_t most = set->conf.connections_max, buckets = 64;
+    static const struct tr_stream_bounds defaults;
+    set->quota = set->conf.quota;
+    if (!set->quota)
+        set->quota = set->own_quota = tr_stream_quota_create(&defaults, set->conf.seed);
+    if (!set->quota)
+        return TR_ERR_NOMEM;
+    uint32_t most = stream_quota_most(set->quota), buckets = 64;
     while (buckets < most / 2 && buckets < BUCKETS_MAX)
         buckets *= 2;
     set->buckets_mask = buckets - 1;
@@ -368,10 +424,7 @@ static enum tr_err open_tables(struct tr_streams *set)
     set->in = tr_alloc(STREAM_IN_BYTES);
     tr_heap_init(&set->timers, most);
     tr_heap_init(&set->listener_timers, TR_STREAM_LISTENERS_MAX);
-    if (!set->buckets || !set->conns || !set->listeners || !set->in)
-        return TR_ERR_NOMEM;
-    return stream_quota_init(&set->quota, most, set->conf.address_max, set->conf.network_max,
-                             set->conf.seed);
+    return set->buckets && set->conns && set->listeners && set->in ? TR_OK : TR_ERR_NOMEM;
 }
 
 enum tr_err tr_streams_open(struct tr_streams **out, const struct tr_streams_conf *conf,
@@ -398,8 +451,11 @@ static void close_all(struct tr_streams *set)
     tr_id id;
     while (set->listeners && (id = tr_idtab_next(set->listeners, 0)) != 0)
         tr_streams_unlisten(set, id | LISTENER_BIT);
-    while (set->conns && (id = tr_idtab_next(set->conns, 0)) != 0)
-        conn_free(tr_idtab_remove(set->conns, id));
+    while (set->conns && (id = tr_idtab_next(set->conns, 0)) != 0) {
+        struct conn *c = tr_idtab_remove(set->conns, id);
+        conn_uncrowd_all(set, c);
+        conn_free(c);
+    }
 }
 
 void tr_streams_close(struct tr_streams *set)
@@ -412,7 +468,7 @@ void tr_streams_close(struct tr_streams *set)
         close(set->epoll);
     tr_idtab_destroy(set->conns);
     tr_idtab_destroy(set->listeners);
-    stream_quota_deinit(&set->quota);
+    tr_stream_quota_destroy(set->own_quota);
     tr_heap_deinit(&set->timers);
     tr_heap_deinit(&set->listener_timers);
     while (set->spares_n > 0)

@@ -9,7 +9,8 @@
  * Cost of an idle connection: about 400 bytes of ours, and with TLS what OpenSSL keeps (14 KiB, its
  * buffers released). A buffer for input exists while a part of a frame waits, one for
  * output while the kernel takes no more. Drop policy: see tr_stream_write; the rest is ended and
- * counted by its cause. */
+ * counted by its cause. Where too many are unproven, or in their handshake, the oldest of those has
+ * to go: an honest one is done after a few round trips. */
 #ifndef TR_STREAM_H
 #define TR_STREAM_H
 
@@ -112,9 +113,11 @@ void tr_stream_end(struct tr_streams *set, tr_usec now, tr_id id, bool linger);
 void tr_stream_pause(struct tr_streams *set, tr_id id, bool paused);
 /* From the next byte on; what was read behind the frame that is being handled is read so, too. */
 void tr_stream_set_framing(struct tr_streams *set, tr_id id, enum tr_framing framing);
-/* Both turn RAW; what comes from one is written to the other, no faster than that takes it, with no
- * more FRAMEs. When one ends, the other does after what is queued for it. NOTFOUND. */
-TR_MUST_USE enum tr_err tr_stream_join(struct tr_streams *set, tr_usec now, tr_id a, tr_id b);
+/* Both turn RAW; what comes from one is written to the other, no faster than that takes it nor than
+ * the meter lets pass (`pair` is its word for them), with no more FRAMEs. When one ends, the other
+ * does after what is queued for it. NOTFOUND. */
+TR_MUST_USE enum tr_err tr_stream_join(struct tr_streams *set, tr_usec now, tr_id a, tr_id b,
+                                       uint64_t pair);
 
 /* Takes the connection out of the set: socket, TLS, input that is not handled yet, output that
  * waits. again: the frame that is being handled will be handled once more where it is adopted.

@@ -2,9 +2,13 @@
 #ifndef TR_STREAM_CONF_H
 #define TR_STREAM_CONF_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/time.h"
+
+struct tr_stream_quota;
 
 enum tr_stream_reason {
     TR_STREAM_REMOTE,    /* the other side has closed it */
@@ -17,26 +21,33 @@ enum tr_stream_reason {
     TR_STREAM_IDLE,
     TR_STREAM_CONGESTED, /* takes nothing, and what waits may not be dropped */
     TR_STREAM_JOINED,    /* its other half is gone */
-    TR_STREAM_NO_ROOM,   /* connections, of one address or network, or handshakes at once */
+    TR_STREAM_NO_ROOM,   /* of stream_quota.h; or it was the oldest that held one */
     TR_STREAM_NO_MEMORY,
     TR_STREAM_REASON_COUNT
 };
 
 const char *tr_stream_reason_name(enum tr_stream_reason reason); /* "remote" ... */
 
-struct tr_streams_conf {      /* 0: the default in brackets; all of this one set */
-    uint32_t connections_max; /* 16384 */
-    uint32_t address_max;     /* from one address (IPv6: /64): 512 */
-    uint32_t network_max;     /* from one /24 (IPv6: /56): 2048 */
-    uint32_t handshakes_max;  /* TLS handshakes at once: 256 */
-    tr_usec handshake_us;     /* 10 s */
-    tr_usec proof_us;         /* from ACCEPTED to tr_stream_proven: 10 s */
-    uint32_t proof_bytes;     /* that one unproven may send: 4096 */
-    tr_usec frame_us;         /* for the rest of a frame once begun: 10 s */
-    uint32_t queue_bytes;     /* waiting to be written, of a connection: 256 KiB */
-    tr_usec queue_us;         /* how old media in there may get: 500 ms */
-    uint64_t queues_bytes;    /* of all connections: 256 MiB */
-    uint64_t seed;            /* of hash tables; random */
+/* How fast a joined pair may be, with the arg of the handler. pair: as of tr_stream_join; forth:
+ * from its first one to the second. */
+struct tr_stream_meter {
+    /* How many of n bytes may be read now; 0: none is for some milliseconds. */
+    size_t (*room)(void *arg, uint64_t pair, bool forth, size_t n);
+    void (*passed)(void *arg, uint64_t pair, bool forth, size_t n); /* so many were */
+};
+
+struct tr_streams_conf { /* 0: the default in brackets; all of this one set */
+    /* Borrowed; shared by all sets between which connections move. NULL: its own. */
+    struct tr_stream_quota *quota;
+    const struct tr_stream_meter *meter; /* borrowed; NULL: no bound */
+    tr_usec handshake_us;                /* 10 s */
+    tr_usec proof_us;                    /* from ACCEPTED to tr_stream_proven: 10 s */
+    uint32_t proof_bytes;                /* that one unproven may send: 4096 */
+    tr_usec frame_us;                    /* for the rest of a frame once begun: 10 s */
+    uint32_t queue_bytes;                /* waiting to be written, of a connection: 256 KiB */
+    tr_usec queue_us;                    /* how old media in there may get: 500 ms */
+    uint64_t queues_bytes;               /* of all connections: 256 MiB */
+    uint64_t seed;                       /* of hash tables; random */
 };
 
 struct tr_streams_counters {

@@ -3,7 +3,8 @@
  * waits. Frames borrow from that buffer, and stay good whatever becomes of the connection.
  *
  * One that is not proven is read only as far as it may go. A joined one is read only as far as the
- * other can take it. */
+ * other can take it and the meter lets pass: what is too fast waits in the kernel, which tells the
+ * sender. */
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -53,6 +54,8 @@ static bool to_other(struct tr_streams *set, struct conn *c, struct tr_slice *by
     size_t n = conn_splice(set, other, *bytes);
     if (c->state == CONN_DEAD || other->state == CONN_DEAD)
         return false;
+    if (n > 0 && set->conf.meter)
+        set->conf.meter->passed(set->arg, c->pair, c->forth, n);
     *bytes = tr_slice(bytes->p + n, bytes->n - n);
     other->last_in = set->now; /* neither is idle */
     c->held = bytes->n > 0 || conn_room(set, other) == 0;
@@ -137,17 +140,29 @@ static ssize_t receive(struct tr_streams *set, struct conn *c, uint8_t *to, size
     return SSL_read(c->ssl, to, (int)most);
 }
 
+/* Of one that is joined. */
+static size_t joined_allowance(struct tr_streams *set, struct conn *c, size_t budget)
+{
+    const struct tr_stream_meter *meter = set->conf.meter;
+    const struct conn *other = conn_of(set, c->joined);
+    uint32_t room = other ? conn_room(set, other) : 0;
+    c->held = room == 0;
+    size_t most = budget < room ? budget : room;
+    if (most == 0 || !meter)
+        return most;
+    most = meter->room(set->arg, c->pair, c->forth, most);
+    if (most == 0)
+        conn_rest(set, c);
+    return most;
+}
+
 /* How much may be read into set->in now; 0: the connection has ended, or must wait. */
 static size_t allowance(struct tr_streams *set, struct conn *c, size_t budget)
 {
-    if (c->paused || c->held)
+    if (c->paused || c->held || c->rests_until)
         return 0;
-    if (c->joined) {
-        const struct conn *other = conn_of(set, c->joined);
-        uint32_t room = other ? conn_room(set, other) : 0;
-        c->held = room == 0;
-        return budget < room ? budget : room;
-    }
+    if (c->joined)
+        return joined_allowance(set, c, budget);
     if (c->proven)
         return budget;
     if (c->unproven_bytes >= set->conf.proof_bytes) {

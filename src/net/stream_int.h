@@ -4,69 +4,12 @@
 #ifndef TR_STREAM_INT_H
 #define TR_STREAM_INT_H
 
-#include <openssl/ssl.h>
-
-#include "base/heap.h"
-#include "net/stream.h"
-#include "net/stream_queue.h"
-#include "net/stream_quota.h"
+#include "net/stream_conn.h"
 
 enum {
     STREAM_SPARES = 32,
     STREAM_READ_BYTES = 65536, /* of one connection in one turn */
     STREAM_IN_BYTES = STREAM_READ_BYTES + TR_STREAM_FRAME_MAX + TR_FRAME_HEAD_MAX,
-};
-
-enum conn_state {
-    CONN_DIALING,
-    CONN_HANDSHAKE,
-    CONN_OPEN,
-    CONN_LINGER, /* writes what is queued, then waits for the other side's end */
-    CONN_DEAD,
-};
-
-enum conn_list { LIST_DIRTY, LIST_MORE, LIST_DEAD, LIST_COUNT };
-
-struct conn_link { /* of a list; both NULL: in none */
-    struct conn *prev, *next;
-};
-
-struct conn {
-    tr_id id;
-    struct tr_path path;
-    int fd;
-    uint32_t events; /* that epoll watches */
-    SSL *ssl;
-    void *user;
-    uint64_t tag;
-    struct conn *hash_next;
-    struct conn_link links[LIST_COUNT];
-    bool listed[LIST_COUNT];
-    struct tr_heap_node timer; /* never later than what is due; see stream_timer.c */
-    tr_usec since;             /* of the state */
-    tr_usec last_in;
-    tr_usec frame_begun;   /* 0: no part of a frame waits */
-    tr_usec blocked_since; /* 0: the kernel takes what is written */
-    tr_usec idle_us, dial_us;
-    tr_id joined;  /* 0: to none */
-    uint8_t *part; /* input that waits */
-    uint32_t part_n;
-    uint32_t frame_max;
-    uint32_t unproven_bytes; /* read so far */
-    struct stream_queue out;
-    enum conn_state state;
-    enum tr_framing framing;
-    enum tr_stream_reason reason;
-    bool told;    /* the owner knows the id */
-    bool client;  /* was dialed */
-    bool counted; /* in the quota */
-    bool proven;
-    bool paused;     /* by the owner */
-    bool held;       /* because what it is joined to is full */
-    bool part_whole; /* the part may hold whole frames: was not looked at yet */
-    bool wants_room; /* a write got AGAIN */
-    bool read_wants_write, write_wants_read; /* OpenSSL's */
-    bool shut;                               /* LINGER: our side is closed */
 };
 
 struct listener {
@@ -85,8 +28,8 @@ struct tr_streams {
     int epoll;
     tr_usec now;
     struct tr_idtab *conns, *listeners;
-    struct stream_quota quota;
-    struct conn **buckets; /* by path */
+    struct tr_stream_quota *quota, *own_quota; /* own: NULL where it is shared */
+    struct conn **buckets;                     /* by path */
     uint32_t buckets_mask;
     struct {
         struct conn *first, *last;
@@ -110,6 +53,12 @@ struct conn *conn_create(const struct tr_stream_conf *conf, int fd, const struct
 TR_MUST_USE enum tr_err conn_enter(struct tr_streams *set, struct conn *c);
 void conn_leave(struct tr_streams *set, struct conn *c); /* all tables, not its memory */
 void conn_free(struct conn *c);                          /* NULL is fine; closes its socket */
+TR_MUST_USE enum tr_err conn_count(struct tr_streams *set, struct conn *c); /* in the quota */
+void conn_uncount(struct conn *c);                                          /* if it is */
+/* It is one of that crowd, for which this set's oldest may have to go. LIMIT: there is none. */
+TR_MUST_USE enum tr_err conn_crowd(struct tr_streams *set, struct conn *c, enum stream_crowd crowd);
+void conn_uncrowd(struct tr_streams *set, struct conn *c, enum stream_crowd crowd);
+void conn_uncrowd_all(struct tr_streams *set, struct conn *c);
 void conn_watch(struct tr_streams *set, struct conn *c); /* epoll follows the state */
 /* false: the connection is gone, or belongs to another set now. */
 bool conn_tell(struct tr_streams *set, struct conn *c, enum tr_stream_kind kind,
@@ -140,5 +89,6 @@ uint32_t conn_room(const struct tr_streams *set, const struct conn *c);
 /* --- stream_timer.c --- */
 void conn_arm(struct tr_streams *set, struct conn *c); /* after a change of what is due */
 void conn_due(struct tr_streams *set, struct conn *c);
+void conn_rest(struct tr_streams *set, struct conn *c); /* it is not read for a while */
 
 #endif

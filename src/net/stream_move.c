@@ -20,6 +20,8 @@ struct tr_stream_moved *tr_stream_detach(struct tr_streams *set, tr_id id, bool 
         return NULL;
     epoll_ctl(set->epoll, EPOLL_CTL_DEL, c->fd, NULL);
     conn_leave(set, c);
+    if (set->own_quota)
+        conn_uncount(c);
     tr_idtab_remove(set->conns, c->id);
     c->joined = 0;
     c->held = false;
@@ -34,12 +36,15 @@ enum tr_err tr_stream_adopt(struct tr_streams *set, tr_usec now, struct tr_strea
     struct conn *c = &moved->conn;
     set->now = now > set->now ? now : set->now;
     c->user = user;
-    c->counted = stream_quota_take(&set->quota, &c->path.remote) == TR_OK;
+    TR_ASSERT(!c->quota || c->quota == set->quota);
+    enum tr_err err = c->quota ? TR_OK : conn_count(set, c);
+    if (err == TR_OK && !c->proven)
+        err = conn_crowd(set, c, STREAM_UNPROVEN);
     tr_usec blocked_since = c->blocked_since;
-    enum tr_err err = conn_enter(set, c);
+    if (err == TR_OK)
+        err = conn_enter(set, c);
     if (err != TR_OK) {
-        if (c->counted)
-            stream_quota_give(&set->quota, &c->path.remote);
+        conn_uncrowd_all(set, c);
         conn_free(c);
         return err;
     }
@@ -57,12 +62,14 @@ void tr_stream_moved_destroy(struct tr_stream_moved *moved)
         conn_free(&moved->conn);
 }
 
-static void turn_raw(struct tr_streams *set, struct conn *c, tr_id other)
+static void turn_raw(struct tr_streams *set, struct conn *c, tr_id other, uint64_t pair)
 {
     c->framing = TR_FRAMING_RAW;
     c->joined = other;
+    c->pair = pair;
     c->paused = false;
     c->proven = true;
+    conn_uncrowd(set, c, STREAM_UNPROVEN);
     c->part_whole = c->part_n > 0;
     c->frame_begun = 0;
     c->last_in = set->now;
@@ -70,14 +77,16 @@ static void turn_raw(struct tr_streams *set, struct conn *c, tr_id other)
     conn_watch(set, c);
 }
 
-enum tr_err tr_stream_join(struct tr_streams *set, tr_usec now, tr_id a_id, tr_id b_id)
+enum tr_err tr_stream_join(struct tr_streams *set, tr_usec now, tr_id a_id, tr_id b_id,
+                           uint64_t pair)
 {
     struct conn *a = conn_of(set, a_id), *b = conn_of(set, b_id);
     set->now = now > set->now ? now : set->now;
     if (!a || !b || a == b || a->state != CONN_OPEN || b->state != CONN_OPEN || a->joined ||
         b->joined)
         return TR_ERR_NOTFOUND;
-    turn_raw(set, a, b->id);
-    turn_raw(set, b, a->id);
+    turn_raw(set, a, b->id, pair);
+    turn_raw(set, b, a->id, pair);
+    a->forth = true;
     return TR_OK;
 }

@@ -156,25 +156,22 @@ void listener_due(struct tr_streams *set, struct listener *l)
 static enum tr_err start_tls(struct tr_streams *set, struct conn *c, struct tr_tls *tls,
                              const char *server_name)
 {
-    if (set->counters.handshakes_now >= set->conf.handshakes_max)
-        return TR_ERR_LIMIT;
     c->ssl = tls_ssl(tls, c->fd, server_name);
-    return c->ssl ? TR_OK : TR_ERR_NOMEM;
+    return c->ssl ? conn_crowd(set, c, STREAM_HANDSHAKES) : TR_ERR_NOMEM;
 }
 
 static enum tr_err enter_accepted(struct tr_streams *set, struct conn *c, struct tr_tls *tls)
 {
-    enum tr_err err = stream_quota_take(&set->quota, &c->path.remote);
-    if (err != TR_OK)
-        return err;
-    c->counted = true;
     c->state = tls ? CONN_HANDSHAKE : CONN_OPEN;
-    if (tls)
+    enum tr_err err = conn_count(set, c);
+    if (err == TR_OK && !c->proven)
+        err = conn_crowd(set, c, STREAM_UNPROVEN);
+    if (err == TR_OK && tls)
         err = start_tls(set, c, tls, NULL);
     if (err == TR_OK)
         err = conn_enter(set, c);
     if (err != TR_OK)
-        stream_quota_give(&set->quota, &c->path.remote);
+        conn_uncrowd_all(set, c);
     return err;
 }
 
@@ -246,10 +243,13 @@ static enum tr_err dial(struct tr_streams *set, int fd, const struct tr_addr *to
     c->state = CONN_DIALING;
     c->dial_us = timeout_us;
     c->client = c->told = c->proven = true;
-    enum tr_err err = conf->tls ? start_tls(set, c, conf->tls, server_name) : TR_OK;
+    enum tr_err err = conn_count(set, c);
+    if (err == TR_OK && conf->tls)
+        err = start_tls(set, c, conf->tls, server_name);
     if (err == TR_OK)
         err = conn_enter(set, c);
     if (err != TR_OK) {
+        conn_uncrowd_all(set, c);
         c->fd = -1; /* the caller's */
         conn_free(c);
         return err;
@@ -305,7 +305,6 @@ void conn_dialed(struct tr_streams *set, struct conn *c)
     } else if (c->ssl) {
         c->state = CONN_HANDSHAKE;
         c->since = set->now;
-        set->counters.handshakes_now++;
         conn_handshake(set, c);
     } else {
         opened(set, c);
@@ -318,7 +317,7 @@ void conn_handshake(struct tr_streams *set, struct conn *c)
     int done = SSL_do_handshake(c->ssl), why = SSL_get_error(c->ssl, done);
     if (done == 1) {
         set->counters.handshakes++;
-        set->counters.handshakes_now--;
+        conn_uncrowd(set, c, STREAM_HANDSHAKES);
         c->read_wants_write = false;
         opened(set, c);
     } else if (why != SSL_ERROR_WANT_READ && why != SSL_ERROR_WANT_WRITE) {

@@ -13,6 +13,13 @@
 
 enum { TURNS_MAX = 4000 };
 
+const uint8_t hello[12] = { 0x40, 0x01, 0x00, 0x05, 'h', 'e', 'l', 'l', 'o' };
+
+const struct tr_streams_counters *counters(const struct rig *rig)
+{
+    return tr_streams_counters(rig->set);
+}
+
 static void note(struct rig *rig, const struct tr_stream_event *event)
 {
     switch (event->kind) {
@@ -74,9 +81,29 @@ void rig_listen(struct rig *rig, const struct tr_stream_conf *conf)
     CHECK(rig->at.port != 0);
 }
 
+void rig_init_bounded(struct rig *rig, const struct tr_stream_bounds *bounds,
+                      enum tr_framing framing, struct tr_tls *tls)
+{
+    struct tr_streams_conf conf = { .quota = tr_stream_quota_create(bounds, 1) };
+    rig_init(rig, &conf, framing, tls);
+    rig->quota = conf.quota;
+}
+
+void rig_init_beside(struct rig *rig, const struct rig *first, enum tr_framing framing)
+{
+    const struct tr_streams_conf conf = { .quota = first->quota };
+    rig_init(rig, &conf, framing, NULL);
+    tr_streams_unlisten(rig->set, rig->listener);
+    rig->at = first->at;
+    CHECK_INT(tr_streams_listen(rig->set, &rig->at, true,
+                                &(struct tr_stream_conf){ .framing = framing }, &rig->listener),
+              TR_OK);
+}
+
 void rig_deinit(struct rig *rig)
 {
     tr_streams_close(rig->set);
+    tr_stream_quota_destroy(rig->quota);
     free(rig->got);
 }
 
@@ -131,6 +158,14 @@ int client_socket(const struct tr_addr *to, int receive_bytes)
     if (receive_bytes)
         setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_bytes, sizeof receive_bytes);
     CHECK(fd >= 0 && connect(fd, (struct sockaddr *)&ss, n) == 0);
+    return fd;
+}
+
+int client_accepted(struct rig *rig, int receive_bytes)
+{
+    unsigned before = rig->accepted;
+    int fd = client_socket(&rig->at, receive_bytes);
+    CHECK(rig_until(rig, &rig->accepted, before + 1));
     return fd;
 }
 

@@ -4,16 +4,20 @@
 #define TR_STREAM_TEST_H
 
 #include "net/stream.h"
+#include "net/stream_quota.h"
 #include "net/tls.h"
 #include "unit.h"
 
 struct tr_dtls_cert;
 
-enum { RIG_BYTES = 1 << 20 };
+enum { RIG_BYTES = 1 << 20, HELLO = 9 /* of `hello` without its padding */ };
+
+extern const uint8_t hello[12]; /* ChannelData */
 
 struct rig {
     struct tr_streams *set;
-    struct tr_addr at; /* of the listener */
+    struct tr_stream_quota *quota; /* NULL: the set's own, or another rig's */
+    struct tr_addr at;             /* of the listener */
     tr_id listener;
     tr_usec now;
     unsigned accepted, connected, frames, closed, writable;
@@ -27,11 +31,17 @@ struct rig {
     bool proves; /* the first frame proves */
     void (*on_event)(struct rig *rig, const struct tr_stream_event *event); /* may be NULL */
     void *arg;
+    void *meter; /* for conf.meter, whose arg is the rig */
 };
 
 /* conf NULL: all defaults. A listener on 127.0.0.1 with this framing. */
 void rig_init(struct rig *rig, const struct tr_streams_conf *conf, enum tr_framing framing,
               struct tr_tls *tls);
+/* In these bounds. */
+void rig_init_bounded(struct rig *rig, const struct tr_stream_bounds *bounds,
+                      enum tr_framing framing, struct tr_tls *tls);
+/* Another set of the same node: the same quota, the same port. It goes first. */
+void rig_init_beside(struct rig *rig, const struct rig *first, enum tr_framing framing);
 void rig_deinit(struct rig *rig);
 void rig_listen(struct rig *rig, const struct tr_stream_conf *conf);
 /* Runs and flushes once, after waiting a moment for something to come. */
@@ -43,7 +53,10 @@ void rig_pass(struct rig *rig, tr_usec us); /* time, and what is due then */
 tr_id rig_dial(struct rig *rig, const struct tr_addr *to, enum tr_framing framing,
                struct tr_tls *tls);
 
+const struct tr_streams_counters *counters(const struct rig *rig);
+
 int client_socket(const struct tr_addr *to, int receive_bytes); /* connected; 0: default buffer */
+int client_accepted(struct rig *rig, int receive_bytes); /* the same, and the rig has accepted it */
 void client_send(int fd, const void *p, size_t n);
 /* Reads n bytes while the rig turns. false: they do not come. */
 bool client_read(struct rig *rig, int fd, void *p, size_t n);

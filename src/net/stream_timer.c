@@ -5,6 +5,7 @@
 
 #define BLOCKED_US (30 * TR_SECOND) /* without a byte taken */
 #define LINGER_US (5 * TR_SECOND)
+#define REST_US (20 * TR_MSEC)
 
 /* When it ends unless something happens, and what for. */
 static tr_usec due(const struct tr_streams *set, const struct conn *c,
@@ -49,12 +50,28 @@ void conn_arm(struct tr_streams *set, struct conn *c)
         set_timer(set, c, at);
 }
 
+void conn_rest(struct tr_streams *set, struct conn *c)
+{
+    c->rests_until = set->now + REST_US;
+    if (c->rests_until < c->timer.key)
+        set_timer(set, c, c->rests_until);
+}
+
+static void rested(struct tr_streams *set, struct conn *c)
+{
+    c->rests_until = 0;
+    conn_list_add(set, c, LIST_MORE);
+}
+
 void conn_due(struct tr_streams *set, struct conn *c)
 {
     enum tr_stream_reason reason;
     tr_usec at = due(set, c, &reason);
-    if (at > set->now)
-        set_timer(set, c, at);
-    else
+    if (at <= set->now) {
         conn_fail(set, c, reason);
+        return;
+    }
+    if (c->rests_until && c->rests_until <= set->now)
+        rested(set, c);
+    set_timer(set, c, c->rests_until ? tr_usec_min(at, c->rests_until) : at);
 }

@@ -5,13 +5,7 @@
 
 #include "net/stream_test.h"
 
-static const uint8_t hello[] = { 0x40, 0x01, 0x00, 0x05, 'h', 'e', 'l', 'l', 'o', 0, 0, 0 };
-enum { HELLO = 9 }; /* of it without padding */
-
-static const struct tr_streams_counters *counters(const struct rig *rig)
-{
-    return tr_streams_counters(rig->set);
-}
+enum { NODE_CLIENTS = 24 };
 
 TEST(frames_come_whole_byte_by_byte)
 {
@@ -125,8 +119,7 @@ TEST(silence_before_proof_ends_it)
 {
     struct rig rig;
     rig_init(&rig, NULL, TR_FRAMING_TURN, NULL);
-    int fd = client_socket(&rig.at, 0);
-    CHECK(rig_until(&rig, &rig.accepted, 1));
+    int fd = client_accepted(&rig, 0);
     rig_pass(&rig, 9 * TR_SECOND);
     CHECK_INT(rig.closed, 0);
     rig_pass(&rig, 2 * TR_SECOND);
@@ -184,10 +177,10 @@ TEST(idle_ends_it)
 
 TEST(limits_of_connections)
 {
-    const struct tr_streams_conf conf = { .connections_max = 8, .address_max = 5 };
+    const struct tr_stream_bounds five = { .connections_max = 8, .address_max = 5 };
     struct rig rig;
-    int fds[12];
-    rig_init(&rig, &conf, TR_FRAMING_TURN, NULL);
+    int fds[6];
+    rig_init_bounded(&rig, &five, TR_FRAMING_TURN, NULL);
     for (int i = 0; i < 6; i++)
         fds[i] = client_socket(&rig.at, 0);
     CHECK(client_sees_end(&rig, fds[5])); /* the address has five */
@@ -200,6 +193,77 @@ TEST(limits_of_connections)
     CHECK(rig_until(&rig, &rig.accepted, 6));
     CHECK_INT(counters(&rig)->connections_now, 5);
     for (int i = 0; i < 5; i++)
+        close(fds[i]);
+    rig_deinit(&rig);
+}
+
+struct node { /* two sets at one port, as two workers are */
+    struct rig a, b;
+    int fds[NODE_CLIENTS];
+};
+
+static void node_init(struct node *n, const struct tr_stream_bounds *bounds)
+{
+    rig_init_bounded(&n->a, bounds, TR_FRAMING_TURN, NULL);
+    rig_init_beside(&n->b, &n->a, TR_FRAMING_TURN);
+    for (int i = 0; i < NODE_CLIENTS; i++) {
+        n->fds[i] = client_socket(&n->a.at, 0);
+        rig_turn(&n->a);
+        rig_turn(&n->b);
+    }
+}
+
+static void node_deinit(struct node *n)
+{
+    for (int i = 0; i < NODE_CLIENTS; i++)
+        close(n->fds[i]);
+    rig_deinit(&n->b);
+    rig_deinit(&n->a);
+}
+
+static uint64_t no_room(const struct node *n)
+{
+    return counters(&n->a)->ended[TR_STREAM_NO_ROOM] + counters(&n->b)->ended[TR_STREAM_NO_ROOM];
+}
+
+static uint64_t connections(const struct node *n)
+{
+    return counters(&n->a)->connections_now + counters(&n->b)->connections_now;
+}
+
+TEST(limits_are_those_of_the_node)
+{
+    static const struct tr_stream_bounds rows[] = {
+        { .connections_max = 7 }, { .address_max = 7 }, { .network_max = 7 }, { .unproven_max = 7 }
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct node n;
+        node_init(&n, &rows[i]);
+        CHECK_INT(connections(&n), 7);
+        CHECK_INT(no_room(&n), NODE_CLIENTS - 7);
+        CHECK(n.a.accepted > 0 && n.b.accepted > 0);
+        node_deinit(&n);
+    }
+}
+
+TEST(the_oldest_unproven_makes_room)
+{
+    const struct tr_stream_bounds three = { .unproven_max = 3 };
+    struct rig rig;
+    int fds[6];
+    rig_init_bounded(&rig, &three, TR_FRAMING_TURN, NULL);
+    for (int i = 0; i < 3; i++)
+        fds[i] = client_accepted(&rig, 0);
+    client_send(fds[0], hello, sizeof hello); /* proves itself */
+    CHECK(rig_until(&rig, &rig.frames, 1));
+    for (int i = 3; i < 6; i++)
+        fds[i] = client_accepted(&rig, 0);
+    CHECK_INT(rig.closed, 2);
+    CHECK_INT(rig.reasons[TR_STREAM_NO_ROOM], 2);
+    CHECK(client_sees_end(&rig, fds[1]) && client_sees_end(&rig, fds[2]));
+    client_send(fds[0], hello, sizeof hello);
+    CHECK(rig_until(&rig, &rig.frames, 2));
+    for (int i = 0; i < 6; i++)
         close(fds[i]);
     rig_deinit(&rig);
 }
@@ -259,8 +323,7 @@ TEST(media_too_old_is_dropped)
     static uint8_t in[4000 * 1004];
     struct rig rig;
     rig_init(&rig, NULL, TR_FRAMING_TURN, NULL);
-    int fd = client_socket(&rig.at, 4096);
-    CHECK(rig_until(&rig, &rig.accepted, 1));
+    int fd = client_accepted(&rig, 4096);
     unsigned i = 0;
     while (counters(&rig)->queued_now < 100 << 10 && i < 4000) {
         CHECK_INT(write_number(&rig, i++, TR_STREAM_MEDIA), TR_OK);
@@ -285,8 +348,7 @@ TEST(what_must_be_kept_and_finds_no_room_ends_it)
 {
     struct rig rig;
     rig_init(&rig, NULL, TR_FRAMING_TURN, NULL);
-    int fd = client_socket(&rig.at, 4096);
-    CHECK(rig_until(&rig, &rig.accepted, 1));
+    int fd = client_accepted(&rig, 4096);
     enum tr_err err = TR_OK;
     for (unsigned i = 0; i < 10000 && err == TR_OK; i++) {
         err = write_number(&rig, i, TR_STREAM_KEEP);
@@ -303,8 +365,7 @@ TEST(one_who_takes_nothing_is_ended)
 {
     struct rig rig;
     rig_init(&rig, NULL, TR_FRAMING_TURN, NULL);
-    int fd = client_socket(&rig.at, 4096);
-    CHECK(rig_until(&rig, &rig.accepted, 1));
+    int fd = client_accepted(&rig, 4096);
     tr_stream_proven(rig.set, rig.last);
     for (unsigned i = 0; i < 8000; i++) {
         CHECK_INT(write_number(&rig, i, TR_STREAM_MEDIA), TR_OK);
@@ -322,8 +383,7 @@ TEST(a_turn_is_one_write)
     struct rig rig;
     uint8_t in[10 * 1004];
     rig_init(&rig, NULL, TR_FRAMING_TURN, NULL);
-    int fd = client_socket(&rig.at, 0);
-    CHECK(rig_until(&rig, &rig.accepted, 1));
+    int fd = client_accepted(&rig, 0);
     uint64_t writes = counters(&rig)->writes;
     for (unsigned i = 0; i < 10; i++)
         CHECK_INT(write_number(&rig, i, TR_STREAM_MEDIA), TR_OK);
@@ -340,8 +400,7 @@ TEST(raw_waits_for_room)
     static uint8_t chunk[30000], in[30000];
     struct rig rig;
     rig_init(&rig, NULL, TR_FRAMING_RAW, NULL);
-    int fd = client_socket(&rig.at, 4096);
-    CHECK(rig_until(&rig, &rig.accepted, 1));
+    int fd = client_accepted(&rig, 4096);
     tr_stream_proven(rig.set, rig.last);
     enum tr_err err = TR_OK;
     unsigned taken = 0;
@@ -394,8 +453,7 @@ TEST(closing_while_writing)
     for (int linger = 0; linger < 2; linger++) {
         struct rig rig;
         rig_init(&rig, NULL, TR_FRAMING_TURN, NULL);
-        int fd = client_socket(&rig.at, 4096);
-        CHECK(rig_until(&rig, &rig.accepted, 1));
+        int fd = client_accepted(&rig, 4096);
         for (unsigned i = 0; i < 4000; i++) {
             CHECK_INT(write_number(&rig, i, TR_STREAM_MEDIA), TR_OK);
             tr_streams_flush(rig.set, rig.now);
@@ -509,7 +567,7 @@ TEST(many_connections_come_talk_and_go)
 {
     enum { COUNT = 400 };
     struct rig rig, client;
-    rig_init(&rig, &(struct tr_streams_conf){ .address_max = COUNT }, TR_FRAMING_TURN, NULL);
+    rig_init(&rig, NULL, TR_FRAMING_TURN, NULL);
     rig_init(&client, NULL, TR_FRAMING_TURN, NULL);
     rig.echo = true;
     for (int i = 0; i < COUNT; i++) {

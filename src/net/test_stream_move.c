@@ -12,8 +12,7 @@
 #include "net/thread.h"
 #include "net/waiter.h"
 
-static const uint8_t hello[] = { 0x40, 0x01, 0x00, 0x05, 'h', 'e', 'l', 'l', 'o', 0, 0, 0 };
-enum { HELLO = 9 };
+enum { PAIR = 77 };
 
 struct hand {
     struct tr_stream_moved *moved;
@@ -71,8 +70,7 @@ TEST(output_that_waits_goes_along)
     tr_id id;
     rig_init(&from, NULL, TR_FRAMING_TURN, NULL);
     rig_init(&to, NULL, TR_FRAMING_TURN, NULL);
-    int fd = client_socket(&from.at, 4096);
-    CHECK(rig_until(&from, &from.accepted, 1));
+    int fd = client_accepted(&from, 4096);
     for (int i = 0; i < COUNT; i++) {
         CHECK_INT(tr_stream_write(from.set, from.now, from.last, tr_slice(NULL, 0),
                                   tr_slice(frame, SIZE), TR_STREAM_MEDIA),
@@ -96,8 +94,7 @@ TEST(moved_to_nowhere_is_closed)
 {
     struct rig rig;
     rig_init(&rig, NULL, TR_FRAMING_TURN, NULL);
-    int fd = client_socket(&rig.at, 0);
-    CHECK(rig_until(&rig, &rig.accepted, 1));
+    int fd = client_accepted(&rig, 0);
     struct tr_stream_moved *moved = tr_stream_detach(rig.set, rig.last, false);
     CHECK(moved != NULL);
     CHECK(tr_stream_detach(rig.set, rig.last, false) == NULL);
@@ -154,7 +151,7 @@ static void join(struct rig *rig, const struct tr_stream_event *event)
 {
     const tr_id *peer = rig->arg;
     if (event->kind == TR_STREAM_FRAME)
-        CHECK_INT(tr_stream_join(rig->set, rig->now, event->id, *peer), TR_OK);
+        CHECK_INT(tr_stream_join(rig->set, rig->now, event->id, *peer, PAIR), TR_OK);
 }
 
 struct pipe {
@@ -163,9 +160,9 @@ struct pipe {
     int client_fd, peer_fd;
 };
 
-static void pipe_init(struct pipe *p, struct tr_tls *tls, int peer_bytes)
+static void pipe_init(struct pipe *p, const struct tr_streams_conf *conf, int peer_bytes)
 {
-    rig_init(&p->rig, NULL, TR_FRAMING_TURN, tls);
+    rig_init(&p->rig, conf, TR_FRAMING_TURN, NULL);
     p->rig.on_event = join;
     p->rig.arg = &p->peer;
     struct tr_addr client_at = p->rig.at;
@@ -240,6 +237,86 @@ TEST(a_pipe_is_no_faster_than_its_reader)
     CHECK_INT(got, TOTAL);
     CHECK_INT(wrong, 0);
     CHECK(most > 0 && most <= 512 << 10);
+    pipe_deinit(&p);
+}
+
+struct bucket { /* a meter that gives so much each time it is filled */
+    size_t room[2], passed[2];
+    unsigned asked;
+};
+
+static size_t bucket_room(void *arg, uint64_t pair, bool forth, size_t n)
+{
+    struct rig *rig = arg;
+    struct bucket *b = rig->meter;
+    CHECK_INT(pair, PAIR);
+    b->asked++;
+    return n < b->room[forth] ? n : b->room[forth];
+}
+
+static void bucket_passed(void *arg, uint64_t pair, bool forth, size_t n)
+{
+    struct rig *rig = arg;
+    struct bucket *b = rig->meter;
+    CHECK_INT(pair, PAIR);
+    CHECK(n <= b->room[forth]);
+    b->room[forth] -= n;
+    b->passed[forth] += n;
+}
+
+static const struct tr_stream_meter meter = { .room = bucket_room, .passed = bucket_passed };
+
+TEST(a_pipe_is_no_faster_than_the_meter)
+{
+    enum { ROUNDS_MAX = 50, A_ROUND = 3000, TOTAL = 40000 };
+    static uint8_t in[TOTAL], out[TOTAL];
+    struct pipe p;
+    struct bucket bucket = { .room = { A_ROUND, A_ROUND } };
+    size_t got = 0;
+    pipe_init(&p, &(struct tr_streams_conf){ .meter = &meter }, 0);
+    p.rig.meter = &bucket;
+    client_send(p.client_fd, hello, sizeof hello);
+    CHECK(rig_until(&p.rig, &p.rig.frames, 1));
+    for (size_t i = 0; i < TOTAL; i++)
+        out[i] = (uint8_t)(i * 7 >> 3);
+    client_send(p.client_fd, out, TOTAL);
+    shutdown(p.client_fd, SHUT_WR);
+    client_send(p.peer_fd, out, 100); /* the other way has room of its own */
+    for (unsigned round = 1; round <= ROUNDS_MAX && got < TOTAL; round++) {
+        for (int i = 0; i < 8; i++)
+            rig_turn(&p.rig);
+        ssize_t n = recv(p.peer_fd, in + got, TOTAL - got, MSG_DONTWAIT);
+        got += n > 0 ? (size_t)n : 0;
+        CHECK(got <= round * A_ROUND);
+        bucket.room[1] = A_ROUND;
+        rig_pass(&p.rig, 20 * TR_MSEC);
+    }
+    CHECK_INT(got, TOTAL);
+    CHECK(memcmp(in, out, TOTAL) == 0);
+    CHECK_INT(bucket.passed[1], TOTAL);
+    CHECK_INT(bucket.passed[0], 100);
+    CHECK(bucket.asked < 60); /* it is not asked in each turn */
+    CHECK(client_sees_end(&p.rig, p.peer_fd));
+    pipe_deinit(&p);
+}
+
+TEST(a_pipe_that_the_meter_stops_is_idle_in_the_end)
+{
+    struct pipe p;
+    struct bucket bucket = { .room = { 100, 0 } };
+    pipe_init(&p, &(struct tr_streams_conf){ .meter = &meter }, 0);
+    p.rig.meter = &bucket;
+    client_send(p.client_fd, hello, sizeof hello);
+    CHECK(rig_until(&p.rig, &p.rig.frames, 1));
+    client_send(p.client_fd, "there", 5);
+    for (int i = 0; i < 66; i++) {
+        CHECK_INT(p.rig.closed, 0);
+        rig_pass(&p.rig, 10 * TR_SECOND);
+    }
+    rig_pass(&p.rig, TR_SECOND);
+    CHECK(rig_until(&p.rig, &p.rig.closed, 1));
+    CHECK(p.rig.reasons[TR_STREAM_IDLE] >= 1);
+    CHECK_INT(bucket.passed[1], 0);
     pipe_deinit(&p);
 }
 

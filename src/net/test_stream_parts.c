@@ -117,37 +117,61 @@ TEST(what_was_promised_stays)
     stream_queue_deinit(&q);
 }
 
+static const struct tr_stream_bounds few = {
+    .connections_max = 5, .address_max = 2, .network_max = 3, .unproven_max = 1
+};
+
 TEST(connections_are_counted_by_prefix)
 {
-    struct stream_quota quota;
-    CHECK_INT(stream_quota_init(&quota, 100, 2, 3, 1), TR_OK);
+    struct tr_stream_quota *quota = tr_stream_quota_create(&few, 1);
     struct tr_addr a = tr_addr_v4(192, 0, 2, 1, 1), b = tr_addr_v4(192, 0, 2, 2, 2);
     struct tr_addr other = tr_addr_v4(192, 0, 3, 1, 1);
-    CHECK_INT(stream_quota_take(&quota, &a), TR_OK);
-    CHECK_INT(stream_quota_take(&quota, &a), TR_OK);
-    CHECK_INT(stream_quota_take(&quota, &a), TR_ERR_LIMIT); /* of the address */
-    CHECK_INT(stream_quota_take(&quota, &b), TR_OK);
-    CHECK_INT(stream_quota_take(&quota, &b), TR_ERR_LIMIT); /* of the network */
-    CHECK_INT(stream_quota_take(&quota, &other), TR_OK);
-    stream_quota_give(&quota, &a);
-    CHECK_INT(stream_quota_take(&quota, &b), TR_OK);
-    stream_quota_deinit(&quota);
+    CHECK_INT(stream_quota_take(quota, &a), TR_OK);
+    CHECK_INT(stream_quota_take(quota, &a), TR_OK);
+    CHECK_INT(stream_quota_take(quota, &a), TR_ERR_LIMIT); /* of the address */
+    CHECK_INT(stream_quota_take(quota, &b), TR_OK);
+    CHECK_INT(stream_quota_take(quota, &b), TR_ERR_LIMIT); /* of the network */
+    CHECK_INT(stream_quota_take(quota, &other), TR_OK);
+    CHECK_INT(stream_quota_take(quota, NULL), TR_OK);
+    CHECK_INT(stream_quota_take(quota, &other), TR_ERR_LIMIT); /* of all */
+    CHECK_INT(stream_quota_take(quota, NULL), TR_ERR_LIMIT);
+    stream_quota_give(quota, &a);
+    CHECK_INT(stream_quota_take(quota, &b), TR_OK);
+    const struct tr_addr *const left[] = { &a, &b, &b, &other, NULL };
+    for (size_t i = 0; i < 5; i++)
+        stream_quota_give(quota, left[i]);
+    tr_stream_quota_destroy(quota);
 }
 
 TEST(ipv6_hosts_have_a_64)
 {
-    struct stream_quota quota;
+    struct tr_stream_quota *quota = tr_stream_quota_create(&few, 1);
     struct tr_addr a, same, near, far;
-    CHECK_INT(stream_quota_init(&quota, 100, 2, 3, 1), TR_OK);
     CHECK(tr_addr_parse_ip(&a, "2001:db8:0:1::1", 1) == TR_OK &&
           tr_addr_parse_ip(&same, "2001:db8:0:1:ffff::2", 1) == TR_OK &&
           tr_addr_parse_ip(&near, "2001:db8:0:ff::1", 1) == TR_OK &&
           tr_addr_parse_ip(&far, "2001:db8:0:100::1", 1) == TR_OK);
-    CHECK_INT(stream_quota_take(&quota, &a), TR_OK);
-    CHECK_INT(stream_quota_take(&quota, &same), TR_OK);
-    CHECK_INT(stream_quota_take(&quota, &same), TR_ERR_LIMIT);
-    CHECK_INT(stream_quota_take(&quota, &near), TR_OK);
-    CHECK_INT(stream_quota_take(&quota, &near), TR_ERR_LIMIT);
-    CHECK_INT(stream_quota_take(&quota, &far), TR_OK);
-    stream_quota_deinit(&quota);
+    CHECK_INT(stream_quota_take(quota, &a), TR_OK);
+    CHECK_INT(stream_quota_take(quota, &same), TR_OK);
+    CHECK_INT(stream_quota_take(quota, &same), TR_ERR_LIMIT);
+    CHECK_INT(stream_quota_take(quota, &near), TR_OK);
+    CHECK_INT(stream_quota_take(quota, &near), TR_ERR_LIMIT);
+    CHECK_INT(stream_quota_take(quota, &far), TR_OK);
+    const struct tr_addr *const left[] = { &a, &same, &near, &far };
+    for (size_t i = 0; i < 4; i++)
+        stream_quota_give(quota, left[i]);
+    tr_stream_quota_destroy(quota);
+}
+
+TEST(crowds_are_bounded)
+{
+    struct tr_stream_quota *quota = tr_stream_quota_create(&few, 1);
+    CHECK(stream_quota_enter(quota, STREAM_UNPROVEN));
+    CHECK(!stream_quota_enter(quota, STREAM_UNPROVEN));
+    CHECK(stream_quota_enter(quota, STREAM_HANDSHAKES));
+    stream_quota_leave(quota, STREAM_UNPROVEN);
+    CHECK(stream_quota_enter(quota, STREAM_UNPROVEN));
+    stream_quota_leave(quota, STREAM_UNPROVEN);
+    stream_quota_leave(quota, STREAM_HANDSHAKES);
+    tr_stream_quota_destroy(quota);
 }

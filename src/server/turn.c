@@ -114,6 +114,10 @@ static void fill(struct tr_turn_service *s, struct tr_media_turn_conf *conf)
     conf->allocation_bps = (uint32_t)c->turn.allocation_bps;
     conf->allocation_pps = (uint32_t)c->turn.allocation_pps;
     conf->unproven_per_second = (uint32_t)c->turn.unproven_per_second;
+    /* A connection, like an allocation, is somebody's behind that address. */
+    conf->streams.address_max = c->turn.allocations_per_address > 0
+                                    ? (uint32_t)c->turn.allocations_per_address
+                                    : UINT32_MAX;
     conf->mobility = c->turn.mobility;
     conf->tcp = true;
     conf->other_port = conf->bind_count > 1 ? (uint16_t)c->turn.other_port : 0;

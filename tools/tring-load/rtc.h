@@ -45,6 +45,7 @@ struct rtc_world {
     const struct load_options *options;
     struct tr_swarm *swarm;
     struct tr_streams *streams; /* NULL: nothing goes over TCP */
+    struct tr_stream_quota *streams_quota;
     struct tr_tls *tls;
     struct tr_pkt_pool *pool;
     struct tr_srtp_engine *engine;

@@ -2,6 +2,7 @@
 #include "tring-load/streams.h"
 
 #include "net/stream.h"
+#include "net/stream_quota.h"
 #include "net/tls.h"
 #include "tring-load/rtc.h"
 
@@ -21,14 +22,15 @@ enum tr_err streams_open(struct rtc_world *w)
     const struct load_options *o = w->options;
     bool relay = o->turn.on && o->turn.server.proto == TR_PROTO_TCP;
     uint32_t most = (uint32_t)o->clients * (TCP_STREAMS_MAX + 1);
-    struct tr_streams_conf conf = { .connections_max = most,
-                                    .address_max = most,
-                                    .network_max = most,
-                                    .seed = tr_rng_u64(&w->rng) };
+    const struct tr_stream_bounds bounds = { .connections_max = most, .handshakes_max = most };
+    struct tr_streams_conf conf = { .seed = tr_rng_u64(&w->rng) };
     struct tr_tls_conf tls = { .alpn = { "stun.turn" } };
     if (!relay && !o->tcp)
         return TR_OK;
     if (o->turn.tls && !(w->tls = tr_tls_create(&tls)))
+        return TR_ERR_NOMEM;
+    conf.quota = w->streams_quota = tr_stream_quota_create(&bounds, conf.seed);
+    if (!conf.quota)
         return TR_ERR_NOMEM;
     enum tr_err err = tr_streams_open(&w->streams, &conf, on_stream, w);
     return err == TR_OK ? tr_swarm_watch(w->swarm, tr_streams_fd(w->streams)) : err;
@@ -37,6 +39,7 @@ enum tr_err streams_open(struct rtc_world *w)
 void streams_close(struct rtc_world *w)
 {
     tr_streams_close(w->streams);
+    tr_stream_quota_destroy(w->streams_quota);
     tr_tls_destroy(w->tls);
 }
 

@@ -212,7 +212,10 @@ static void owner(struct world *w)
     case 8: rig->shares_max = v & 15; break;
     case 9: rig->draw = (v & 15) * 1000; break;
     case 10: rig_answer_held(rig); break;
-    default: (void)!tr_turn_stream(rig->turn, rig->now, conn, v & 1, v * 1000); break;
+    default:
+        tr_turn_stream_passed(rig->turn, conn, v & 1,
+                              tr_turn_stream_room(rig->turn, rig->now, conn, v & 1, v * 1000));
+        break;
     }
     if (v & 8)
         rig_poll(rig);

@@ -404,7 +404,7 @@ TEST(turn_connects_to_tcp_peers)
     CHECK(tr_addr_ip_eq(&rig.last[TR_TURN_DIAL].peer, &a));
     CHECK_INT(rig.last[TR_TURN_DIAL].peer.proto, TR_PROTO_TCP);
     CHECK_INT(connect_to(&rig, &flow, &a), 446);
-    CHECK_INT(tr_turn_stream(rig.turn, rig.now, connection, true, 1000), 0);
+    CHECK_INT(tr_turn_stream_room(rig.turn, rig.now, connection, true, 1000), 0);
     CHECK_INT(connection_bind(&rig, &data, number ^ 1), 400);
     CHECK_INT(connection_bind(&rig, &udp, number), 400);
     CHECK_INT(connection_bind(&rig, &flow, number), 400);
@@ -415,7 +415,7 @@ TEST(turn_connects_to_tcp_peers)
     CHECK(rig.last[TR_TURN_JOIN].connection == connection);
     CHECK(tr_path_eq(&rig.last[TR_TURN_JOIN].flow, &data));
     CHECK_INT(connection_bind(&rig, &third, number), 400);
-    CHECK_INT(tr_turn_stream(rig.turn, rig.now, connection, true, 1000), 1000);
+    CHECK_INT(tr_turn_stream_room(rig.turn, rig.now, connection, true, 1000), 1000);
 
     CHECK_INT(connect_to(&rig, &flow, &b), 0); /* and nobody binds it */
     CHECK_INT(connect_to(&rig, &flow, &c), 508);
@@ -464,25 +464,73 @@ TEST(turn_takes_tcp_peers)
     rig_close(&rig);
 }
 
+/* A joined connection to the peer, of the allocation of that flow. */
+static tr_id join(struct rig *rig, const struct tr_path *flow, unsigned peer)
+{
+    struct tr_addr addr = rig_peer(peer);
+    struct tr_path data = rig_tcp(100 + peer);
+    CHECK_INT(connect_to(rig, flow, &addr), 0);
+    tr_id connection = rig->last[TR_TURN_DIAL].connection;
+    CHECK_INT(connection_bind(rig, &data, rig_u32(rig, TR_TURN_CONNECTION_ID)), 0);
+    return connection;
+}
+
+static size_t pass(struct rig *rig, tr_id connection, bool to_peer, size_t n)
+{
+    size_t may = tr_turn_stream_room(rig->turn, rig->now, connection, to_peer, n);
+    tr_turn_stream_passed(rig->turn, connection, to_peer, may);
+    return may;
+}
+
 TEST(turn_streams_share_the_bounds)
 {
     struct tr_turn_conf conf = tcp_peers;
     struct rig rig;
-    struct tr_path flow = rig_tcp(1), data = rig_tcp(2);
-    struct tr_addr peer = rig_peer(1);
+    struct tr_path flow = rig_tcp(1);
     size_t passed = 0;
     conf.allocation_bps = 80000 * 8;
     CHECK_INT(rig_open(&rig, &conf), TR_OK);
     rig_allocate_tcp(&rig, &flow);
-    connect_to(&rig, &flow, &peer);
-    tr_id connection = rig.last[TR_TURN_DIAL].connection;
-    CHECK_INT(connection_bind(&rig, &data, rig_u32(&rig, TR_TURN_CONNECTION_ID)), 0);
+    tr_id first = join(&rig, &flow, 1), second = join(&rig, &flow, 2);
     for (int i = 0; i < 100; i++) {
-        passed += tr_turn_stream(rig.turn, rig.now, connection, true, 100000);
+        passed += pass(&rig, i % 3 ? first : second, true, 100000);
+        CHECK(pass(&rig, first, false, 10) == 10); /* the ways are apart */
         rig_wait(&rig, TR_SECOND / 100);
     }
     CHECK(passed > 144000 && passed < 147000); /* the burst of 64 KiB and one second */
     CHECK_INT(tr_turn_counters(rig.turn)->bytes_to_peers, passed);
+    CHECK_INT(tr_turn_counters(rig.turn)->bytes_to_clients, 1000);
+    CHECK(pass(&rig, first, true, 100000) > 0);
+    CHECK_INT(pass(&rig, second, true, 100000), 0);
+    CHECK_INT(rig_refused(&rig, TR_TURN_REFUSED_RATE), 1);
+    rig_hangup(&rig, first);
+    CHECK_INT(pass(&rig, first, false, 10), 0);
+    rig_close(&rig);
+}
+
+TEST(turn_streams_are_read_in_packets_and_by_the_quota)
+{
+    struct tr_turn_conf conf = tcp_peers;
+    struct rig rig;
+    struct tr_path flow = rig_tcp(1);
+    int reads = 0;
+    conf.allocation_pps = 100;
+    CHECK_INT(rig_open(&rig, &conf), TR_OK);
+    rig_allocate_tcp(&rig, &flow);
+    tr_id connection = join(&rig, &flow, 1);
+    for (int i = 0; i < 500; i++) /* single bytes are no way around the bounds */
+        reads += pass(&rig, connection, true, 1) > 0;
+    CHECK_INT(reads, 64); /* the burst */
+    rig_wait(&rig, TR_SECOND);
+    rig.draw = 10; /* all that the credential and the node have left */
+    while (pass(&rig, connection, true, 20000) == 20000)
+        continue; /* the rest of what was drawn before */
+    rig_wait(&rig, TR_SECOND);
+    CHECK_INT(pass(&rig, connection, true, 20000), 0);
+    rig.draw = 5000;
+    rig_wait(&rig, TR_SECOND);
+    CHECK_INT(pass(&rig, connection, true, 20000), 5000);
+    CHECK_INT(pass(&rig, connection, true, 20000), 0);
     rig_close(&rig);
 }
 

@@ -105,8 +105,11 @@ void tr_turn_connected(struct tr_turn *turn, tr_usec now, tr_id connection, enum
 TR_MUST_USE enum tr_err tr_turn_incoming(struct tr_turn *turn, tr_usec now, tr_id relay,
                                          const struct tr_addr *peer, tr_id *connection);
 void tr_turn_hangup(struct tr_turn *turn, tr_usec now, tr_id connection);
-/* How many of n bytes may pass on a joined connection now; they are counted. 0: try again later. */
-size_t tr_turn_stream(struct tr_turn *turn, tr_usec now, tr_id connection, bool to_peer, size_t n);
+/* How many of n bytes may pass on a joined connection now, by the bounds of its allocation,
+ * credential and node. 0: try again later, which is counted as a refusal. */
+size_t tr_turn_stream_room(struct tr_turn *turn, tr_usec now, tr_id connection, bool to_peer,
+                           size_t n);
+void tr_turn_stream_passed(struct tr_turn *turn, tr_id connection, bool to_peer, size_t n);
 /* The stream of a client is gone, and its allocation with it, unless that may still move. */
 void tr_turn_flow_gone(struct tr_turn *turn, tr_usec now, const struct tr_path *flow);
 

@@ -103,24 +103,28 @@ bool turn_rate_pass(struct turn_rate *rate, const struct turn_bound bound[TURN_B
     if (!has(rate, bound, TURN_BOUND_BYTES + (int)way, n) ||
         !has(rate, bound, TURN_BOUND_PACKETS + (int)way, 1) || !draw(rate, conf, share, now, n))
         return false;
-    take(rate, bound, TURN_BOUND_PACKETS + (int)way, 1);
-    take(rate, bound, TURN_BOUND_BYTES + (int)way, n);
-    rate->chunk -= conf->quota.draw ? n : 0;
+    turn_rate_passed(rate, bound, conf, way, n);
     return true;
 }
 
-uint32_t turn_rate_stream(struct turn_rate *rate, const struct turn_bound bound[TURN_BOUNDS],
-                          const struct tr_turn_conf *conf, void *share, tr_usec now,
-                          enum turn_way way, uint32_t n)
+uint32_t turn_rate_room(struct turn_rate *rate, const struct turn_bound bound[TURN_BOUNDS],
+                        const struct tr_turn_conf *conf, void *share, tr_usec now,
+                        enum turn_way way, uint32_t n)
 {
     int which = TURN_BOUND_BYTES + (int)way;
     fill(rate, bound, now);
-    n = n < CHUNK ? n : CHUNK;
+    if (!has(rate, bound, TURN_BOUND_PACKETS + (int)way, 1))
+        return 0;
     if (!has(rate, bound, which, n))
         n = rate->room[which] > 0 ? (uint32_t)(rate->room[which] / MICRO) : 0;
-    if (!draw(rate, conf, share, now, n))
-        n = rate->chunk;
-    take(rate, bound, which, n);
-    rate->chunk -= conf->quota.draw ? n : 0;
-    return n;
+    return draw(rate, conf, share, now, n) ? n : rate->chunk;
+}
+
+void turn_rate_passed(struct turn_rate *rate, const struct turn_bound bound[TURN_BOUNDS],
+                      const struct tr_turn_conf *conf, enum turn_way way, uint32_t n)
+{
+    take(rate, bound, TURN_BOUND_PACKETS + (int)way, 1);
+    take(rate, bound, TURN_BOUND_BYTES + (int)way, n);
+    if (conf->quota.draw)
+        rate->chunk -= n < rate->chunk ? n : rate->chunk;
 }

@@ -40,9 +40,12 @@ bool turn_rate_take(struct turn_rate *rate, const struct turn_bound bound[TURN_B
 bool turn_rate_pass(struct turn_rate *rate, const struct turn_bound bound[TURN_BOUNDS],
                     const struct tr_turn_conf *conf, void *share, tr_usec now, enum turn_way way,
                     uint32_t n);
-/* How many of n bytes of a stream may pass. */
-uint32_t turn_rate_stream(struct turn_rate *rate, const struct turn_bound bound[TURN_BOUNDS],
-                          const struct tr_turn_conf *conf, void *share, tr_usec now,
-                          enum turn_way way, uint32_t n);
+/* How many of n bytes of a stream may pass as one packet. */
+uint32_t turn_rate_room(struct turn_rate *rate, const struct turn_bound bound[TURN_BOUNDS],
+                        const struct tr_turn_conf *conf, void *share, tr_usec now,
+                        enum turn_way way, uint32_t n);
+/* So many did, whether or not there was room. */
+void turn_rate_passed(struct turn_rate *rate, const struct turn_bound bound[TURN_BOUNDS],
+                      const struct tr_turn_conf *conf, enum turn_way way, uint32_t n);
 
 #endif

@@ -6,7 +6,7 @@
 #include "base/mem.h"
 #include "turn/turn_int.h"
 
-enum { NUMBER_TRIES = 8 };
+enum { NUMBER_TRIES = 8, READ_MAX = 1 << 16 };
 
 static struct tr_slice key_of(const uint32_t *number)
 {
@@ -200,17 +200,32 @@ void tr_turn_hangup(struct tr_turn *t, tr_usec now, tr_id connection)
     turn_check(t);
 }
 
-size_t tr_turn_stream(struct tr_turn *t, tr_usec now, tr_id connection, bool to_peer, size_t n)
+/* The allocation of a joined connection; NULL: it is none. */
+static struct turn_alloc *joined(const struct tr_turn *t, tr_id connection)
 {
-    struct turn_conn *c = tr_idtab_get(t->conns, connection);
-    if (!c || c->state != TURN_CONN_JOINED)
+    const struct turn_conn *c = tr_idtab_get(t->conns, connection);
+    return c && c->state == TURN_CONN_JOINED ? c->relay->alloc : NULL;
+}
+
+size_t tr_turn_stream_room(struct tr_turn *t, tr_usec now, tr_id connection, bool to_peer, size_t n)
+{
+    struct turn_alloc *a = joined(t, connection);
+    uint32_t want = n < READ_MAX ? (uint32_t)n : READ_MAX;
+    if (!a || n == 0)
         return 0;
-    struct turn_alloc *a = c->relay->alloc;
-    uint32_t want = n < UINT16_MAX ? (uint32_t)n : UINT16_MAX;
-    uint32_t may = turn_rate_stream(&a->rate, t->bound, &t->conf, a->share, now,
-                                    to_peer ? TURN_TO_PEER : TURN_TO_CLIENT, want);
-    *(to_peer ? &t->counters.bytes_to_peers : &t->counters.bytes_to_clients) += may;
-    if (may == 0 && want > 0)
+    uint32_t may = turn_rate_room(&a->rate, t->bound, &t->conf, a->share, now,
+                                  to_peer ? TURN_TO_PEER : TURN_TO_CLIENT, want);
+    if (may == 0)
         turn_refused(t, TR_TURN_REFUSED_RATE, TR_OK);
     return may;
+}
+
+void tr_turn_stream_passed(struct tr_turn *t, tr_id connection, bool to_peer, size_t n)
+{
+    struct turn_alloc *a = joined(t, connection);
+    if (!a || n == 0)
+        return;
+    turn_rate_passed(&a->rate, t->bound, &t->conf, to_peer ? TURN_TO_PEER : TURN_TO_CLIENT,
+                     (uint32_t)n);
+    *(to_peer ? &t->counters.bytes_to_peers : &t->counters.bytes_to_clients) += n;
 }
