@@ -384,7 +384,10 @@ static struct tr_turn *create_server(struct relay *r)
         .mobility = c->mobility,
     };
     if (r->other) {
-        conf.binding = (struct tr_binding_conf){ .main = c->bind[0], .other = c->bind[1] };
+        conf.binding = (struct tr_binding_conf){ .main = c->bind[0],
+                                                 .other = c->bind[1],
+                                                 .main_known = c->known[0],
+                                                 .other_known = c->known[1] };
         conf.binding.main.port = tr_udp_port(r->udp);
         conf.binding.other.port = tr_udp_port(r->other);
     }

@@ -193,7 +193,7 @@ const struct tr_config_key tr_config_keys[] = {
     NUMBER(turn, port, "3478", 1, 65535, "UDP and TCP port of STUN and TURN."),
     NUMBER(turn, other_port, "0", 0, 65535,
            "A second UDP port for clients that ask what kind of NAT they are behind (RFC 5780); "
-           "needs two addresses; 0: off."),
+           "needs two addresses of one family; 0: off."),
     NUMBER(
         turn, tls_port, "5349", 0, 65535,
         "TCP port of TURN in TLS, and UDP port of TURN in DTLS; used with a certificate; 0: off."),

@@ -55,6 +55,41 @@ static void set_addresses(struct tr_turn_service *s, const struct tr_media_conf 
     }
 }
 
+static void swap(struct tr_media_turn_conf *conf, int i, int k)
+{
+    struct tr_addr bind = conf->bind[i], known = conf->known[i];
+    conf->bind[i] = conf->bind[k];
+    conf->known[i] = conf->known[k];
+    conf->bind[k] = bind;
+    conf->known[k] = known;
+}
+
+/* The two addresses of RFC 5780, which are of one family, go first; false: there are no two. */
+static bool put_pair_first(struct tr_media_turn_conf *conf)
+{
+    for (int k = 1; k < conf->bind_count; k++) {
+        for (int i = 0; i < k; i++) {
+            if (tr_addr_is_v4(&conf->bind[i]) != tr_addr_is_v4(&conf->bind[k]))
+                continue;
+            swap(conf, 0, i);
+            swap(conf, 1, k);
+            return true;
+        }
+    }
+    return false;
+}
+
+static void set_other_port(const struct tr_config *c, struct tr_media_turn_conf *conf)
+{
+    if (c->turn.other_port == 0)
+        return;
+    if (put_pair_first(conf))
+        conf->other_port = (uint16_t)c->turn.other_port;
+    else
+        tr_log(TR_LOG_WARN, "turn",
+               "turn.other_port is not used: there are no two addresses of one family");
+}
+
 uint16_t turn_tls_port(const struct tr_config *config, int i) /* one that was checked */
 {
     return (uint16_t)strtoul(config->turn.tls_ports.items[i], NULL, 10);
@@ -120,7 +155,7 @@ static void fill(struct tr_turn_service *s, struct tr_media_turn_conf *conf)
                                     : UINT32_MAX;
     conf->mobility = c->turn.mobility;
     conf->tcp = true;
-    conf->other_port = conf->bind_count > 1 ? (uint16_t)c->turn.other_port : 0;
+    set_other_port(c, conf);
     tr_rng_fill(s->rng, conf->cookies.key, sizeof conf->cookies.key);
     if (turn_has_cert(c))
         set_tls_ports(c, conf);

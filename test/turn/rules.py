@@ -26,10 +26,12 @@ from stun import attribute  # noqa: E402
 from turnserver import Failed, PASSWORD, REALM, USER  # noqa: E402
 
 V4, V6 = "127.0.0.1", "::1"
+OTHER_V4 = "127.0.0.2"
 PORTS = (20000, 32767)
 EVEN_PORT, RESERVATION_TOKEN, DONT_FRAGMENT, ICMP = 0x0018, 0x0022, 0x001A, 0x8004
 MOBILITY_TICKET, UNKNOWN_ATTRIBUTES = 0x8030, 0x000A
 USERHASH, INTEGRITY_SHA256, ALGORITHM, ALGORITHMS = 0x001E, 0x001C, 0x001D, 0x8002
+CHANGE_REQUEST, PADDING, RESPONSE_ORIGIN, OTHER_ADDRESS = 0x0003, 0x0026, 0x802B, 0x802C
 OURS = struct.pack("!HHHH", 2, 0, 1, 0)  # PASSWORD-ALGORITHMS: SHA-256, then MD5
 PORT_UNREACHABLE = (3, 3)
 CHANNEL = 0x4000
@@ -38,7 +40,8 @@ CHANNEL = 0x4000
 class Relay:
     def __init__(self, build):
         self.port, self.tls = turnserver.free_ports(2)
-        self.server = turnserver.tring(build, [V4, V6], self.port, self.tls, PORTS, alone=True)
+        self.server = turnserver.tring(build, [V4, V6, OTHER_V4], self.port, self.tls, PORTS,
+                                       other=True, alone=True)
 
     def client(self, user=(USER, PASSWORD), transport=stun.UDP, kind=stun.Client):
         return kind((V4, self.port), *user, REALM, transport)
@@ -73,6 +76,11 @@ def address_of(answer, kind, number=0):
     ip = bytes(a ^ b for a, b in zip(value[4:], mask))
     family = socket.AF_INET if value[1] == 1 else socket.AF_INET6
     return socket.inet_ntop(family, ip), struct.unpack("!H", value[2:4])[0] ^ (stun.MAGIC >> 16)
+
+
+def plain_address(answer, kind):
+    value = answer.attributes[kind]
+    return socket.inet_ntoa(value[4:]), struct.unpack("!H", value[2:4])[0]
 
 
 def transport(number=stun.UDP):
@@ -352,6 +360,29 @@ def bidding_down(relay):
             expect(client.exchange(client.signed(stun.ALLOCATE, transport())), 400)
 
 
+# -- What kind of NAT am I behind? (RFC 5780) ------------------------------------------------------
+
+
+def discovery(relay):
+    """The two addresses are of one family, also where one of another family stands between them."""
+    room = attribute(PADDING, bytes(100))  # or the answer would be too long to be true to its cause
+    others = ((V4, OTHER_V4), (OTHER_V4, V4))
+    for here, there in others:
+        for change, source in ((0, (here, 0)), (2, (here, 1)), (4, (there, 0)), (6, (there, 1))):
+            with peer(V4) as client:
+                wish = attribute(CHANGE_REQUEST, struct.pack("!I", change))
+                client.sendto(stun.message(stun.BINDING, wish + room), (here, relay.port))
+                data, came_from = client.recvfrom(2048)
+                same("answered from", came_from, (source[0], relay.port + source[1]))
+                answer = expect(stun.Answer(data), 0)
+                same("OTHER-ADDRESS", plain_address(answer, OTHER_ADDRESS), (there, relay.port + 1))
+                same("RESPONSE-ORIGIN", plain_address(answer, RESPONSE_ORIGIN), came_from)
+    with peer(V6) as client:
+        client.sendto(stun.message(stun.BINDING, room), (V6, relay.port))
+        answer = expect(stun.Answer(client.recv(2048)), 0)
+        same("OTHER-ADDRESS", answer.attributes.get(OTHER_ADDRESS), None)
+
+
 # -- Clients that move (RFC 8016), TCP peers (RFC 6062) --------------------------------------------
 
 
@@ -398,7 +429,8 @@ RULES = [
     what_an_allocation_is_told, an_answer_that_was_lost, transports, address_families,
     unknown_attributes, even_port_and_reservation, two_families, an_allocation_ends, lifetimes,
     permissions, channels, icmp, dont_fragment, another_credential, what_is_missing,
-    behind_the_integrity, sha256_and_userhash, bidding_down, a_client_moves, tcp_peers
+    behind_the_integrity, sha256_and_userhash, bidding_down, discovery, a_client_moves,
+    tcp_peers
 ]
 
 

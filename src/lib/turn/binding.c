@@ -60,6 +60,21 @@ static struct tr_addr change(const struct tr_binding_conf *conf, const struct tr
     return r;
 }
 
+/* One of the four as clients know it. */
+static struct tr_addr as_known(const struct tr_binding_conf *conf, const struct tr_addr *local)
+{
+    bool other = tr_addr_ip_eq(local, &conf->other);
+    const struct tr_addr *known = other ? &conf->other_known : &conf->main_known;
+    struct tr_addr r = tr_addr_is_any(known) ? *local : *known;
+    r.port = local->port;
+    return r;
+}
+
+static bool is_one_of_them(const struct tr_binding_conf *conf, const struct tr_addr *local)
+{
+    return tr_addr_ip_eq(local, &conf->main) || tr_addr_ip_eq(local, &conf->other);
+}
+
 static size_t addr_attr(const struct tr_addr *a)
 {
     return tr_addr_is_v4(a) ? ADDR_ATTR_V4 : ADDR_ATTR_V6;
@@ -73,14 +88,16 @@ static size_t size_max(const struct tr_path *path, const struct tr_stun *m)
 }
 
 static void put_discovery(const struct tr_binding_conf *conf, const struct tr_path *path,
-                          const struct tr_addr *origin, const struct query *q, size_t max,
+                          const struct tr_addr *from, const struct query *q, size_t max,
                           struct tr_wr *w)
 {
     struct tr_addr other = change(conf, &path->local, CHANGE_IP | CHANGE_PORT);
+    struct tr_addr origin = as_known(conf, from);
+    other = as_known(conf, &other);
     if (tr_wr_len(w) + addr_attr(&other) <= max)
         tr_stun_put_addr(w, TR_STUN_OTHER_ADDRESS, &other, false);
-    if (tr_wr_len(w) + addr_attr(origin) <= max)
-        tr_stun_put_addr(w, TR_STUN_RESPONSE_ORIGIN, origin, false);
+    if (tr_wr_len(w) + addr_attr(&origin) <= max)
+        tr_stun_put_addr(w, TR_STUN_RESPONSE_ORIGIN, &origin, false);
     if (!q->has_padding || tr_wr_len(w) + TR_STUN_ATTR_HEADER >= max)
         return;
     static const uint8_t zeros[1500];
@@ -106,7 +123,8 @@ static void put_answer(const struct tr_binding_conf *conf, const struct tr_path 
                        const struct tr_stun *m, struct tr_wr *w, struct tr_path *out)
 {
     static const uint16_t change_request[] = { TR_STUN_CHANGE_REQUEST };
-    bool discovery = conf->other.port != 0 && path->remote.proto == TR_PROTO_UDP;
+    bool discovery = conf->other.port != 0 && path->remote.proto == TR_PROTO_UDP &&
+                     is_one_of_them(conf, &path->local);
     bool fingerprint = (m->has & TR_STUN_HAS_FINGERPRINT) != 0;
     struct query q;
     read_query(m, &q);

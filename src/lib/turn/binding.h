@@ -10,7 +10,8 @@ struct tr_stun;
 
 struct tr_binding_conf {
     struct tr_addr other; /* RFC 5780: IP and port differ from those of main; port 0: none */
-    struct tr_addr main;
+    struct tr_addr main;  /* of the same family */
+    struct tr_addr other_known, main_known; /* these IPs as clients know them; any: the same */
 };
 
 /* The answer to a Binding request (parsed as TR_STUN_FOR_TURN) that came by path, for an empty

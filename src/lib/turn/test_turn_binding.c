@@ -115,6 +115,38 @@ TEST(binding_moves_as_asked)
     }
 }
 
+/* Behind a NAT that maps both addresses; and at a third address, which has no other. */
+TEST(binding_tells_what_clients_know)
+{
+    struct tr_binding_conf conf = { .main = ours(false, false, false),
+                                    .other = ours(false, true, true),
+                                    .main_known = tr_addr_v4(198, 51, 100, 1, 0),
+                                    .other_known = tr_addr_v4(198, 51, 100, 2, 0) };
+    struct tr_path out, path = { conf.main, tr_addr_v4(203, 0, 113, 7, 4242) };
+    struct question q = { .padding = 64 };
+    uint8_t buf[200];
+    struct tr_slice value, msg = write_question(&q, buf, sizeof buf);
+    struct tr_stun m, answer;
+    struct tr_wr w = tr_wr(answer_bytes, sizeof answer_bytes);
+    CHECK_INT(tr_stun_parse(&m, msg, TR_STUN_FOR_TURN), TR_OK);
+    CHECK_INT(tr_binding_answer(&conf, &path, &m, &w, &out), TR_OK);
+    CHECK_INT(tr_stun_parse(&answer, tr_wr_slice(&w), TR_STUN_FOR_TURN), TR_OK);
+    struct tr_addr want = tr_addr_v4(198, 51, 100, 2, 3479);
+    struct tr_addr told = addr_of(&answer, TR_STUN_OTHER_ADDRESS);
+    CHECK(tr_addr_eq(&told, &want));
+    want = tr_addr_v4(198, 51, 100, 1, 3478);
+    told = addr_of(&answer, TR_STUN_RESPONSE_ORIGIN);
+    CHECK(tr_addr_eq(&told, &want));
+    CHECK(tr_addr_eq(&out.local, &path.local));
+
+    path.local = tr_addr_v4(192, 0, 2, 3, 3478);
+    w = tr_wr(answer_bytes, sizeof answer_bytes);
+    CHECK_INT(tr_binding_answer(&conf, &path, &m, &w, &out), TR_OK);
+    CHECK_INT(tr_stun_parse(&answer, tr_wr_slice(&w), TR_STUN_FOR_TURN), TR_OK);
+    CHECK(!tr_stun_find(&answer, TR_STUN_OTHER_ADDRESS, &value));
+    CHECK(tr_path_eq(&out, &path));
+}
+
 TEST(binding_answers_at_another_port)
 {
     struct question q = { .discovery = true, .has_port = true };
