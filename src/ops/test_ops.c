@@ -334,7 +334,7 @@ TEST(peers_are_asked_evenly)
     for (int i = 0; i < PEERS; i++)
         call(&d, (tr_id)(1000 + i));
     pass(&d, TR_SECOND + TR_MSEC);
-    CHECK_INT(fake_pc.queries, TR_OPS_ASK_PER_S / 20);
+    CHECK_INT(fake_pc.queries, TR_OPS_ASK_PER_S / 5);
     pass(&d, TR_SECOND / 4);
     CHECK_INT(fake_pc.queries, PEERS);
     pass(&d, 10 * TR_SECOND);
