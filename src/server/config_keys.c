@@ -211,9 +211,11 @@ const struct tr_config_key tr_config_keys[] = {
          "Shared secrets of time-limited credentials, the one to issue with first; two at most, so "
          "that one can replace the other. Empty: one is made at each start."),
     LIST(turn, users, "", NULL, check_user, "Lasting credentials: \"name:password\"."),
-    CHOICE(turn, peers, "own", "own|public",
-           "Whom clients may reach by the relay: own: this server's media; public: any public "
-           "address as well. `tring turn` always takes public."),
+    CHOICE(turn, peers, "trusted", "own|trusted|public",
+           "Who may reach any public address by the relay, besides this server's media: own: "
+           "nobody; trusted: those with a credential of turn.users or made with turn.secrets by "
+           "others; public: also whoever asks this server for one. `tring turn` always takes "
+           "public."),
     LIST(turn, allow_peers, "", NULL, NULL,
          "Addresses and ranges (10.1.0.0/16) that may be reached as well. An address of this "
          "machine only counts when it is named itself."),

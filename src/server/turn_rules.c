@@ -3,7 +3,8 @@
  * Where no secret is configured one is made at each start: it serves our own clients, who ask for
  * credentials when they begin a call, and nobody else needs to know it. They are issued to whoever
  * asks, as the pages of customers are; so by default what they open leads to this server's media
- * port alone, which everybody can reach anyway. */
+ * port alone, which everybody can reach anyway. Who has a credential that somebody has given to him
+ * may reach public addresses (ADR 0011). */
 #include <stdio.h>
 #include <string.h>
 
@@ -66,7 +67,8 @@ enum tr_err turn_make_policy(struct tr_turn_service *s, bool alone,
         .allow_count = c->turn.allow_peers.count,
         .deny = (const char *const *)c->turn.deny_peers.items,
         .deny_count = c->turn.deny_peers.count,
-        .private = !alone && strcmp(c->turn.peers, "public") != 0,
+        .private = !alone && strcmp(c->turn.peers, "own") == 0,
+        .issued_private = !alone && strcmp(c->turn.peers, "public") != 0,
         .media_tcp_port = media->tcp ? media->tcp_port : 0,
     };
     for (int i = 0; i < media->bind_count && !alone; i++) {

@@ -299,6 +299,12 @@ static struct tr_slice limited_password(const struct secret *secret, struct tr_s
     return tr_slice(out, (size_t)EVP_EncodeBlock(out, mac, (int)n));
 }
 
+static bool is_marked(struct tr_slice id)
+{
+    const size_t n = sizeof TR_TURN_ISSUED - 1;
+    return id.n >= n && memcmp(id.p, TR_TURN_ISSUED, n) == 0;
+}
+
 static bool check_limited(const struct tr_turn_auth *auth, tr_usec now, const struct tr_stun *m,
                           const struct claim *c, bool fresh, struct tr_turn_identity *who)
 {
@@ -319,6 +325,7 @@ static bool check_limited(const struct tr_turn_auth *auth, tr_usec now, const st
     tr_stun_mac(true, tr_slice(auth->key, sizeof auth->key), name, hash);
     memcpy(who->user_hash, hash, sizeof who->user_hash);
     set_name(who, id);
+    who->issued = is_marked(id);
     return ok;
 }
 
@@ -329,7 +336,7 @@ enum tr_err tr_turn_auth_issue(const struct tr_turn_auth *auth, tr_usec now, tr_
     long long expiry_s = wall_s(auth, now) + life / TR_SECOND;
     if (auth->secrets_count == 0 || expiry_s < 1000)
         return TR_ERR_INVAL;
-    int n = snprintf(name, TR_TURN_CREDENTIAL_MAX, "%lld%s%s", expiry_s, *id ? ":" : "", id);
+    int n = snprintf(name, TR_TURN_CREDENTIAL_MAX, "%lld:" TR_TURN_ISSUED "%s", expiry_s, id);
     if (n < 0 || n >= TR_TURN_CREDENTIAL_MAX)
         return TR_ERR_INVAL;
     limited_password(&auth->secrets[0], tr_slice_str(name), (uint8_t *)password);

@@ -3,7 +3,10 @@
  * "expiry" or "expiry:id", password base64(HMAC-SHA1(secret, username))). MD5 and SHA-256 keys,
  * USERHASH (of named users only: nobody can know the name behind the hash of a time-limited one),
  * PASSWORD-ALGORITHMS with the nonce cookie against bidding down. Made once, read by all threads;
- * reading takes no lock. */
+ * reading takes no lock.
+ *
+ * What we hand out ourselves has an id that begins with TR_TURN_ISSUED. The password goes by the
+ * whole username, so nobody without the secret can take that mark off. */
 #ifndef TR_TURN_AUTH_H
 #define TR_TURN_AUTH_H
 
@@ -15,6 +18,8 @@
 #include "base/slice.h"
 #include "base/time.h"
 #include "stun/stun.h"
+
+#define TR_TURN_ISSUED "tring~"
 
 struct tr_rng;
 struct tr_turn_auth;
@@ -54,6 +59,7 @@ struct tr_turn_identity { /* who asks; by value, an allocation keeps it */
     uint8_t key[TR_STUN_KEY_MAX];
     uint8_t key_n;
     bool sha256;    /* answers carry MESSAGE-INTEGRITY-SHA256 */
+    bool issued;    /* handed out by tr_turn_auth_issue */
     uint8_t name_n; /* the stable part of the username (its id): quotas go by it */
     char name[TR_TURN_CREDENTIAL_MAX]; /* a longer one is cut */
     uint8_t user_hash[16]; /* of the whole username: all requests of an allocation have the same */
@@ -71,7 +77,8 @@ enum tr_turn_proof tr_turn_auth_check(const struct tr_turn_auth *auth, tr_usec n
 /* Adds REALM, NONCE for this flow and PASSWORD-ALGORITHMS to an error answer. */
 void tr_turn_auth_challenge(const struct tr_turn_auth *auth, tr_usec now,
                             const struct tr_path *flow, struct tr_wr *w);
-/* A credential for one of our own clients. INVAL: there is no secret, or it does not fit. */
+/* A credential for one of our own clients: marked as such. INVAL: there is no secret, or it does
+ * not fit. */
 TR_MUST_USE enum tr_err tr_turn_auth_issue(const struct tr_turn_auth *auth, tr_usec now,
                                            tr_usec life, const char *id,
                                            char name[TR_TURN_CREDENTIAL_MAX],

@@ -35,7 +35,7 @@ struct tr_turn_policy {
     struct tr_addr media[TR_TURN_OWN_MAX], own[TR_TURN_OWN_MAX];
     int media_count, own_count;
     uint16_t media_tcp_port;
-    bool private;
+    bool private, issued_private;
 };
 
 #define V4(a, b, c, d, prefix)                                                                     \
@@ -170,6 +170,7 @@ enum tr_err tr_turn_policy_create(struct tr_turn_policy **policy,
     p->own_count = conf->own_count;
     p->media_tcp_port = conf->media_tcp_port;
     p->private = conf->private;
+    p->issued_private = conf->issued_private;
     enum tr_err err = parse_ranges(&p->allow, conf->allow, conf->allow_count, bad);
     if (err == TR_OK)
         err = parse_ranges(&p->deny, conf->deny, conf->deny_count, bad);
@@ -269,7 +270,7 @@ static bool is_own(const struct tr_turn_policy *p, const struct tr_addr *a)
     return false;
 }
 
-static bool is_denied(const struct tr_turn_policy *p, const struct tr_addr *a)
+static bool is_denied(const struct tr_turn_policy *p, const struct tr_addr *a, bool issued)
 {
     if (in(never, TR_ARRAY_LEN(never), a) || in_ranges(&p->deny, a))
         return true;
@@ -277,19 +278,19 @@ static bool is_denied(const struct tr_turn_policy *p, const struct tr_addr *a)
         return !names(&p->allow, a);
     if (in_ranges(&p->allow, a))
         return false;
-    return p->private || in(denied, TR_ARRAY_LEN(denied), a) ||
+    return p->private || (issued && p->issued_private) || in(denied, TR_ARRAY_LEN(denied), a) ||
            (!tr_addr_is_v4(a) && !in(open_v6, TR_ARRAY_LEN(open_v6), a));
 }
 
 enum tr_turn_verdict tr_turn_policy_judge(const struct tr_turn_policy *policy,
-                                          const struct tr_addr *peer)
+                                          const struct tr_addr *peer, bool issued)
 {
     struct views v;
     if (is_media(policy, peer))
         return TR_TURN_PEER_OWN;
     find_views(peer, &v);
     for (int i = 0; i < v.count; i++)
-        if (is_denied(policy, &v.a[i]))
+        if (is_denied(policy, &v.a[i], issued))
             return TR_TURN_PEER_DENIED;
     return TR_TURN_PEER_ALLOWED;
 }

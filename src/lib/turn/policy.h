@@ -25,7 +25,8 @@ struct tr_turn_policy_conf { /* copied */
     const char *const *allow,
         *const *deny; /* "10.1.0.0/16", "2001:db8::/32", "192.0.2.7"; deny wins */
     int allow_count, deny_count;
-    bool private;                          /* media and what is allowed, and no address besides */
+    bool private;        /* media and what is allowed, and no address besides */
+    bool issued_private; /* that, for those whose credential we have handed out (auth.h) */
     struct tr_addr media[TR_TURN_OWN_MAX]; /* with port: where media is taken, as clients know it */
     int media_count;
     uint16_t media_tcp_port; /* of the same addresses, for TCP peers; 0: media is not taken there */
@@ -40,9 +41,9 @@ TR_MUST_USE enum tr_err tr_turn_policy_create(struct tr_turn_policy **policy,
                                               const char **bad);
 void tr_turn_policy_destroy(struct tr_turn_policy *policy); /* NULL is fine */
 /* peer->proto: TCP for what is to be connected to. port 0: the address in general (permissions have
- * none). */
+ * none). issued: as of the credential. */
 enum tr_turn_verdict tr_turn_policy_judge(const struct tr_turn_policy *policy,
-                                          const struct tr_addr *peer);
+                                          const struct tr_addr *peer, bool issued);
 /* The address that really is meant: an IPv4 address out of its IPv6 disguises, else itself. */
 struct tr_addr tr_addr_unwrap(const struct tr_addr *a);
 

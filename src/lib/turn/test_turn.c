@@ -3,6 +3,7 @@
  * relays opened by the rig (turn_test.h). */
 #include "turn/turn.h"
 
+#include "turn/auth.h"
 #include "turn/turn_test.h"
 #include "unit.h"
 
@@ -295,6 +296,28 @@ TEST(turn_own_media_port_is_told)
     CHECK_INT(rig_bind(&rig, &flow, &ssh, 0x4001), 403);
     CHECK_INT(rig_bind(&rig, &flow, &media, 0x4000), 0);
     CHECK_INT(rig_channel_data(&rig, &flow, 0x4000, &data), TR_OK);
+    CHECK(data.own);
+    rig_close(&rig);
+}
+
+TEST(turn_issued_credentials_lead_to_our_media_alone)
+{
+    char name[TR_TURN_CREDENTIAL_MAX], password[TR_TURN_CREDENTIAL_MAX];
+    struct rig rig;
+    struct tr_path flow = rig_flow(1);
+    struct tr_addr media = tr_addr_v4(192, 0, 2, 1, 10000), peer = rig_peer(1);
+    struct tr_turn_data data;
+    open_plain(&rig);
+    rig.now = 2000 * TR_SECOND;
+    CHECK_INT(tr_turn_auth_issue(rig.auth, rig.now, TR_SECOND, "x", name, password), TR_OK);
+    rig.name = name;
+    rig.password = password;
+    CHECK_INT(rig_allocate(&rig, &flow), 0);
+    CHECK_INT(rig_permit(&rig, &flow, &peer), 403);
+    CHECK_INT(rig_bind(&rig, &flow, &peer, 0x4000), 403);
+    CHECK_INT(rig_refused(&rig, TR_TURN_REFUSED_PEER), 2);
+    CHECK_INT(rig_permit(&rig, &flow, &media), 0);
+    CHECK_INT(rig_send_data(&rig, &flow, &media, &data), TR_OK);
     CHECK(data.own);
     rig_close(&rig);
 }

@@ -196,11 +196,16 @@ TEST(issued_credentials_get_in_until_they_expire)
     for (int i = 0; i < 2; i++) {
         const char *id = i ? "" : "carl:7";
         CHECK_INT(tr_turn_auth_issue(auth, NOW, 300 * TR_SECOND, id, name, password), TR_OK);
-        CHECK_STR(name, i ? "1700000300" : "1700000300:carl:7");
+        CHECK_STR(name, i ? "1700000300:tring~" : "1700000300:tring~carl:7");
         struct request r = { .name = name, .password = password };
         r.nonce = challenge(auth, NOW + 299 * TR_SECOND, 5, keep);
         CHECK_INT(ask(auth, NOW + 299 * TR_SECOND, 5, &r, true, &who), TR_TURN_PROOF_OK);
-        CHECK_INT(who.name_n, i ? 10 : 6);
+        CHECK_INT(who.name_n, i ? 6 : 12);
+        CHECK(who.issued);
+        r.name = i ? "1700000300" : "1700000300:carl:7"; /* without the mark it is another one */
+        CHECK_INT(ask(auth, NOW + 299 * TR_SECOND, 5, &r, true, &who), TR_TURN_PROOF_WRONG);
+        CHECK(!who.issued);
+        r.name = name;
         CHECK_INT(ask(auth, NOW + 300 * TR_SECOND, 5, &r, true, &who), TR_TURN_PROOF_WRONG);
         CHECK_INT(who.key_n, 0);
         CHECK_INT(ask(auth, NOW + 300 * TR_SECOND, 5, &r, false, &who), TR_TURN_PROOF_OK);
@@ -208,7 +213,7 @@ TEST(issued_credentials_get_in_until_they_expire)
     char longest[TR_TURN_CREDENTIAL_MAX] = { 0 };
     memset(longest, 'x', sizeof longest - 1);
     CHECK_INT(tr_turn_auth_issue(auth, NOW, TR_SECOND, longest, name, password), TR_ERR_INVAL);
-    longest[TR_TURN_CREDENTIAL_MAX - 12] = '\0';
+    longest[TR_TURN_CREDENTIAL_MAX - 12 - strlen(TR_TURN_ISSUED)] = '\0';
     CHECK_INT(tr_turn_auth_issue(auth, NOW, TR_SECOND, longest, name, password), TR_OK);
     tr_turn_auth_destroy(auth);
     auth = make(NULL, NULL, true);

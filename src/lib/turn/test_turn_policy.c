@@ -32,7 +32,7 @@ static enum tr_turn_verdict judge(const struct tr_turn_policy *p, const char *ip
     struct tr_addr a = { 0 };
     if (tr_addr_parse_ip(&a, ip, port) != TR_OK)
         CHECK(!"a literal");
-    return tr_turn_policy_judge(p, &a);
+    return tr_turn_policy_judge(p, &a, false);
 }
 
 TEST(policy_agrees_with_the_table)
@@ -136,7 +136,8 @@ TEST(policy_sees_through_disguises)
                 plain = a;
             struct tr_addr inside = tr_addr_unwrap(&a);
             enum tr_turn_verdict want = open ? TR_TURN_PEER_ALLOWED : TR_TURN_PEER_DENIED;
-            if (!CHECK(tr_turn_policy_judge(p, &a) == want) || !CHECK(tr_addr_eq(&inside, &plain)))
+            if (!CHECK(tr_turn_policy_judge(p, &a, false) == want) ||
+                !CHECK(tr_addr_eq(&inside, &plain)))
                 unit_note("    %08x in disguise %d", v, d);
         }
     }
@@ -182,6 +183,32 @@ TEST(policy_knows_its_own)
     check_rows(rows, TR_ARRAY_LEN(rows));
 }
 
+TEST(policy_confines_whom_we_have_handed_credentials_out)
+{
+    struct tr_addr media = tr_addr_v4(8, 8, 4, 4, 7000), public = tr_addr_v4(9, 9, 9, 9, 5000);
+    struct tr_addr named = tr_addr_v4(9, 9, 9, 1, 5000), inside = tr_addr_v4(10, 0, 0, 1, 5000);
+    const char *allow = "9.9.9.1", *bad;
+    for (int private = 0; private < 2; private ++) {
+        const struct tr_turn_policy_conf conf = { .allow = &allow,
+                                                  .allow_count = 1,
+                                                  .private = private,
+                                                  .issued_private = true,
+                                                  .media = { media },
+                                                  .media_count = 1 };
+        struct tr_turn_policy *p;
+        CHECK_INT(tr_turn_policy_create(&p, &conf, &bad), TR_OK);
+        for (int issued = 0; issued < 2; issued++) {
+            bool open = !issued && !private;
+            CHECK_INT(tr_turn_policy_judge(p, &media, issued), TR_TURN_PEER_OWN);
+            CHECK_INT(tr_turn_policy_judge(p, &named, issued), TR_TURN_PEER_ALLOWED);
+            CHECK_INT(tr_turn_policy_judge(p, &inside, issued), TR_TURN_PEER_DENIED);
+            CHECK_INT(tr_turn_policy_judge(p, &public, issued),
+                      open ? TR_TURN_PEER_ALLOWED : TR_TURN_PEER_DENIED);
+        }
+        tr_turn_policy_destroy(p);
+    }
+}
+
 /* The number of the media port means nothing over TCP, where another program may have it. */
 TEST(policy_tells_tcp_from_udp)
 {
@@ -194,14 +221,14 @@ TEST(policy_tells_tcp_from_udp)
         struct tr_turn_policy *p;
         conf.media_tcp_port = with_tcp ? 443 : 0;
         CHECK_INT(tr_turn_policy_create(&p, &conf, &bad), TR_OK);
-        CHECK_INT(tr_turn_policy_judge(p, &peer), TR_TURN_PEER_OWN);
+        CHECK_INT(tr_turn_policy_judge(p, &peer, false), TR_TURN_PEER_OWN);
         peer.proto = TR_PROTO_TCP;
-        CHECK_INT(tr_turn_policy_judge(p, &peer), TR_TURN_PEER_DENIED);
+        CHECK_INT(tr_turn_policy_judge(p, &peer, false), TR_TURN_PEER_DENIED);
         peer.port = 443;
-        CHECK_INT(tr_turn_policy_judge(p, &peer),
+        CHECK_INT(tr_turn_policy_judge(p, &peer, false),
                   with_tcp ? TR_TURN_PEER_OWN : TR_TURN_PEER_DENIED);
         peer.port = 0;
-        CHECK_INT(tr_turn_policy_judge(p, &peer),
+        CHECK_INT(tr_turn_policy_judge(p, &peer, false),
                   with_tcp ? TR_TURN_PEER_OWN : TR_TURN_PEER_DENIED);
         tr_turn_policy_destroy(p);
     }

@@ -22,6 +22,7 @@ enum tr_err turn_alloc_create(struct turn_req *q, void *share, struct turn_alloc
         return TR_ERR_NOMEM;
     a->cred = turn_req_cred(q);
     a->share = share;
+    a->issued = q->who.issued;
     a->fingerprint = (q->m->has & TR_STUN_HAS_FINGERPRINT) != 0;
     memcpy(a->txid, q->m->txid, sizeof a->txid);
     turn_rate_init(&a->rate, t->bound, q->now);

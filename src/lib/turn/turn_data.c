@@ -75,7 +75,7 @@ static enum tr_err on_send(struct tr_turn *t, tr_usec now, const struct tr_path 
     if (!turn_perm_holds(a->peers, now, &peer))
         return turn_refused(t, TR_TURN_REFUSED_NO_PERMISSION, TR_ERR_AUTH);
     /* A permission is for an address; of our own addresses only the media port may be sent to. */
-    enum tr_turn_verdict verdict = tr_turn_policy_judge(t->conf.policy, &peer);
+    enum tr_turn_verdict verdict = tr_turn_policy_judge(t->conf.policy, &peer, a->issued);
     if (verdict == TR_TURN_PEER_DENIED)
         return turn_refused(t, TR_TURN_REFUSED_PEER, TR_ERR_AUTH);
     out->own = verdict == TR_TURN_PEER_OWN;

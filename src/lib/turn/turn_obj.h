@@ -86,6 +86,7 @@ struct turn_alloc {
     struct tr_path flow[TURN_FLOWS]; /* the one in use first */
     uint8_t flows;                   /* 0: detached, 2: moving to the second one */
     bool up, tcp, mobile, dead, fingerprint;
+    bool issued;              /* of the credential: policy.h */
     bool lent;                /* the share still is that of a reservation */
     struct turn_peers *peers; /* NULL: none yet */
     struct turn_rate rate;

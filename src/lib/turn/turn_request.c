@@ -181,7 +181,7 @@ enum tr_err turn_req_peer(struct turn_req *q, struct tr_slice value, bool with_p
     peer->proto = q->alloc->tcp ? TR_PROTO_TCP : TR_PROTO_UDP;
     if (!with_port)
         peer->port = 0;
-    enum tr_turn_verdict verdict = tr_turn_policy_judge(q->t->conf.policy, peer);
+    enum tr_turn_verdict verdict = tr_turn_policy_judge(q->t->conf.policy, peer, q->alloc->issued);
     if (verdict == TR_TURN_PEER_DENIED)
         return turn_refuse(q, TR_TURN_FORBIDDEN, TR_TURN_REFUSED_PEER);
     *own = verdict == TR_TURN_PEER_OWN;

@@ -40,8 +40,11 @@ static uint32_t draw(void *arg, void *share, tr_usec now, uint32_t bytes)
 
 enum tr_err rig_open(struct rig *rig, const struct tr_turn_conf *conf)
 {
-    struct tr_turn_auth_conf auth = { .realm = RIG_REALM, .users = users, .users_count = 2 };
-    struct tr_turn_policy_conf policy = { .media = { tr_addr_v4(192, 0, 2, 1, 10000) },
+    struct tr_turn_auth_conf auth = {
+        .realm = RIG_REALM, .secrets = { "rig" }, .users = users, .users_count = 2
+    };
+    struct tr_turn_policy_conf policy = { .issued_private = true,
+                                          .media = { tr_addr_v4(192, 0, 2, 1, 10000) },
                                           .media_count = 1,
                                           .own = { tr_addr_v4(192, 0, 2, 1, 0) },
                                           .own_count = 1 };
@@ -281,7 +284,8 @@ static void fetch_nonce(struct rig *rig, const struct tr_path *flow)
 struct tr_slice rig_sign(struct rig *rig, const struct tr_path *flow, struct rig_msg *msg)
 {
     static const uint8_t offered[8] = { 0, 2, 0, 0, 0, 1, 0, 0 }, chosen[4] = { 0, 2, 0, 0 };
-    const struct tr_turn_user *user = &users[strcmp(rig->user, RIG_USER) != 0];
+    const struct tr_turn_user given = { rig->name, rig->password };
+    const struct tr_turn_user *user = rig->name ? &given : &users[strcmp(rig->user, RIG_USER) != 0];
     uint8_t key[TR_STUN_KEY_MAX];
     fetch_nonce(rig, flow);
     size_t n = tr_stun_long_term_key(tr_slice_str(user->name), tr_slice_str(RIG_REALM),

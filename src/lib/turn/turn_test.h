@@ -25,6 +25,7 @@ struct rig {
     struct tr_rng rng;
     tr_usec now;
     const char *user;
+    const char *name, *password; /* instead of `user`, where they are not NULL */
     bool sha256, fingerprint;
 
     bool hold;            /* OPEN and DIAL are not answered */
