@@ -55,7 +55,7 @@ enum msg_kind {
     MSG_RELAY_OUT,      /* packets of a peer to such a client; may be lost */
     MSG_RELAY_FLOW_ADD, /* the client of this path has its allocation at the sender */
     MSG_RELAY_FLOW_REMOVE,
-    MSG_RELAY_DTLS_OUT,  /* a datagram to a client whose DTLS is here; may be lost */
+    MSG_RELAY_TO_CLIENT, /* a datagram to a client that is heard here; may be lost */
     MSG_RELAY_FLOW_GONE, /* a client whose DTLS was at the sender, and its allocation here */
     MSG_RELAY_STREAM,    /* moved: a client's stream that belongs here */
     /* data thread -> worker */

@@ -1,7 +1,7 @@
 /* The TURN server of a worker and its clients over UDP. All workers listen at the same port, and
  * the kernel keeps a client on one of them, where its allocation lives then. Only a client that
  * moves, or that takes what another worker has reserved, arrives elsewhere: its datagrams are
- * passed on, one by one, for as long as the allocation lives.
+ * passed on, one by one, for as long as the allocation lives (relay_away.c).
  *
  * Data takes the short way: one look-up in the server says whom it is for, and it is copied into
  * the queue that it leaves by at the end of the turn (net/gather.h), with those of its flow. */
@@ -17,8 +17,7 @@
 
 enum {
     BATCHES_A_TURN = 16, /* per socket: others must not wait longer */
-    AWAY_MAX = 1 << 16,
-    OTHER_SOCKETS = 2, /* of the two addresses of RFC 5780 */
+    OTHER_SOCKETS = 2,   /* of the two addresses of RFC 5780 */
     THROTTLE_SLOTS = 1 << 14,
 };
 
@@ -47,99 +46,64 @@ static void send_datagram(struct relay *r, const struct tr_path *flow, struct tr
         tr_gather_put(r->to_clients, &out);
 }
 
+/* To a client without a stream, that is heard here. */
+static void send_here(struct relay *r, const struct tr_path *flow, struct tr_slice head,
+                      struct tr_slice data, uint8_t pad)
+{
+    if (flow->remote.proto == TR_PROTO_DTLS)
+        relay_dtls_send(r, flow, head, data, pad);
+    else
+        send_datagram(r, flow, head, data, pad);
+}
+
+static void pass_on(struct relay *r, int to, enum msg_kind kind, const struct tr_path *flow,
+                    struct tr_slice datagram)
+{
+    struct msg m = { .kind = kind, .worker = r->worker->index };
+    m.u.datagram.path = *flow;
+    m.u.datagram.pkt = worker_pkt_of(r->worker, datagram);
+    if (m.u.datagram.pkt)
+        worker_send(r->worker, to, &m, false);
+}
+
+static void pass_frame(struct relay *r, int to, const struct tr_turn_frame *frame,
+                       struct tr_slice data)
+{
+    uint8_t bytes[TR_DTLS_ANYBODY_MAX];
+    struct tr_wr w = tr_wr(bytes, sizeof bytes);
+    tr_wr_bytes(&w, frame->head, frame->head_n);
+    tr_wr_bytes(&w, data.p, data.n);
+    tr_wr_zero(&w, frame->pad);
+    if (!w.bad)
+        pass_on(r, to, MSG_RELAY_TO_CLIENT, &frame->flow, tr_wr_slice(&w));
+}
+
 void relay_deliver(struct rport *p, const struct tr_addr *peer, struct tr_slice data)
 {
     struct relay *r = p->relay;
+    int here = r->worker->index;
     struct tr_turn_frame frame;
     if (tr_turn_deliver(r->turn, r->worker->now, p->id, peer, data.n, &frame) != TR_OK)
         return;
     struct tr_slice head = tr_slice(frame.head, frame.head_n);
     if (frame.flow.remote.proto == TR_PROTO_TCP) /* which pads by itself */
         relay_stream_send(r, &frame.flow, head, data, false);
-    else if (frame.flow.remote.proto == TR_PROTO_DTLS)
-        relay_dtls_send(r, tr_path_eq(&frame.flow, &p->flow) ? p->away : r->worker->index,
-                        &frame.flow, head, data, frame.pad);
+    else if (frame.flow.remote.proto == TR_PROTO_DTLS && relay_hears(p, &frame.flow) != here)
+        pass_frame(r, relay_hears(p, &frame.flow), &frame, data);
     else
-        send_datagram(r, &frame.flow, head, data, frame.pad);
+        send_here(r, &frame.flow, head, data, frame.pad);
 }
 
 static void tell_client(struct relay *r, const struct tr_path *flow, struct tr_slice message)
 {
     const struct tr_slice none = { 0 };
+    bool away = r->arrival != r->worker->index && tr_path_eq(flow, &r->flow);
     if (flow->remote.proto == TR_PROTO_TCP)
         relay_stream_send(r, flow, none, message, true);
-    else if (flow->remote.proto == TR_PROTO_DTLS)
-        relay_dtls_send(r, tr_path_eq(flow, &r->flow) ? r->arrival : r->worker->index, flow, none,
-                        message, 0);
+    else if (away)
+        pass_on(r, r->arrival, MSG_RELAY_TO_CLIENT, flow, message);
     else
-        send_datagram(r, flow, none, message, 0);
-}
-
-/* --- clients that arrive at another worker than the one their allocation is on --- */
-
-static void away_add(struct relay *r, const struct tr_path *flow, int worker)
-{
-    struct flow_key key = flow_key(flow);
-    struct tr_slice k = tr_slice(&key, sizeof key);
-    tr_map_remove(r->away, k);
-    /* Without room its data counts as that of nobody, and its client notices. */
-    enum tr_err err = tr_map_add(r->away, k, &r->worker->media->workers[worker]);
-    (void)err;
-}
-
-/* -1: it is not away. */
-static int away_worker(const struct relay *r, const struct tr_path *flow)
-{
-    struct flow_key key = flow_key(flow);
-    const struct worker *w = tr_map_get(r->away, tr_slice(&key, sizeof key));
-    return w ? w->index : -1;
-}
-
-static void away_remove(struct relay *r, const struct tr_path *flow, int worker)
-{
-    struct flow_key key = flow_key(flow);
-    /* By now it may have moved on to a third one. */
-    if (away_worker(r, flow) == worker)
-        tr_map_remove(r->away, tr_slice(&key, sizeof key));
-}
-
-/* Where a message has to be handled, when that is not here; -1: here. */
-static int home_of(struct relay *r, const struct tr_path *flow, struct tr_slice msg)
-{
-    if (r->worker->media->workers_count == 1)
-        return -1;
-    int away = tr_map_count(r->away) > 0 ? away_worker(r, flow) : -1;
-    if (away >= 0)
-        return away;
-    bool stun = msg.n > 0 && msg.p[0] < 4;
-    int home = stun ? tr_turn_home(r->turn, msg) : -1;
-    return home < r->worker->media->workers_count ? home : -1;
-}
-
-static void tell(struct relay *r, int to, enum msg_kind kind, const struct tr_path *flow)
-{
-    struct msg m = { .kind = kind, .worker = r->worker->index, .u.path = *flow };
-    worker_send(r->worker, to, &m, true);
-}
-
-/* The client of p is heard at that worker from now on. */
-static void client_is_at(struct rport *p, const struct tr_path *flow, int worker)
-{
-    int here = p->relay->worker->index;
-    if (p->away != here && !tr_path_eq(&p->flow, flow))
-        tell(p->relay, p->away, MSG_RELAY_FLOW_REMOVE, &p->flow);
-    p->away = worker;
-    p->flow = *flow;
-    if (worker != here)
-        tell(p->relay, p->away, MSG_RELAY_FLOW_ADD, flow);
-    relay_stream_proven(p->relay, flow);
-    relay_dtls_proven(p->relay, flow);
-}
-
-static void client_is_gone(struct rport *p)
-{
-    if (p->away != p->relay->worker->index)
-        tell(p->relay, p->away, MSG_RELAY_FLOW_REMOVE, &p->flow);
+        send_here(r, flow, none, message, 0);
 }
 
 /* --- the server's wishes --- */
@@ -152,17 +116,17 @@ static void handle_out(struct relay *r, const struct tr_turn_out *out)
     case TR_TURN_OPEN:
         p = relay_port_open(r, out);
         if (p)
-            client_is_at(p, &r->flow, r->arrival);
+            relay_client_flows(p, &r->flow, 1);
         break;
     case TR_TURN_CLOSE:
         if (p)
-            client_is_gone(p);
+            relay_client_flows(p, NULL, 0);
         relay_port_close(p);
         break;
     case TR_TURN_UNRESERVE: relay_port_unreserve(r, out->reserved); break;
     case TR_TURN_MOVED:
         if (p)
-            client_is_at(p, &out->flow, r->arrival);
+            relay_client_flows(p, out->flows, out->flows_count);
         break;
     case TR_TURN_DIAL: relay_stream_dial(p, out->connection, &out->peer); break;
     case TR_TURN_JOIN: relay_stream_join(r, &out->flow, out->connection); break;
@@ -176,22 +140,6 @@ void relay_poll(struct relay *r)
     struct tr_turn_out out;
     for (tr_turn_poll(r->turn, &out); out.kind != TR_TURN_NONE; tr_turn_poll(r->turn, &out))
         handle_out(r, &out);
-}
-
-static void flow_gone_here(struct relay *r, const struct tr_path *flow)
-{
-    tr_turn_flow_gone(r->turn, r->worker->now, flow);
-    relay_poll(r);
-}
-
-void relay_flow_gone(struct relay *r, const struct tr_path *flow)
-{
-    int away = tr_map_count(r->away) > 0 ? away_worker(r, flow) : -1;
-    if (away >= 0) {
-        away_remove(r, flow, away);
-        tell(r, away, MSG_RELAY_FLOW_GONE, flow);
-    }
-    flow_gone_here(r, flow);
 }
 
 /* --- in --- */
@@ -221,25 +169,15 @@ static void handle_in(struct relay *r, const struct tr_path *flow, struct tr_sli
     relay_poll(r);
 }
 
-static void pass_on(struct relay *r, int to, const struct tr_path *flow, struct tr_slice msg)
-{
-    struct worker *w = r->worker;
-    struct msg m = { .kind = MSG_RELAY_IN, .worker = w->index };
-    m.u.datagram.path = *flow;
-    m.u.datagram.pkt = worker_pkt_of(w, msg);
-    if (m.u.datagram.pkt)
-        worker_send(w, to, &m, false);
-}
-
 void relay_input(struct relay *r, const struct tr_path *flow, struct tr_slice msg)
 {
-    int home = home_of(r, flow, msg);
-    if (home >= 0 && home != r->worker->index && flow->remote.proto == TR_PROTO_TCP)
+    int home = relay_home_of(r, flow, msg);
+    if (home == r->worker->index)
+        handle_in(r, flow, msg, home);
+    else if (flow->remote.proto == TR_PROTO_TCP)
         relay_stream_hand_over(r, flow, home);
-    else if (home >= 0 && home != r->worker->index)
-        pass_on(r, home, flow, msg);
     else
-        handle_in(r, flow, msg, r->worker->index);
+        pass_on(r, home, MSG_RELAY_IN, flow, msg);
 }
 
 static void client_in(void *arg, const struct tr_path *path, struct tr_slice datagram)
@@ -258,9 +196,12 @@ static void icmp_in(void *arg, const struct tr_addr *peer, uint8_t type, uint8_t
 {
     struct rport *p = arg;
     struct relay *r = p->relay;
+    relay_poll(r); /* p knows the flow of its client then */
     tr_turn_icmp(r->turn, r->worker->now, p->id, peer, type, code, data);
-    r->flow = p->flow;
-    r->arrival = p->away;
+    if (p->flows > 0) {
+        r->flow = p->flow[0].path;
+        r->arrival = p->flow[0].worker;
+    }
     relay_poll(r);
 }
 
@@ -289,22 +230,20 @@ bool relay_read(struct worker *w, uint32_t ready)
     return more;
 }
 
-static void flow_added(struct relay *r, const struct tr_path *flow, int home)
-{
-    if (relay_dtls_proven(r, flow) || flow->remote.proto != TR_PROTO_DTLS)
-        away_add(r, flow, home);
-    else /* it has ended meanwhile */
-        tell(r, home, MSG_RELAY_FLOW_GONE, flow);
-}
-
 void relay_message(struct worker *w, const struct msg *m)
 {
     struct relay *r = w->relay;
     switch ((int)m->kind) {
-    case MSG_RELAY_FLOW_ADD: flow_added(r, &m->u.path, m->worker); break;
-    case MSG_RELAY_FLOW_REMOVE: away_remove(r, &m->u.path, m->worker); break;
-    case MSG_RELAY_FLOW_GONE: flow_gone_here(r, &m->u.path); break;
-    case MSG_RELAY_DTLS_OUT: relay_dtls_passed(r, m); break;
+    case MSG_RELAY_FLOW_ADD:
+    case MSG_RELAY_FLOW_REMOVE:
+    case MSG_RELAY_FLOW_GONE: relay_away_message(r, m); break;
+    case MSG_RELAY_TO_CLIENT: {
+        struct tr_pkt *pkt = m->u.datagram.pkt;
+        const struct tr_slice none = { 0 };
+        send_here(r, &m->u.datagram.path, none, tr_pkt_slice(pkt), 0);
+        tr_pkt_unref(&pkt);
+        break;
+    }
     case MSG_RELAY_STREAM: relay_stream_take_over(r, m->u.moved); break;
     case MSG_RELAY_RENEW: relay_dtls_renew(r, m->u.dtls); break;
     case MSG_RELAY_OUT: relay_own_passed(r, m); break;
@@ -415,14 +354,15 @@ static enum tr_err open_tables(struct relay *r)
     bool gso = w->media->conf.gso;
     r->to_clients = tr_gather_create(gso, tr_rng_u64(&w->rng));
     r->to_peers = tr_gather_create(gso, tr_rng_u64(&w->rng));
-    r->away = tr_map_create(AWAY_MAX, tr_rng_u64(&w->rng));
     r->throttle =
         tr_throttle_create(THROTTLE_SLOTS, r->conf->unproven_per_second, tr_rng_u64(&w->rng));
     enum tr_err err = relay_ports_init(r);
+    if (err == TR_OK)
+        err = relay_away_init(r);
     if (err != TR_OK)
         return err;
     r->turn = r->throttle ? create_server(r) : NULL;
-    bool ok = r->to_clients && r->to_peers && r->away && r->turn;
+    bool ok = r->to_clients && r->to_peers && r->turn;
     return ok ? TR_OK : TR_ERR_NOMEM;
 }
 
@@ -469,7 +409,7 @@ void relay_close(struct worker *w)
     tr_gather_destroy(r->to_clients);
     tr_gather_destroy(r->to_peers);
     tr_throttle_destroy(r->throttle);
-    tr_map_destroy(r->away);
+    relay_away_deinit(r);
     tr_free(r);
     w->relay = NULL;
 }

@@ -215,23 +215,7 @@ static void encrypt(struct relay *r, const struct tr_path *flow, struct tr_slice
         settle(r, a);
 }
 
-static void pass_out(struct relay *r, int to, const struct tr_path *flow, struct tr_slice text)
-{
-    struct msg m = { .kind = MSG_RELAY_DTLS_OUT, .worker = r->worker->index };
-    m.u.datagram.path = *flow;
-    m.u.datagram.pkt = worker_pkt_of(r->worker, text);
-    if (m.u.datagram.pkt)
-        worker_send(r->worker, to, &m, false);
-}
-
-void relay_dtls_passed(struct relay *r, const struct msg *m)
-{
-    struct tr_pkt *pkt = m->u.datagram.pkt;
-    encrypt(r, &m->u.datagram.path, tr_pkt_slice(pkt));
-    tr_pkt_unref(&pkt);
-}
-
-void relay_dtls_send(struct relay *r, int worker, const struct tr_path *flow, struct tr_slice head,
+void relay_dtls_send(struct relay *r, const struct tr_path *flow, struct tr_slice head,
                      struct tr_slice data, uint8_t pad)
 {
     uint8_t bytes[TR_DTLS_ANYBODY_MAX];
@@ -239,12 +223,8 @@ void relay_dtls_send(struct relay *r, int worker, const struct tr_path *flow, st
     tr_wr_bytes(&w, head.p, head.n);
     tr_wr_bytes(&w, data.p, data.n);
     tr_wr_zero(&w, pad);
-    if (w.bad)
-        return;
-    if (worker == r->worker->index)
+    if (!w.bad)
         encrypt(r, flow, tr_wr_slice(&w));
-    else
-        pass_out(r, worker, flow, tr_wr_slice(&w));
 }
 
 bool relay_dtls_proven(struct relay *r, const struct tr_path *flow)

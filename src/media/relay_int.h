@@ -1,10 +1,12 @@
 /* The insides of the relay, shared by its files: relay.c has the server and the clients over UDP,
  * relay_ports.c the relayed addresses, relay_own.c the short way to our own peers, relay_stream.c
- * clients over TCP and TLS and TCP peers, relay_dtls.c clients over DTLS. */
+ * clients over TCP and TLS and TCP peers, relay_dtls.c clients over DTLS, relay_away.c clients that
+ * another worker hears. */
 #ifndef TR_MEDIA_RELAY_INT_H
 #define TR_MEDIA_RELAY_INT_H
 
 #include "media/relay.h"
+#include "media/relay_away.h"
 #include "media/turn.h"
 #include "media/worker.h"
 #include "net/gather.h"
@@ -24,14 +26,14 @@ enum {
 
 struct rport { /* a relayed address: `user` of lib/turn */
     struct relay *relay;
-    tr_id id;               /* of lib/turn */
-    struct tr_addr at;      /* ours, to be bound */
-    struct tr_addr relayed; /* the same as its client knows it */
-    int fd;                 /* NO_SOCKET: no peer but our own has needed it yet */
-    uint32_t socket;        /* of the swarm */
-    tr_id listener;         /* of TCP peers, instead of a socket */
-    int away;               /* worker that the client's datagrams arrive at; ours: the usual case */
-    struct tr_path flow;    /* of the client, while it is away */
+    tr_id id;                       /* of lib/turn */
+    struct tr_addr at;              /* ours, to be bound */
+    struct tr_addr relayed;         /* the same as its client knows it */
+    int fd;                         /* NO_SOCKET: no peer but our own has needed it yet */
+    uint32_t socket;                /* of the swarm */
+    tr_id listener;                 /* of TCP peers, instead of a socket */
+    struct rflow flow[RELAY_FLOWS]; /* of its client; as lib/turn has them, the one in use first */
+    int flows;
     /* Our media addresses, in the order of the engine's, as the client calls them. */
     struct tr_addr own[RELAY_OWN_MAX];
 };
@@ -54,7 +56,7 @@ struct relay {
     struct tr_udp *udp, *other; /* other: RFC 5780; NULL: none */
     struct tr_swarm *swarm;
     struct tr_gather *to_clients, *to_peers;
-    struct tr_map *away; /* flows whose allocation lives on another worker -> that */
+    struct tr_map *away; /* flows whose allocation lives on another worker -> struct away */
     struct rslot *slots; /* this worker's part of the ports */
     uint32_t slots_count;
     struct tr_streams *streams; /* NULL: none are taken */
@@ -82,8 +84,6 @@ static inline struct flow_key flow_key(const struct tr_path *flow)
 /* A message of a client: a datagram, or one frame of a stream. */
 void relay_input(struct relay *r, const struct tr_path *flow, struct tr_slice msg);
 void relay_poll(struct relay *r); /* does what the server wants done */
-/* The allocations of that flow go with it, wherever they live. */
-void relay_flow_gone(struct relay *r, const struct tr_path *flow);
 /* Data that a peer has sent to p: to its client, if it may. */
 void relay_deliver(struct rport *p, const struct tr_addr *peer, struct tr_slice data);
 
@@ -127,11 +127,10 @@ bool relay_dtls_input(struct relay *r, const struct tr_path *path, struct tr_sli
 bool relay_dtls_read(struct relay *r, uint32_t ready);
 void relay_dtls_timers(struct relay *r);
 tr_usec relay_dtls_next_timeout(const struct relay *r);
-/* By the association of that worker. */
-void relay_dtls_send(struct relay *r, int worker, const struct tr_path *flow, struct tr_slice head,
+/* By the association of that flow, if it is here. */
+void relay_dtls_send(struct relay *r, const struct tr_path *flow, struct tr_slice head,
                      struct tr_slice data, uint8_t pad);
-void relay_dtls_renew(struct relay *r, struct tr_dtls_ctx *ctx); /* takes the reference */
-void relay_dtls_passed(struct relay *r, const struct msg *m);    /* by another one's such call */
+void relay_dtls_renew(struct relay *r, struct tr_dtls_ctx *ctx);     /* takes the reference */
 bool relay_dtls_proven(struct relay *r, const struct tr_path *flow); /* false: it is not here */
 
 /* relay_own.c */

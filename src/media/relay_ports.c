@@ -113,7 +113,6 @@ static struct rport *make_port(struct relay *r, int address, uint16_t port)
         return NULL;
     p->relay = r;
     p->fd = NO_SOCKET;
-    p->away = r->worker->index;
     p->at = r->conf->bind[address];
     p->relayed = tr_addr_is_any(&r->conf->known[address]) ? p->at : r->conf->known[address];
     p->at.port = p->relayed.port = port;

@@ -104,7 +104,7 @@ static void from_server(void *arg, const struct tr_path *path, struct tr_slice d
     if (t->dtls)
         (void)!tr_dtls_input(t->dtls, tr_clock_now(), datagram);
     else
-        (void)!tr_turn_client_input(t->turn, tr_clock_now(), datagram);
+        from_relay(t, datagram);
     tunnel_speak(t);
 }
 
@@ -152,9 +152,9 @@ struct tunnel *tunnel_open_dtls(struct net *net)
     return t;
 }
 
-int worker_of_port(uint16_t relayed_port)
+int worker_of_port(const struct net *net, uint16_t relayed_port)
 {
-    return (relayed_port - MIN_PORT) / 2 % 2; /* ports are dealt in pairs */
+    return (relayed_port - MIN_PORT) / 2 % net->workers; /* ports are dealt in pairs */
 }
 
 struct tunnel *tunnel_on(struct net *net, int worker)
@@ -164,16 +164,16 @@ struct tunnel *tunnel_on(struct net *net, int worker)
         if (!t)
             return NULL;
         WAIT_FOR(net->rig, t->relayed.port != 0);
-        if (worker_of_port(t->relayed.port) == worker)
+        if (worker_of_port(net, t->relayed.port) == worker)
             return t;
     }
     CHECK(false);
     return NULL;
 }
 
-struct tunnel *tunnel_open_raw(struct net *net)
+struct tunnel *tunnel_open_raw(struct net *net, bool dtls)
 {
-    struct tunnel *t = tunnel_open_dtls(net);
+    struct tunnel *t = dtls ? tunnel_open_dtls(net) : tunnel_open(net);
     if (t)
         t->raw = true;
     return t;
@@ -194,16 +194,22 @@ static uint16_t free_port(void)
 
 bool net_open(struct net *net, const char *allow)
 {
+    return net_open_with(net, &(struct net_conf){ .allow = allow });
+}
+
+bool net_open_with(struct net *net, const struct net_conf *nc)
+{
     static const struct tr_turn_user user = { "ann", "secret" };
     struct tr_rng rng = tr_rng_seeded(5);
     uint16_t port = free_port();
     const char *bad;
-    struct tr_turn_policy_conf policy = { .allow = &allow,
-                                          .allow_count = allow ? 1 : 0,
+    struct tr_turn_policy_conf policy = { .allow = &nc->allow,
+                                          .allow_count = nc->allow ? 1 : 0,
                                           .private = true,
                                           .media = { tr_addr_v4(127, 0, 0, 1, port) },
                                           .media_count = 1 };
-    *net = (struct net){ .rig = tr_alloc(sizeof *net->rig) };
+    *net =
+        (struct net){ .rig = tr_alloc(sizeof *net->rig), .workers = nc->workers ? nc->workers : 2 };
     net->auth = tr_turn_auth_create(
         &(struct tr_turn_auth_conf){ .realm = "test", .users = &user, .users_count = 1 }, &rng);
     struct tr_dtls_cert *cert = tr_dtls_cert_create(1700000000);
@@ -220,8 +226,11 @@ bool net_open(struct net *net, const char *allow)
                                        .min_port = MIN_PORT,
                                        .max_port = MAX_PORT,
                                        .allocations_max = 100,
+                                       .allocation_bps = nc->allocation_bps,
+                                       .tcp = nc->tcp,
+                                       .streams = nc->streams,
                                        .mobility = true };
-    if (!CHECK(net->auth && net->quota) || !rig_open_relay(net->rig, port, &conf))
+    if (!CHECK(net->auth && net->quota) || !rig_open_relay(net->rig, net->workers, port, &conf))
         return false;
     net->rig->also = tunnels_turn;
     net->rig->also_arg = net;

@@ -23,13 +23,23 @@ struct tunnel {
     struct tr_addr client, peer, relayed;
     int failed; /* code; 0: not yet */
     int answers, echoes;
-    bool raw; /* no TURN client: what comes is kept */
+    int worker; /* that hears it, if the test has found out */
+    bool raw;   /* no TURN client: what comes is kept */
     uint8_t last[1500];
     size_t last_n;
 };
 
+struct net_conf {
+    const char *allow; /* peers besides our own media; NULL: none */
+    int workers;       /* 0: two */
+    bool tcp;
+    uint32_t allocation_bps;
+    struct tr_stream_bounds streams;
+};
+
 struct net { /* a rig with a relay */
     struct rig *rig;
+    int workers;
     struct tr_turn_auth *auth;
     struct tr_turn_policy *policy;
     struct tr_quota *quota;
@@ -38,15 +48,15 @@ struct net { /* a rig with a relay */
     int tunnels_count;
 };
 
-/* allow: peers besides our own media; NULL: none. */
-bool net_open(struct net *net, const char *allow);
+bool net_open_with(struct net *net, const struct net_conf *conf);
+bool net_open(struct net *net, const char *allow); /* that, and the rest as it is by itself */
 void net_close(struct net *net);
 struct tunnel *tunnel_open(struct net *net); /* its peer is our own media port */
 struct tunnel *tunnel_open_dtls(struct net *net);
-struct tunnel *tunnel_open_raw(struct net *net); /* over DTLS */
+struct tunnel *tunnel_open_raw(struct net *net, bool dtls);
 struct tunnel *tunnel_on(struct net *net,
                          int worker); /* one whose allocation lives on that worker */
-int worker_of_port(uint16_t relayed_port);
+int worker_of_port(const struct net *net, uint16_t relayed_port);
 void tunnel_speak(struct tunnel *t);
 void to_relay(struct tunnel *t, struct tr_slice data);
 struct client *client_by(struct tunnel *t);

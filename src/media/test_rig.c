@@ -12,7 +12,9 @@
 #include "rtp/rtp.h"
 #include "stun/stun.h"
 
-static bool open_with(struct rig *r, struct tr_addr ip, uint16_t port,
+enum { WORKERS = 2 };
+
+static bool open_with(struct rig *r, int workers, struct tr_addr ip, uint16_t port,
                       const enum tr_srtp_profile *profiles, const struct tr_media_turn_conf *turn)
 {
     int64_t unix_s = tr_clock_unix_us() / TR_SECOND;
@@ -26,7 +28,7 @@ static bool open_with(struct rig *r, struct tr_addr ip, uint16_t port,
     r->pool = tr_pkt_pool_create(1024);
     r->waiter = tr_waiter_open();
     struct tr_media_conf conf = {
-        .workers = 2,
+        .workers = workers,
         .port = port,
         .bind = { ip },
         .bind_count = 1,
@@ -45,18 +47,20 @@ static bool open_with(struct rig *r, struct tr_addr ip, uint16_t port,
 
 bool rig_open(struct rig *r, const enum tr_srtp_profile *profiles)
 {
-    return open_with(r, tr_addr_v4(127, 0, 0, 1, 0), 0, profiles, NULL);
+    return open_with(r, WORKERS, tr_addr_v4(127, 0, 0, 1, 0), 0, profiles, NULL);
 }
 
 bool rig_open_at(struct rig *r, const char *text)
 {
     struct tr_addr ip = { 0 };
-    return CHECK(tr_addr_parse_ip(&ip, text, 0) == TR_OK) && open_with(r, ip, 0, NULL, NULL);
+    return CHECK(tr_addr_parse_ip(&ip, text, 0) == TR_OK) &&
+           open_with(r, WORKERS, ip, 0, NULL, NULL);
 }
 
-bool rig_open_relay(struct rig *r, uint16_t port, const struct tr_media_turn_conf *turn)
+bool rig_open_relay(struct rig *r, int workers, uint16_t port,
+                    const struct tr_media_turn_conf *turn)
 {
-    return open_with(r, tr_addr_v4(127, 0, 0, 1, 0), port, NULL, turn);
+    return open_with(r, workers, tr_addr_v4(127, 0, 0, 1, 0), port, NULL, turn);
 }
 
 static void client_close(struct client *c)

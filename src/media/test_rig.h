@@ -86,8 +86,9 @@ struct rig {
 /* The engine runs, with two workers; profiles NULL: the default. False: the test has failed. */
 bool rig_open(struct rig *r, const enum tr_srtp_profile *profiles);
 bool rig_open_at(struct rig *r, const char *ip);
-/* With a relay, on 127.0.0.1. port: of the engine. */
-bool rig_open_relay(struct rig *r, uint16_t port, const struct tr_media_turn_conf *turn);
+/* With so many workers and a relay, on 127.0.0.1. port: of the engine. */
+bool rig_open_relay(struct rig *r, int workers, uint16_t port,
+                    const struct tr_media_turn_conf *turn);
 /* Also after a failed open. */
 void rig_close(struct rig *r);
 /* How many such events came; peer 0: of all. */

@@ -115,7 +115,7 @@ static void drop_packets(const struct msg *m)
         struct tr_pkt *pkt = m->u.relay.pkts[i];
         tr_pkt_unref(&pkt);
     }
-    if (m->kind == MSG_DATAGRAM || m->kind == MSG_RELAY_IN || m->kind == MSG_RELAY_DTLS_OUT) {
+    if (m->kind == MSG_DATAGRAM || m->kind == MSG_RELAY_IN || m->kind == MSG_RELAY_TO_CLIENT) {
         struct tr_pkt *pkt = m->u.datagram.pkt;
         tr_pkt_unref(&pkt);
     }
@@ -346,7 +346,7 @@ static void message_in(struct worker *w, const struct msg *m)
     case MSG_RELAY_OUT:
     case MSG_RELAY_FLOW_ADD:
     case MSG_RELAY_FLOW_REMOVE:
-    case MSG_RELAY_DTLS_OUT:
+    case MSG_RELAY_TO_CLIENT:
     case MSG_RELAY_FLOW_GONE:
     case MSG_RELAY_RENEW:
     case MSG_RELAY_STREAM: relay_message(w, m); break;

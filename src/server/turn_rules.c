@@ -4,7 +4,7 @@
  * credentials when they begin a call, and nobody else needs to know it. They are issued to whoever
  * asks, as the pages of customers are; so by default what they open leads to this server's media
  * port alone, which everybody can reach anyway. Who has a credential that somebody has given to him
- * may reach public addresses (ADR 0011). */
+ * may reach public addresses (ADR 0012). */
 #include <stdio.h>
 #include <string.h>
 

@@ -238,6 +238,14 @@ static bool frames_go_to(struct rig *rig, tr_id relay, const struct tr_path *flo
            tr_path_eq(&frame.flow, flow);
 }
 
+/* As the owner was told last. next NULL: it has arrived. */
+static bool moved(const struct rig *rig, const struct tr_path *flow, const struct tr_path *next)
+{
+    const struct tr_turn_out *out = &rig->last[TR_TURN_MOVED];
+    return out->flows_count == (next ? 2 : 1) && tr_path_eq(&out->flows[0], flow) &&
+           (!next || tr_path_eq(&out->flows[1], next));
+}
+
 TEST(turn_client_moves)
 {
     struct rig rig;
@@ -262,18 +270,22 @@ TEST(turn_client_moves)
     CHECK_INT(move(&rig, &away, &first), 0);
     CHECK(keep_ticket(&rig, &second) && memcmp(first.p, second.p, first.n) != 0);
     CHECK(rig.last[TR_TURN_MOVED].relay == relay);
-    CHECK(tr_path_eq(&rig.last[TR_TURN_MOVED].flow, &away));
+    CHECK(moved(&rig, &home, &away));
     CHECK_INT(move(&rig, &away, &first), 0); /* its answer was lost */
     CHECK_INT(rig.seen[TR_TURN_MOVED], 1);
     CHECK(frames_go_to(&rig, relay, &home));
     CHECK_INT(rig_channel_data(&rig, &home, 0x4000, &data), TR_OK);
     CHECK(frames_go_to(&rig, relay, &home));
     CHECK_INT(rig_channel_data(&rig, &away, 0x4000, &data), TR_OK);
+    rig_poll(&rig);
+    CHECK(moved(&rig, &away, NULL));
     CHECK(frames_go_to(&rig, relay, &away));
     CHECK_INT(rig_channel_data(&rig, &home, 0x4000, &data), TR_ERR_NOTFOUND);
     CHECK_INT(move(&rig, &third, &first), 400); /* the old ticket is over now */
     CHECK_INT(move(&rig, &third, &second), 0);
+    CHECK(moved(&rig, &away, &third));
     CHECK_INT(rig_refresh(&rig, &third, 600), 0);
+    CHECK(moved(&rig, &third, NULL));
     CHECK(frames_go_to(&rig, relay, &third));
     CHECK_INT(tr_turn_counters(rig.turn)->moves, 2);
     CHECK_INT(rig.shares, 1);
@@ -346,19 +358,22 @@ TEST(turn_home_is_named_by_tickets_tokens_and_connections)
                   { TR_TURN_ALLOCATE, TR_TURN_RESERVATION_TOKEN },
                   { TR_TURN_CONNECTION_BIND, TR_TURN_CONNECTION_ID } };
     uint8_t value[32] = { 9, 1, 2, 3 };
+    struct tr_path flow = rig_flow(1), busy = rig_flow(2);
     CHECK_INT(rig_open(&rig, &mobile), TR_OK);
+    CHECK_INT(rig_allocate(&rig, &busy), 0);
     for (size_t i = 0; i < 3; i++) {
         for (int index = 0; index < 70; index++) {
             value[0] = (uint8_t)(index + (i == 0 ? '0' : 0)); /* tickets are text */
             rig_begin(&msg, &rig, cases[i].method);
             tr_stun_put(&msg.w, cases[i].attr, tr_slice(value, i == 2 ? 4 : sizeof value));
-            CHECK_INT(tr_turn_home(rig.turn, tr_stun_end(&msg.w)),
+            CHECK_INT(tr_turn_home(rig.turn, &flow, tr_stun_end(&msg.w)),
                       index == 5 || index >= 64 ? -1 : index);
+            CHECK_INT(tr_turn_home(rig.turn, &busy, tr_stun_end(&msg.w)), -1);
         }
     }
-    CHECK_INT(tr_turn_home(rig.turn, tr_slice(value, sizeof value)), -1);
+    CHECK_INT(tr_turn_home(rig.turn, &flow, tr_slice(value, sizeof value)), -1);
     rig_begin(&msg, &rig, TR_TURN_REFRESH);
-    CHECK_INT(tr_turn_home(rig.turn, tr_stun_end(&msg.w)), -1);
+    CHECK_INT(tr_turn_home(rig.turn, &flow, tr_stun_end(&msg.w)), -1);
     rig_close(&rig);
 }
 

@@ -29,6 +29,7 @@ enum {
     TR_TURN_HEAD_MAX = 48,      /* in front of a peer's data, as a Data indication from IPv6 */
     TR_TURN_MESSAGE_MAX = 1600, /* longest STUN message that is read, without a Send's data */
     TR_TURN_CHANNEL_HEAD = 4,
+    TR_TURN_FLOWS_MAX = 2,
     TR_TURN_SERVERS_MAX = 64, /* of one node: tickets, tokens and connection ids name theirs */
 };
 
@@ -38,7 +39,7 @@ enum tr_turn_kind {
     TR_TURN_OPEN,      /* a relayed address of the relay's family is needed: answer by opened */
     TR_TURN_CLOSE,     /* the relay is gone, `user` can be freed; it may come before opened */
     TR_TURN_UNRESERVE, /* the port `reserved` that was kept by PAIR is not needed any more */
-    TR_TURN_MOVED,     /* the client of the relay has this flow, too, and soon no other */
+    TR_TURN_MOVED,     /* the client of the relay has these flows now: two while it moves */
     TR_TURN_DIAL,      /* connect from the relay's address to peer: answer by connected */
     TR_TURN_JOIN,      /* the stream of flow carries this connection's bytes from now on */
     TR_TURN_UNDIAL,    /* close the connection to the peer */
@@ -49,8 +50,10 @@ enum tr_turn_port { TR_TURN_PORT_ANY, TR_TURN_PORT_EVEN, TR_TURN_PORT_PAIR, TR_T
 struct tr_turn_out { /* valid until the next call on the same server */
     enum tr_turn_kind kind;
     tr_id relay;
-    void *user;             /* as of opened; NULL at OPEN */
-    struct tr_path flow;    /* MESSAGE, MOVED, JOIN */
+    void *user;                              /* as of opened; NULL at OPEN */
+    struct tr_path flow;                     /* MESSAGE, JOIN */
+    struct tr_path flows[TR_TURN_FLOWS_MAX]; /* MOVED: the one in use first; of flows_count */
+    int flows_count;
     struct tr_slice data;   /* MESSAGE */
     bool v6, tcp;           /* OPEN; v6 also at UNRESERVE */
     enum tr_turn_port port; /* OPEN; PAIR: an even one, and keep the next higher port, too */
@@ -83,8 +86,9 @@ void tr_turn_destroy(struct tr_turn *turn); /* relays end without a word; NULL i
 TR_MUST_USE enum tr_err tr_turn_input(struct tr_turn *turn, tr_usec now, const struct tr_path *flow,
                                       struct tr_slice msg, struct tr_turn_data *out);
 /* Which server a message is for, when another one made the ticket, token or connection that it
- * names; -1: this one. The owner then hands the message (and its stream) over there. */
-int tr_turn_home(const struct tr_turn *turn, struct tr_slice msg);
+ * names; -1: this one, as always when the flow has an allocation here. The owner then hands the
+ * message (and its stream) over there. */
+int tr_turn_home(const struct tr_turn *turn, const struct tr_path *flow, struct tr_slice msg);
 /* The answer to OPEN; user comes back in events and data. UNSUPPORTED is told as 440, any other
  * error as 508. Ignored when the relay was closed meanwhile. */
 void tr_turn_opened(struct tr_turn *turn, tr_usec now, tr_id relay, enum tr_err err,

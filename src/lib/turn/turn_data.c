@@ -198,9 +198,11 @@ void tr_turn_flow_gone(struct tr_turn *t, tr_usec now, const struct tr_path *flo
     struct turn_alloc *a = turn_flow_find(t, flow);
     if (!a)
         return;
-    if (a->flows > 1 || (a->mobile && a->up))
+    if (a->flows > 1 || (a->mobile && a->up)) {
         turn_flow_remove(t, a, !tr_path_eq(&a->flow[0], flow));
-    else
+        turn_flows_changed(t, a);
+    } else {
         turn_alloc_close(t, a);
+    }
     turn_check(t);
 }

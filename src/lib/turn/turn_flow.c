@@ -102,5 +102,17 @@ void turn_flow_confirm(struct tr_turn *t, struct turn_alloc *a, const struct tr_
     if (a->flows < 2 || !tr_path_eq(&a->flow[1], flow))
         return;
     turn_flow_remove(t, a, 0);
+    turn_flows_changed(t, a);
     a->has_last_ticket = false;
+}
+
+void turn_flows_changed(struct tr_turn *t, struct turn_alloc *a)
+{
+    for (int i = 0; i < TURN_RELAYS; i++) {
+        struct turn_relay *r = &a->relay[i];
+        if (r->state != TURN_RELAY_UP)
+            continue;
+        turn_event_drop(&r->event);
+        turn_event_push(t, &r->event, TR_TURN_MOVED);
+    }
 }

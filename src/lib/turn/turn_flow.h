@@ -25,6 +25,8 @@ struct turn_alloc *turn_flow_find(const struct tr_turn *t, const struct tr_path 
 TR_MUST_USE enum tr_err turn_flow_add(struct tr_turn *t, struct turn_alloc *a,
                                       const struct tr_path *flow);
 void turn_flow_remove(struct tr_turn *t, struct turn_alloc *a, int which);
+/* The owner is told. */
+void turn_flows_changed(struct tr_turn *t, struct turn_alloc *a);
 /* The client has spoken on flow: if it was moving there, it has arrived. */
 void turn_flow_confirm(struct tr_turn *t, struct turn_alloc *a, const struct tr_path *flow);
 

@@ -69,13 +69,10 @@ static enum tr_err attach(struct turn_req *q, struct turn_alloc *a)
     struct tr_turn *t = q->t;
     if (a->flows == TURN_FLOWS)
         turn_flow_remove(t, a, 1); /* it has moved on before it arrived */
-    if (turn_flow_add(t, a, q->flow) != TR_OK)
+    enum tr_err err = turn_flow_add(t, a, q->flow);
+    turn_flows_changed(t, a);
+    if (err != TR_OK)
         return turn_refuse(q, TR_TURN_INSUFFICIENT_CAPACITY, TR_TURN_REFUSED_CAPACITY);
-    for (int i = 0; i < TURN_RELAYS; i++)
-        if (a->relay[i].state == TURN_RELAY_UP) {
-            turn_event_drop(&a->relay[i].event);
-            turn_event_push(t, &a->relay[i].event, TR_TURN_MOVED);
-        }
     t->counters.moves++;
     return TR_OK;
 }
@@ -184,14 +181,14 @@ static uint16_t naming_attr(const struct tr_stun *m)
     }
 }
 
-int tr_turn_home(const struct tr_turn *t, struct tr_slice msg)
+int tr_turn_home(const struct tr_turn *t, const struct tr_path *flow, struct tr_slice msg)
 {
     struct tr_stun m;
     struct tr_slice value;
     if (msg.n > TR_TURN_MESSAGE_MAX || tr_stun_parse(&m, msg, TR_STUN_FOR_TURN) != TR_OK)
         return -1;
     uint16_t attr = m.cls == TR_STUN_REQUEST ? naming_attr(&m) : 0;
-    if (attr == 0 || !tr_stun_find(&m, attr, &value) || value.n < 4)
+    if (attr == 0 || turn_flow_find(t, flow) || !tr_stun_find(&m, attr, &value) || value.n < 4)
         return -1;
     int index = attr == TR_TURN_MOBILITY_TICKET ? value.p[0] - '0' : value.p[0];
     return index >= 0 && index < TR_TURN_SERVERS_MAX && index != t->conf.index ? index : -1;

@@ -19,7 +19,7 @@
 
 enum {
     TURN_RELAYS = 2, /* of an allocation: IPv4 and IPv6 */
-    TURN_FLOWS = 2,
+    TURN_FLOWS = TR_TURN_FLOWS_MAX,
     TURN_SENDS = 16,
     TURN_SEND_MAX = 1536,
     TURN_TOKEN = 8,

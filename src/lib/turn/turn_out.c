@@ -92,7 +92,8 @@ static void tell_relay(struct turn_relay *r, struct tr_turn_out *out)
         tr_free(r->token);
         r->token = NULL;
     } else if (out->kind == TR_TURN_MOVED) {
-        out->flow = r->alloc->flow[r->alloc->flows > 1];
+        out->flows_count = r->alloc->flows;
+        memcpy(out->flows, r->alloc->flow, sizeof out->flows);
     } else {
         turn_relay_told(r);
     }
