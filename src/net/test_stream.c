@@ -241,7 +241,7 @@ TEST(limits_are_those_of_the_node)
         node_init(&n, &rows[i]);
         CHECK_INT(connections(&n), 7);
         CHECK_INT(no_room(&n), NODE_CLIENTS - 7);
-        CHECK(n.a.accepted > 0 && n.b.accepted > 0);
+        CHECK(counters(&n.a)->accepted > 0 && counters(&n.b)->accepted > 0);
         node_deinit(&n);
     }
 }
