@@ -71,8 +71,8 @@ export class NetworkCheck extends Emitter<{ change: CheckState }> {
     try {
       session = await this.openSession();
       if (signal.aborted) return;
-      const servers = await this.tools.fetchServers().catch(() => []);
-      await this.gather(servers, signal);
+      const servers = await this.tools.fetchServers().catch(() => null);
+      await this.gather(servers ?? [], signal);
       if (session) await this.echoes(servers, session, media.stream, signal);
       else this.skipEchoes();
     } finally {
@@ -125,14 +125,18 @@ export class NetworkCheck extends Emitter<{ change: CheckState }> {
   }
 
   private async echoes(
-    servers: RTCIceServer[],
+    servers: RTCIceServer[] | null,
     session: Session,
     media: MediaStream,
     signal: AbortSignal,
   ): Promise<void> {
-    for (const plan of planWays(servers)) {
+    for (const plan of planWays(servers ?? [])) {
       if (signal.aborted) return;
       const { way } = plan;
+      if (!plan.offered && servers === null) {
+        this.step(way, 'skipped'); // nobody knows whether there is a relay
+        continue;
+      }
       const show = (result: EchoResult): void => {
         this.update({ echoes: { ...this.state.echoes, [way]: result } });
       };
