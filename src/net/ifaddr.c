@@ -4,7 +4,11 @@
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+enum { HEX = 32, TEMPORARY = 0x01, DUPLICATE = 0x08, DEPRECATED = 0x20 }; /* IFA_F_* */
 
 static bool convert(const struct ifaddrs *ifa, int family, struct tr_addr *out)
 {
@@ -37,6 +41,36 @@ int tr_ifaddr_list(struct tr_addr *out, int max, bool loopback)
     }
     freeifaddrs(list);
     return n;
+}
+
+/* Behind the address: index, prefix, scope and flags in hex, the name of the interface. */
+static bool read_flags(const char *at, unsigned long *flags)
+{
+    for (int field = 0; field < 4; field++) {
+        char *end;
+        *flags = strtoul(at, &end, 16);
+        if (end == at)
+            return false;
+        at = end;
+    }
+    return true;
+}
+
+bool tr_ifaddr_lasts(const struct tr_addr *addr, const char *table)
+{
+    char line[128], hex[HEX + 1];
+    unsigned long flags;
+    bool lasts = true;
+    FILE *f = tr_addr_is_v4(addr) ? NULL : fopen(table ? table : "/proc/net/if_inet6", "re");
+    for (int i = 0; i < HEX / 2; i++)
+        snprintf(hex + 2 * (size_t)i, 3, "%02x", addr->ip[i]);
+    while (f && fgets(line, sizeof line, f)) {
+        if (strncmp(line, hex, HEX) == 0 && read_flags(line + HEX, &flags))
+            lasts = (flags & (TEMPORARY | DUPLICATE | DEPRECATED)) == 0;
+    }
+    if (f)
+        fclose(f);
+    return lasts;
 }
 
 static bool is_it(const struct ifaddrs *ifa, const char *iface, const struct tr_addr *addr)

@@ -17,23 +17,53 @@ struct offered { /* by one protocol */
     int count;
 };
 
-/* Bridges of containers may be many: who has more than fit must say which ones are of use. */
+static int least(int a, int b)
+{
+    return a < b ? a : b;
+}
+
+static int count_family(const struct tr_addr *all, int count, bool v4)
+{
+    int n = 0;
+    for (int i = 0; i < count; i++)
+        n += tr_addr_is_v4(&all[i]) == v4;
+    return n;
+}
+
+static int take(const struct tr_addr *all, int count, bool v4, int most, struct tr_addr *out)
+{
+    int n = 0;
+    for (int i = 0; i < count && n < most; i++) {
+        if (tr_addr_is_v4(&all[i]) == v4)
+            out[n++] = all[i];
+    }
+    return n;
+}
+
+int tr_server_choose(const struct tr_addr *all, int count, struct tr_addr *out, int room)
+{
+    int v4 = count_family(all, count, true), v6 = count - v4;
+    v4 = least(v4, room - least(v6, room / 2));
+    v6 = least(v6, room - v4);
+    take(all, count, true, v4, out);
+    take(all, count, false, v6, out + v4);
+    return v4 + v6;
+}
+
 static int add_all(struct tr_addr *out, int n, const struct tr_addr *any)
 {
     struct tr_addr all[MACHINE_ADDRS_MAX];
-    int count = tr_ifaddr_list(all, MACHINE_ADDRS_MAX, false), left_out = 0;
-    for (int i = 0; i < count; i++) {
-        if (any && tr_addr_is_v4(any) != tr_addr_is_v4(&all[i]))
-            continue;
-        if (n < TR_MEDIA_ADDRS_MAX)
-            out[n++] = all[i];
-        else
-            left_out++;
+    int count = 0, found = tr_ifaddr_list(all, MACHINE_ADDRS_MAX, false);
+    for (int i = 0; i < found; i++) {
+        bool asked = !any || tr_addr_is_v4(any) == tr_addr_is_v4(&all[i]);
+        if (asked && tr_ifaddr_lasts(&all[i], NULL))
+            all[count++] = all[i];
     }
-    if (left_out > 0)
+    int chosen = tr_server_choose(all, count, out + n, TR_MEDIA_ADDRS_MAX - n);
+    if (chosen < count)
         tr_log(TR_LOG_WARN, "server",
-               "too many addresses; media.bind says which are used left_out=%d", left_out);
-    return n;
+               "too many addresses; media.bind says which are used left_out=%d", count - chosen);
+    return n + chosen;
 }
 
 int tr_server_addresses(const struct tr_config *config, struct tr_addr *out)

@@ -24,6 +24,9 @@ struct tr_server_cands {
 
 /* media.bind, or all of this machine; out: TR_MEDIA_ADDRS_MAX. Returns how many. */
 int tr_server_addresses(const struct tr_config *config, struct tr_addr *out);
+/* Of all addresses, IPv4 first, as many as there is room for. Bridges of containers may be many: a
+ * family leaves the other one half of the room. Returns how many. */
+int tr_server_choose(const struct tr_addr *all, int count, struct tr_addr *out, int room);
 /* As clients know them, where a NAT maps them: by media.nat_1_1_mapping, else as media.stun_server
  * sees them, which may take some seconds; the others stay. known: zeroed. */
 void tr_server_map_addresses(const struct tr_config *config, struct tr_rng *rng,

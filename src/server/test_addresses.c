@@ -77,6 +77,30 @@ TEST(addresses_behind_a_nat)
     CHECK(offers(2, " 2001:db8:1111:2222:3333:4444:5555:6666 ") && offers(3, " fd00::1 "));
 }
 
+TEST(a_family_does_not_crowd_out_the_other)
+{
+    static const struct {
+        int v4, v6, room, want_v4, want_v6;
+    } cases[] = { { 2, 1, 8, 2, 1 },  { 10, 1, 8, 7, 1 }, { 1, 10, 8, 1, 7 }, { 10, 10, 8, 4, 4 },
+                  { 12, 0, 8, 8, 0 }, { 0, 9, 8, 0, 8 },  { 4, 4, 8, 4, 4 },  { 3, 3, 1, 1, 0 },
+                  { 3, 3, 0, 0, 0 },  { 0, 0, 8, 0, 0 } };
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        struct tr_addr all[32], out[8];
+        int n = 0, v4 = 0;
+        for (int i = 0; i < cases[c].v6; i++)
+            all[n++] = (struct tr_addr){ .ip = { 0x20, 1, [15] = (uint8_t)i } };
+        for (int i = 0; i < cases[c].v4; i++)
+            all[n++] = tr_addr_v4(192, 0, 2, (uint8_t)i, 0);
+        int chosen = tr_server_choose(all, n, out, cases[c].room);
+        while (v4 < chosen && tr_addr_is_v4(&out[v4]))
+            v4++;
+        CHECK_INT(v4, cases[c].want_v4);
+        CHECK_INT(chosen - v4, cases[c].want_v6);
+        for (int i = v4; i < chosen; i++)
+            CHECK(!tr_addr_is_v4(&out[i]));
+    }
+}
+
 /* A machine with bridges of containers, behind one public address. */
 TEST(several_addresses_known_as_one)
 {
