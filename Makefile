@@ -17,7 +17,7 @@ web: ## build the web pages
 	@scripts/install-deps build
 	@scripts/build-web
 
-test: ## everything: all builds, sanitizers, browsers, networks, fuzzing (less than an hour)
+test: ## everything: all builds, sanitizers, browsers, networks, fuzzing (about 20 minutes on two cores)
 	@scripts/test
 
 test-unit: ## unit tests of the release build
@@ -38,7 +38,7 @@ test-turn: ## the relay: coturn's tools, attacks
 test-nat: ## calls between networks of every kind (as root)
 	@scripts/test nat
 
-fuzz: ## each fuzz target for FUZZ_SECONDS (60)
+fuzz: ## each fuzz target for FUZZ_SECONDS (20)
 	@scripts/test fuzz
 
 bench: ## measure against other servers (see bench/)

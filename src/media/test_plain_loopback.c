@@ -103,7 +103,7 @@ TEST(srtp_in_and_out)
             CHECK(is_continuous(&out));
             CHECK_INT(out.bad, 0);
             CHECK_INT(out.got[49].number, 49);
-            CHECK_INT(counters(&r).drops[TR_DROP_SRTP_AUTH], 50);
+            CHECK_INT(dropped(&r, TR_DROP_SRTP_AUTH, 50), 50);
             tr_srtp_destroy(protect);
         }
         host_close(&in);
@@ -251,7 +251,7 @@ TEST(one_port_for_all_by_ssrc)
         WAIT_FOR(&r, &video, video.count == 30);
         CHECK_INT(video.got[0].rtp.ssrc, 1012);
         CHECK(is_continuous(&audio) && is_continuous(&video));
-        CHECK_INT(counters(&r).drops[TR_DROP_RTP_UNKNOWN_SSRC], 30);
+        CHECK_INT(dropped(&r, TR_DROP_RTP_UNKNOWN_SSRC, 30), 30);
     }
     rig_close(&r);
     host_close(&in);

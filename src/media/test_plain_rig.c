@@ -246,6 +246,15 @@ struct tr_media_counters counters(struct rig *r)
     return sums;
 }
 
+uint64_t dropped(struct rig *r, enum tr_drop cause, uint64_t least)
+{
+    tr_usec end = tr_clock_now() + WAIT_US;
+    uint64_t count = counters(r).drops[cause];
+    while (count < least && tr_clock_now() < end)
+        count = counters(r).drops[cause];
+    return count;
+}
+
 bool is_continuous(const struct host *h)
 {
     for (int i = 1; i < h->count; i++) {

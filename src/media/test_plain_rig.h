@@ -98,5 +98,7 @@ tr_id open_source(struct rig *r, int layers, struct tr_addr *locals);
 struct tr_forward_conf forward_to(const struct host *h);
 tr_id forward(struct rig *r, tr_id peer, int mline, const struct tr_forward_conf *conf);
 struct tr_media_counters counters(struct rig *r);
+/* How many were dropped for this cause, once there are so many, or after WAIT_US. */
+uint64_t dropped(struct rig *r, enum tr_drop cause, uint64_t least);
 
 #endif

@@ -34,7 +34,7 @@ static inline uint32_t stream_queue_n(const struct stream_queue *q)
 
 static inline struct tr_slice stream_queue_bytes(const struct stream_queue *q)
 {
-    return tr_slice(q->bytes + q->head, stream_queue_n(q));
+    return tr_slice(q->bytes ? q->bytes + q->head : NULL, stream_queue_n(q));
 }
 
 /* Room behind the tail for one more frame of n bytes; NULL: memory is out. */

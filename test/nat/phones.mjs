@@ -1,4 +1,5 @@
-// Chromium in networks of the test. Reads requests as lines of JSON and answers each with a line.
+// Chromium in networks of the test. Reads requests as lines of JSON and answers each with a line that
+// has its `id`, as soon as it is done: several may be under way.
 //   {do: 'open', name, network, program, url, iceServers, policy}   a phone in a network's browser
 //   {do: 'call', from, to}       until media flows both ways: what each phone tells of its connection
 //   {do: 'flows', names}         the same for a call that is up: media that comes from now on
@@ -21,9 +22,9 @@ const pages = new Map();
 async function browserOf({ network, program }) {
   if (!browsers.has(network)) {
     const args = ['--ignore-certificate-errors', '--disable-features=LocalNetworkAccessChecks'];
-    browsers.set(network, await launchChromium({ program, args }));
+    browsers.set(network, launchChromium({ program, args }));
   }
-  return browsers.get(network);
+  return browsers.get(network); // a promise: another request may wait for the same
 }
 
 async function pageOf(request) {
@@ -105,14 +106,19 @@ async function hangup({ name }) {
 
 const known = { open, call, flows, hangup };
 
-for await (const line of createInterface({ input: process.stdin })) {
-  const request = JSON.parse(line);
+async function answerTo({ id, ...request }) {
   let answer;
   try {
     answer = await known[request.do](request);
   } catch (error) {
     answer = { error: error.message };
   }
-  console.log(JSON.stringify(answer));
+  console.log(JSON.stringify({ ...answer, id }));
 }
-for (const browser of browsers.values()) await browser.close();
+
+const underWay = [];
+for await (const line of createInterface({ input: process.stdin })) {
+  underWay.push(answerTo(JSON.parse(line)));
+}
+await Promise.all(underWay);
+for (const browser of browsers.values()) await (await browser).close();

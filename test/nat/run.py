@@ -13,6 +13,7 @@ carried the call.
 import argparse
 import concurrent.futures
 import contextlib
+import itertools
 import json
 import os
 import signal
@@ -21,7 +22,6 @@ import sys
 import tempfile
 import threading
 import time
-import queue
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -34,6 +34,8 @@ from topology import Failed, Lab, NotHere, require  # noqa: E402
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 ANSWER_LIMIT_S = 180
+AT_ONCE = 2  # calls between browsers, which take a core each
+WAITING = 8  # of what only waits
 MEDIA = 10000
 WEB = 443  # what a firewall lets through
 SIGNALLING = 8188
@@ -49,14 +51,23 @@ NATS = {  # what turnutils_natdiscovery has to say of mapping and filtering
 }
 
 
+def side_by_side(count, do, things):
+    """Does it to each thing, `count` at a time."""
+    with concurrent.futures.ThreadPoolExecutor(count) as pool:
+        for _ in pool.map(do, things):
+            pass
+
+
 class Results:
     def __init__(self):
         self.passed = self.failed = self.skipped = 0
+        self.lock = threading.Lock()
 
     def tell(self, ok, what, said=""):
-        self.passed += ok
-        self.failed += not ok
-        print("ok  " if ok else "FAIL", what, said, flush=True)
+        with self.lock:
+            self.passed += ok
+            self.failed += not ok
+            print("ok  " if ok else "FAIL", what, said, flush=True)
 
     @contextlib.contextmanager
     def step(self, what):
@@ -127,23 +138,30 @@ class Phones:
         self.process = subprocess.Popen(["node", os.path.join(HERE, "phones.mjs")], text=True,
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         lab.processes.append(self.process)
-        self.answers = queue.Queue()
+        self.ids = itertools.count()
+        self.answers = {}  # to come: futures by id
+        self.lock = threading.Lock()  # of what is written
         self.opened = set()
         threading.Thread(target=self.read, daemon=True).start()
 
     def read(self):
         for line in self.process.stdout:
-            self.answers.put(line)
-        self.answers.put(None)
+            answer = json.loads(line)
+            self.answers.pop(answer["id"]).set_result(answer)
+        for future in self.answers.values():
+            future.set_result({"error": "phones.mjs has ended"})
 
     def ask(self, do, **request):
-        self.process.stdin.write(json.dumps({"do": do, **request}) + "\n")
-        self.process.stdin.flush()
+        future = concurrent.futures.Future()
+        with self.lock:
+            request["id"] = next(self.ids)
+            self.answers[request["id"]] = future
+            self.process.stdin.write(json.dumps({"do": do, **request}) + "\n")
+            self.process.stdin.flush()
         try:
-            line = self.answers.get(timeout=ANSWER_LIMIT_S)
-        except queue.Empty as late:
+            answer = future.result(ANSWER_LIMIT_S)
+        except concurrent.futures.TimeoutError as late:
             raise Failed(f"{do}: no answer") from late
-        answer = json.loads(line) if line else {"error": "phones.mjs has ended"}
         if "error" in answer:
             raise Failed(f"{do}: {answer['error']}")
         return answer
@@ -186,19 +204,32 @@ def table(names, cells):
 
 
 def call_each_other(phones, clients, results):
+    """Each network's first seat calls the second seat of each that comes after it, and its own."""
     cells = {}
-    seats = {(c.name, seat): phones.open(c, seat) for c in clients for seat in (1, 2)}
-    for i, one in enumerate(clients):
-        for other in clients[i:]:
-            with results.step(f"call {one.name} - {other.name}") as said:
-                cells[one.name, other.name] = "-"
-                from_, to = seats[one.name, 1], seats[other.name, 2]
-                made = phones.ask("call", **{"from": from_, "to": to})
-                ends = [in_words(one, made["phones"][from_]),
-                        in_words(other, made["phones"][to])]
-                cells[one.name, other.name] = "+".join(ends)
-                said.append(cells[one.name, other.name])
-                phones.ask("hangup", name=from_)
+    seats = {}  # (network, seat) -> the phone's name
+    busy = {(c.name, seat): threading.Lock() for c in clients for seat in (1, 2)}
+
+    def sit_down(client):
+        for seat in (1, 2):
+            seats[client.name, seat] = phones.open(client, seat)
+
+    def call(pair):
+        one, other = pair
+        with busy[one.name, 1], busy[other.name, 2], \
+                results.step(f"call {one.name} - {other.name}") as said:
+            cells[one.name, other.name] = "-"
+            from_, to = seats[one.name, 1], seats[other.name, 2]
+            made = phones.ask("call", **{"from": from_, "to": to})
+            ends = [in_words(one, made["phones"][from_]),
+                    in_words(other, made["phones"][to])]
+            cells[one.name, other.name] = "+".join(ends)
+            said.append(cells[one.name, other.name])
+            phones.ask("hangup", name=from_)
+
+    side_by_side(AT_ONCE, sit_down, clients)
+    # Neighbours in this order share no seat, so that neither waits for the other's call to end.
+    side_by_side(AT_ONCE, call, [(clients[i], clients[i + step]) for step in range(len(clients))
+                                 for i in range(len(clients) - step)])
     print(table([c.name for c in clients], cells))
     print(f"{sum(cell != '-' for cell in cells.values())} of {len(cells)} calls connect")
 
@@ -258,28 +289,19 @@ def load(args, network, way, more):
     return result["delivered_share"]
 
 
-def load_in(args, network, login):
-    ways, start = ways_of(network, login), time.monotonic()
-    least = min(load(args, network, way, more) for way, more in ways.items())
-    return (f"({time.monotonic() - start:.1f} s) by {', '.join(ways)}; {least * 100:.1f} % "
-            "delivered at least")
-
-
 def load_each(args, clients, login, results):
     """In all networks at once: most of the time goes by in waiting."""
-    with concurrent.futures.ThreadPoolExecutor(len(clients)) as pool:
-        runs = [(network, pool.submit(load_in, args, network, login)) for network in clients]
-        for network, ran in runs:
-            why = ran.exception()
-            if why and not isinstance(why, Failed):
-                raise why
-            results.tell(not why, f"tring-load in {network.name}", str(why or ran.result()))
+    def load_in(network):
+        with results.step(f"tring-load in {network.name}") as said:
+            ways = ways_of(network, login)
+            least = min(load(args, network, way, more) for way, more in ways.items())
+            said.append(f"by {', '.join(ways)}; {least * 100:.1f} % delivered at least")
+
+    side_by_side(WAITING, load_in, clients)
 
 
 def look_at_nats(clients, results):
-    for network in clients:
-        if network.name not in NATS:
-            continue
+    def look(network):
         with results.step(f"NAT {network.name}: {network.title}") as said:
             text = network.host.run("turnutils_natdiscovery", "-m", "-f", "-L", network.address,
                                     networks.SERVER)
@@ -287,6 +309,8 @@ def look_at_nats(clients, results):
                 if expected not in text:
                     raise Failed(f"this is not '{expected}': {text[-1000:]}")
                 said.append(f"{expected};")
+
+    side_by_side(WAITING, look, [c for c in clients if c.name in NATS])
 
 
 # -- The run ---------------------------------------------------------------------------------------

@@ -5,7 +5,9 @@
  *   TEST_OOM(name) { ... return TR_OK; }          runs again and again with allocation 0, 1, 2 ...
  *                                                 failing until it passes; NOMEM is the only error
  *                                                 it may return meanwhile
- *   FOR_EACH_SEED(seed, n) { ... }                n runs with seed 0..n-1, or with seed=N only
+ *   FOR_EACH_SEED(seed, n) { ... }                n runs with seed 0..n-1, or with seed=N only;
+ *                                                 TR_UNIT_SEEDS=P in the environment: the first P
+ *                                                 per cent of them, for builds that are slow
  *
  * A failed CHECK prints file, line, expression and seed, marks the test failed and goes on. After
  * each test the bytes in use of base/mem must be what they were before.

@@ -31,12 +31,12 @@ static void limit(int what, uint64_t max)
 #    define AUDIT_ARCH_HERE AUDIT_ARCH_AARCH64
 #endif
 
-/* The leak checker of a sanitizer build stops its own threads by ptrace. */
-#if defined(__SANITIZE_ADDRESS__)
-#    define WITH_PTRACE 1
+/* Whether this is a build with the address or the thread sanitizer, as gcc or as clang tells. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#    define WITH_SANITIZER 1
 #elif defined(__has_feature)
-#    if __has_feature(address_sanitizer)
-#        define WITH_PTRACE 1
+#    if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#        define WITH_SANITIZER 1
 #    endif
 #endif
 
@@ -57,7 +57,7 @@ static void no_network(void)
         DENY(SYS_bind),
         DENY(SYS_execve),
         DENY(SYS_execveat),
-#    ifndef WITH_PTRACE
+#    ifndef WITH_SANITIZER /* whose leak checker stops its own threads by ptrace */
         DENY(SYS_ptrace),
 #    endif
         DENY(SYS_process_vm_writev),
@@ -77,7 +77,7 @@ void rn_limits_start(void)
 {
     limit(RLIMIT_CORE, 0);
     limit(RLIMIT_NOFILE, 256);
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#ifndef WITH_SANITIZER
     limit(RLIMIT_DATA, DATA_MAX); /* a sanitizer's shadow is far larger */
 #endif
     no_network();

@@ -1,5 +1,5 @@
 // A small runner. A test gets a scope: what it opens there is closed at its end, in reverse order, and
-// what a page complains about there fails it.
+// what a page complains about there fails it. Tests mostly wait, so some run side by side.
 
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -12,12 +12,16 @@ import { within } from './wait.mjs';
 
 export const OUT = fileURLToPath(new URL('../../../build/browser-failures/', import.meta.url));
 const LIMIT = 90_000;
+const LANES = Number(process.env.TEST_LANES ?? 2);
 
 const tests = [];
 
-/** Adds a test; `limit` in milliseconds. */
-export function test(name, run, { limit = LIMIT } = {}) {
-  tests.push({ name, run, limit });
+/**
+ * Adds a test; `limit` in milliseconds. `alone`: it measures time or a rate, so nothing may run beside
+ * it; those come last.
+ */
+export function test(name, run, { limit = LIMIT, alone = false } = {}) {
+  tests.push({ name, run, limit, alone });
 }
 
 /** Thrown by a test that cannot be run here. */
@@ -36,6 +40,7 @@ class Scope {
     this.allowed = [];
     this.pages = [];
     this.children = [];
+    this.report = [];
   }
 
   atEnd(close) {
@@ -123,10 +128,10 @@ class Scope {
         () => true,
         () => false,
       );
-      if (taken) console.log(`    picture: ${path}`);
+      if (taken) this.report.push(`    picture: ${path}`);
     }
     for (const { child } of this.children) {
-      console.log(child.tail().replace(/^/gm, '    | '));
+      this.report.push(child.tail().replace(/^/gm, '    | '));
     }
   }
 }
@@ -150,22 +155,34 @@ async function runOne({ name, run, limit }, shared) {
   if (failures.length > 0) await scope.evidence();
   failures.push(...(await scope.close()));
   const seconds = ((Date.now() - start) / 1000).toFixed(1);
-  console.log(
+  scope.report.push(
     `${failures.length ? 'FAIL' : 'ok  '} ${name} (${seconds} s)${figure ? `: ${figure}` : ''}`,
+    ...failures.map((failure) => failure.replace(/^/gm, '    ')),
   );
-  for (const failure of failures) console.log(failure.replace(/^/gm, '    '));
+  console.log(scope.report.join('\n')); // at once: another test may speak as well
   return failures.length ? 'failed' : 'passed';
 }
 
-/** Runs the tests whose name contains the filter; true when none failed. */
-export async function runAll(filter = '') {
+/** Takes tests from the queue, one after the other, with a browser that they share. */
+async function runLane(queue, counts) {
   const shared = { chromium: null };
-  const counts = { passed: 0, failed: 0, skipped: 0 };
-  for (const one of tests.filter(({ name }) => name.includes(filter))) {
+  for (let one = queue.shift(); one; one = queue.shift()) {
     counts[await runOne(one, shared)]++;
     if (shared.chromium && !shared.chromium.isConnected()) shared.chromium = null;
   }
   await shared.chromium?.close();
+}
+
+/** Runs the tests whose name contains the filter; true when none failed. */
+export async function runAll(filter = '') {
+  const counts = { passed: 0, failed: 0, skipped: 0 };
+  const chosen = tests.filter(({ name }) => name.includes(filter));
+  const together = chosen.filter(({ alone }) => !alone);
+  await Promise.all(Array.from({ length: LANES }, () => runLane(together, counts)));
+  await runLane(
+    chosen.filter(({ alone }) => alone),
+    counts,
+  );
   if (counts.skipped) console.log(`${counts.skipped} skipped`);
   console.log(`${counts.passed} passed, ${counts.failed} failed`);
   return counts.failed === 0 && counts.passed > 0;

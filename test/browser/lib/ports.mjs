@@ -22,17 +22,7 @@ function someTcpPort() {
   });
 }
 
-const given = new Set();
-
-/** None twice: the kernel may offer one again that is not in use yet. */
-export async function freeTcpPort() {
-  let port = await someTcpPort();
-  while (given.has(port)) port = await someTcpPort();
-  given.add(port);
-  return port;
-}
-
-export function freeUdpPort() {
+function someUdpPort() {
   return new Promise((resolve, reject) => {
     const socket = createSocket('udp4');
     socket.once('error', reject);
@@ -42,3 +32,16 @@ export function freeUdpPort() {
     });
   });
 }
+
+const given = new Set();
+
+/** None twice: the kernel may offer one again that is not in use yet. */
+async function unused(some) {
+  let port = await some();
+  while (given.has(port)) port = await some();
+  given.add(port);
+  return port;
+}
+
+export const freeTcpPort = () => unused(someTcpPort);
+export const freeUdpPort = () => unused(someUdpPort);

@@ -73,47 +73,55 @@ function untilGood(bob) {
   );
 }
 
-test('rooms: a narrow network gets a lower layer, a wide one the better again', async (t) => {
-  const { impairment, bob } = await watch(t, FAST);
-  await untilGood(bob);
+test(
+  'rooms: a narrow network gets a lower layer, a wide one the better again',
+  async (t) => {
+    const { impairment, bob } = await watch(t, FAST);
+    await untilGood(bob);
 
-  const narrow = Date.now();
-  await impairment.set(SLOW);
-  await pause(DOWN_MS + 2000);
-  const slow = await framesSince(bob, narrow);
-  const lastWide = Math.max(
-    narrow,
-    ...slow.filter(({ width }) => width >= WIDE).map(({ at }) => at),
-  );
-  const wide = Date.now();
-  await impairment.set(FAST);
-  const good = await until(
-    'the better layer',
-    async () => (await framesSince(bob, wide)).find(({ width }) => width >= WIDE),
-    { limit: UP_MS },
-  );
-  await pause(1000);
-  const end = Date.now();
-  const freeze = longestGap(await framesSince(bob, narrow), narrow, end);
-  const [down, up] = [lastWide - narrow, good.at - wide].map(Math.round);
-  const told = `down in ${down} ms, up in ${up} ms, longest freeze ${Math.round(freeze)} ms`;
-  check(told, down <= DOWN_MS && up <= UP_MS && freeze <= FREEZE_MS);
-  return told;
-});
+    const narrow = Date.now();
+    await impairment.set(SLOW);
+    await pause(DOWN_MS + 2000);
+    const slow = await framesSince(bob, narrow);
+    const lastWide = Math.max(
+      narrow,
+      ...slow.filter(({ width }) => width >= WIDE).map(({ at }) => at),
+    );
+    const wide = Date.now();
+    await impairment.set(FAST);
+    const good = await until(
+      'the better layer',
+      async () => (await framesSince(bob, wide)).find(({ width }) => width >= WIDE),
+      { limit: UP_MS },
+    );
+    await pause(1000);
+    const end = Date.now();
+    const freeze = longestGap(await framesSince(bob, narrow), narrow, end);
+    const [down, up] = [lastWide - narrow, good.at - wide].map(Math.round);
+    const told = `down in ${down} ms, up in ${up} ms, longest freeze ${Math.round(freeze)} ms`;
+    check(told, down <= DOWN_MS && up <= UP_MS && freeze <= FREEZE_MS);
+    return told;
+  },
+  { alone: true },
+);
 
-test('rooms: the video plays where 5 % are lost', async (t) => {
-  const { room, bob } = await watch(t, 'both delay_ms 20 loss_percent 5');
-  const carol = await enterWatcher(t, room, 'carol', {});
-  await pause(2000);
-  const start = Date.now();
-  await pause(8000);
-  const end = Date.now();
-  const [frames, all] = [await framesSince(bob, start), await framesSince(carol, start)];
-  const [rate, best] = [frames, all].map(({ length }) => length / ((end - start) / 1000));
-  const freeze = longestGap(frames, start, end);
-  const told =
-    `${rate.toFixed(1)} pictures a second of ${best.toFixed(1)}, ` +
-    `longest freeze ${Math.round(freeze)} ms`;
-  check(told, rate >= LOSSY_SHARE * best && best > 0 && freeze <= FREEZE_MS);
-  return told;
-});
+test(
+  'rooms: the video plays where 5 % are lost',
+  async (t) => {
+    const { room, bob } = await watch(t, 'both delay_ms 20 loss_percent 5');
+    const carol = await enterWatcher(t, room, 'carol', {});
+    await pause(2000);
+    const start = Date.now();
+    await pause(8000);
+    const end = Date.now();
+    const [frames, all] = [await framesSince(bob, start), await framesSince(carol, start)];
+    const [rate, best] = [frames, all].map(({ length }) => length / ((end - start) / 1000));
+    const freeze = longestGap(frames, start, end);
+    const told =
+      `${rate.toFixed(1)} pictures a second of ${best.toFixed(1)}, ` +
+      `longest freeze ${Math.round(freeze)} ms`;
+    check(told, rate >= LOSSY_SHARE * best && best > 0 && freeze <= FREEZE_MS);
+    return told;
+  },
+  { alone: true },
+);
