@@ -3,6 +3,7 @@
 // path. It decides nothing: it says `restart` when an ICE restart is due, and the call sends it.
 
 import { Emitter } from './emitter.js';
+import { HD_START_KBPS, withStartBitrate } from './sdp.js';
 
 export type PeerState = 'connecting' | 'connected' | 'unstable';
 
@@ -24,6 +25,7 @@ export class Peer extends Emitter<PeerEvents> {
   readonly remoteStream = new MediaStream();
   private restartTimer: ReturnType<typeof setTimeout> | null = null;
   private makingOffer = false;
+  private sendsHd = false;
   private current: PeerState = 'connecting';
 
   constructor(
@@ -47,6 +49,7 @@ export class Peer extends Emitter<PeerEvents> {
 
   /** An offer with one audio and one video section; a kind without a track is received only. */
   async firstOffer(local: MediaStream): Promise<RTCSessionDescriptionInit> {
+    this.sendsHd = isHd(local);
     for (const kind of ['audio', 'video'] as const) {
       const track = local.getTracks().find((candidate) => candidate.kind === kind);
       this.connection.addTransceiver(track ?? kind, {
@@ -73,7 +76,8 @@ export class Peer extends Emitter<PeerEvents> {
     offer: RTCSessionDescriptionInit,
     local: MediaStream,
   ): Promise<RTCSessionDescriptionInit> {
-    await this.connection.setRemoteDescription(offer);
+    this.sendsHd = isHd(local);
+    await this.setRemote(offer);
     for (const track of local.getTracks()) this.connection.addTrack(track, local);
     return this.answer();
   }
@@ -85,12 +89,12 @@ export class Peer extends Emitter<PeerEvents> {
   async take(remote: RTCSessionDescriptionInit): Promise<RTCSessionDescriptionInit | null> {
     const { signalingState } = this.connection;
     if (remote.type !== 'offer') {
-      if (signalingState === 'have-local-offer') await this.connection.setRemoteDescription(remote);
+      if (signalingState === 'have-local-offer') await this.setRemote(remote);
       return null;
     }
     const crossed = this.makingOffer || signalingState !== 'stable';
     if (crossed && !this.polite) return null;
-    await this.connection.setRemoteDescription(remote); // rolls our own offer back if there is one
+    await this.setRemote(remote); // rolls our own offer back if there is one
     return this.answer();
   }
 
@@ -120,6 +124,11 @@ export class Peer extends Emitter<PeerEvents> {
     this.connection.ontrack = null;
     this.connection.close();
     this.removeAllListeners();
+  }
+
+  private setRemote(remote: RTCSessionDescriptionInit): Promise<void> {
+    const told = this.sendsHd ? withStartBitrate(remote, HD_START_KBPS) : remote;
+    return this.connection.setRemoteDescription(told);
   }
 
   private async answer(): Promise<RTCSessionDescriptionInit> {
@@ -171,16 +180,32 @@ export class Peer extends Emitter<PeerEvents> {
   }
 }
 
+const HD_HEIGHT = 720;
+
+/** Large pictures, on a network that is not known to be slow. */
+function isHd(local: MediaStream): boolean {
+  const slow = /2g|3g/.test(networkConnection()?.effectiveType ?? '');
+  return (
+    !slow && local.getVideoTracks().some((one) => (one.getSettings().height ?? 0) >= HD_HEIGHT)
+  );
+}
+
 /** What Network Information adds to `online`; `change` also fires for mere estimates. */
 interface NetworkConnection extends EventTarget {
   type?: string;
+  effectiveType?: string;
+}
+
+function networkConnection(): NetworkConnection | undefined {
+  if (typeof navigator === 'undefined') return undefined;
+  return (navigator as { connection?: NetworkConnection }).connection;
 }
 
 const networkListeners = new WeakMap<() => void, () => void>();
 
 function watchNetwork(on: boolean, listener: () => void): void {
   if (typeof window === 'undefined') return;
-  const connection = (navigator as { connection?: NetworkConnection }).connection;
+  const connection = networkConnection();
   if (!on) {
     window.removeEventListener('online', listener);
     connection?.removeEventListener('change', networkListeners.get(listener) ?? null);

@@ -6,6 +6,7 @@ import { Line, Session, nameTaken, type Call } from '../src/index.js';
 import {
   FakePeerConnection,
   FakeSocket,
+  type FakeStream,
   fakeMedia,
   installFakes,
   push,
@@ -94,6 +95,19 @@ describe('an outgoing call', () => {
     FakePeerConnection.last.become('connected');
     expect(states).toEqual(['ringing', 'connecting', 'connected']);
     expect(call.answeredAt).not.toBeNull();
+  });
+
+  it('begins HD at a rate that is enough for it', async () => {
+    const line = await openLine();
+    const media = fakeMedia('audio', 'video');
+    (media as unknown as FakeStream).getVideoTracks().forEach((track) => (track.height = 720));
+    line.dial('agent:Ann', media);
+    await settle();
+    push({ result: { event: 'accepted' } }, { type: 'answer', sdp: 'a=rtpmap:96 VP8/90000\r\n' });
+    await settle();
+    expect(FakePeerConnection.last.remoteDescription?.sdp).toBe(
+      'a=rtpmap:96 VP8/90000\r\na=fmtp:96 x-google-start-bitrate=1000\r\n',
+    );
   });
 
   it('sends candidates after the offer only', async () => {

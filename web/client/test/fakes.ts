@@ -98,7 +98,11 @@ export function push(data: object, jsep?: object): void {
 export class FakeTrack {
   enabled = true;
   stopped = false;
+  height = 360;
   constructor(readonly kind: 'audio' | 'video') {}
+  getSettings(): MediaTrackSettings {
+    return this.kind === 'video' ? { height: this.height } : {};
+  }
   stop(): void {
     this.stopped = true;
   }
