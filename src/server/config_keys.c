@@ -169,7 +169,7 @@ const struct tr_config_key tr_config_keys[] = {
            "TCP port for clients whose network lets no UDP through (ICE-TCP); -1: the number of "
            "media.port; 0: off."),
     LIST(media, bind, "", NULL, check_ip,
-         "Addresses to bind and to offer; empty: all of this machine."),
+         "Addresses to bind and to offer; empty: those of this machine that last, eight at most."),
     LIST(
         media, nat_1_1_mapping, "", NULL, check_mapping,
         "Public addresses when the machine is behind a 1:1 NAT: \"public\" or \"public/private\"."),

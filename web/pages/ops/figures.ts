@@ -61,3 +61,8 @@ export function formatUptime(seconds: Figure): string {
   if (days > 0) return `${days} d ${hours} h`;
   return hours > 0 ? `${hours} h ${minutes} min` : `${minutes} min`;
 }
+
+/** "host udp"; `relay` as protocol is our own TURN server, which hands its packets over by itself. */
+export function formatPath(type: string, protocol: string): string {
+  return protocol === 'relay' ? 'relay of this server' : `${type} ${protocol}`;
+}

@@ -3,7 +3,15 @@
 
 import { html, nothing, type PropertyValues, type TemplateResult } from 'lit';
 import { customElement, property, state } from 'lit/decorators.js';
-import { UNKNOWN, formatCount, formatLoss, formatMs, formatRate, formatSince } from './figures.js';
+import {
+  UNKNOWN,
+  formatCount,
+  formatLoss,
+  formatMs,
+  formatPath,
+  formatRate,
+  formatSince,
+} from './figures.js';
 import { at, countOf, listOf, numberOf, objectOf, textOf } from './json.js';
 import { pluginName } from './connections.js';
 import { connectionPlots, facts, table } from './parts.js';
@@ -214,7 +222,7 @@ function paths(info: unknown): TemplateResult {
               return [
                 textOf(at(pair, 'local')),
                 remote,
-                `${types.get(remote) ?? 'prflx'} ${textOf(at(pair, 'protocol'))}`,
+                formatPath(types.get(remote) ?? 'prflx', textOf(at(pair, 'protocol'))),
                 at(pair, 'selected') === true
                   ? html`<strong>selected</strong>`
                   : textOf(at(pair, 'state')),

@@ -5,7 +5,7 @@ import { customElement, property, state } from 'lit/decorators.js';
 import { repeat } from 'lit/directives/repeat.js';
 import { formatLength, formatWhen } from '../shared/format.js';
 import { pluginName, toPast, type PastConnection } from './connections.js';
-import { UNKNOWN, formatLoss, formatMs } from './figures.js';
+import { UNKNOWN, formatLoss, formatMs, formatPath } from './figures.js';
 import { at, listOf, textOf } from './json.js';
 import { Poller } from './poller.js';
 import { Section } from './section.js';
@@ -144,7 +144,7 @@ function pastRow(row: PastConnection): TemplateResult {
     </td>
     <td data-label=${columns.reason}>${row.reason}</td>
     <td data-label=${columns.path}>
-      ${row.path ? `${row.path.type} ${row.path.protocol}` : UNKNOWN}
+      ${row.path ? formatPath(row.path.type, row.path.protocol) : UNKNOWN}
     </td>
     <td class="figures" data-label=${columns.rtt}>${formatMs(row.metrics.rtt_us?.mean ?? null)}</td>
     <td class="figures" data-label=${columns.loss}>

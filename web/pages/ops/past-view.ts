@@ -5,7 +5,7 @@ import { customElement, property, state } from 'lit/decorators.js';
 import { formatBytes, formatLength } from '../shared/format.js';
 import { personName } from '../shared/messages.js';
 import { pluginName, toPast, type PastConnection } from './connections.js';
-import { formatCount, formatLoss, formatMs, formatRate } from './figures.js';
+import { formatCount, formatLoss, formatMs, formatPath, formatRate } from './figures.js';
 import { countOf, textOf } from './json.js';
 import { connectionPlots, facts, table } from './parts.js';
 import { History, METRICS, type Metric } from './samples.js';
@@ -115,7 +115,9 @@ function factsOf(c: PastConnection): TemplateResult {
     [past.peer, c.peer],
     [
       past.path,
-      c.path ? `${c.path.type} ${c.path.protocol}, ${c.path.remote} to ${c.path.local}` : null,
+      c.path
+        ? `${formatPath(c.path.type, c.path.protocol)}, ${c.path.remote} to ${c.path.local}`
+        : null,
     ],
     [past.codecs, c.codecs],
     [past.security, [text('dtls_cipher'), text('srtp_profile')].filter((v) => v).join(', ')],

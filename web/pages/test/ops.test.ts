@@ -8,7 +8,14 @@ import {
   toPast,
   type Connection,
 } from '../ops/connections.js';
-import { formatCount, formatLoss, formatMs, formatRate, formatUptime } from '../ops/figures.js';
+import {
+  formatCount,
+  formatLoss,
+  formatMs,
+  formatPath,
+  formatRate,
+  formatUptime,
+} from '../ops/figures.js';
 import { parseMetrics, ratesOf } from '../ops/metrics-text.js';
 import { Gone, OpsApi, Refused, TooMany } from '../ops/ops-api.js';
 import { History, fromColumns, measure, streamsOf, type Stream } from '../ops/samples.js';
@@ -32,6 +39,8 @@ describe('figures', () => {
     expect(formatCount(12_345)).toBe('12,345');
     expect(formatCount(12_345_678)).toBe('12.3 M');
     expect(formatUptime(93_784)).toBe('1 d 2 h');
+    expect(formatPath('host', 'udp')).toBe('host udp');
+    expect(formatPath('relay', 'relay')).toBe('relay of this server');
     expect([formatRate(null), formatMs(null), formatLoss(null)]).toEqual(['–', '–', '–']);
   });
 });
