@@ -3,7 +3,9 @@
 the server's own counters show it.
 Method: each attack for a few seconds, from loopback addresses, while calls (tring-load) are set up
 and go on. It is passed when the attacker got nothing, the calls lost nothing, the server's memory
-has not grown with the attack, and the counter that is to tell of it has moved.
+has not grown with the attack, and the counter that is to tell of it has moved. A line of figures
+says how much was sent in which time, what came back, and what it has cost the server; the calls'
+own share of that is measured before the first attack.
 
     test/turn/attacks.py [PART OF A NAME]
 """
@@ -14,6 +16,7 @@ import json
 import os
 import random
 import re
+import resource
 import socket
 import struct
 import subprocess
@@ -38,11 +41,14 @@ CALLS = ["--echo", "3", "--ramp", "3", "--video-kbps", "300", "--warmup", "0.2",
 CALLS_LIMIT_S = 40
 DELIVERED_LEAST = 0.99
 GROWTH_MAX_KIB = 2048  # noise of the allocator and of calls that come and go
-TLS_GROWTH_MAX_KIB = 8192  # 200 handshakes that have begun
+TLS_GROWTH_MAX_KIB = 12288  # 200 handshakes that have begun, some 45 KiB each
+LORIS_STREAMS = 200
 FLOOD_S = 3
 PRE_AUTH_S = 10  # what a stream may take until it has proven anything
 
 PEER_ALLOCATIONS = 12
+ADDRESS_ALLOCATIONS = 1024
+ELSEWHERE = "127.0.0.9"  # a client's address that nobody attacks from
 PERMISSIONS_MAX = 256
 CHANNELS_MAX = 256
 
@@ -55,11 +61,20 @@ def refused(reason):
     return f'tring_turn_refused_total{{reason="{reason}"}}'
 
 
+def ended(reason):
+    return f'tring_turn_streams_ended_total{{reason="{reason}"}}'
+
+
+def dtls_refused(reason):
+    return f'tring_turn_dtls_refused_total{{reason="{reason}"}}'
+
+
 class Target:
     """The server under attack."""
 
     def __init__(self, args):
         self.args = args
+        self.calls_cpu = 0  # seconds of the server's, a second of calls
         self.http, self.media, self.turn, self.tls = turnserver.free_ports(4)
         self.server = turnserver.tring(
             args.build, [ADDRESS, ADDRESS6], port=self.turn, tls_port=self.tls, http=self.http,
@@ -75,10 +90,20 @@ class Target:
         with open(f"/proc/{self.server.pid}/status", encoding="utf-8") as f:
             return int(re.search(r"VmRSS:\s+(\d+)", f.read()).group(1))
 
+    def cpu_s(self):
+        with open(f"/proc/{self.server.pid}/stat", encoding="utf-8") as f:
+            fields = f.read().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def client(self, v6=False, transport=stun.UDP, password=turnserver.PASSWORD):
         address = ADDRESS6 if v6 else ADDRESS
         return stun.Client((address, self.turn), turnserver.USER, password, turnserver.REALM,
                            transport)
+
+    def client_of(self, name, source=ADDRESS):
+        """With a credential of its own, made with the secret."""
+        return stun.Client((ADDRESS, self.turn), *turnserver.short_lived(name), turnserver.REALM,
+                           source=source)
 
     @contextlib.contextmanager
     def calls(self):
@@ -104,7 +129,7 @@ class Target:
 class Attack:
     what: str
     run: callable  # gets the target; tells what it got
-    counters: list  # of these one must move, by `least` and more
+    counters: list  # these must move, together by `least` and more
     least: int = 1
     growth_kib: int = GROWTH_MAX_KIB
 
@@ -162,6 +187,8 @@ def flood(sockets, make, rate=4000):
         time.sleep(max(0, start + out / rate - time.monotonic()))
     for one in sockets:
         one.close()
+    stun.Traffic.sent += out
+    stun.Traffic.received += back
     return out, out_bytes, back, back_bytes
 
 
@@ -325,6 +352,22 @@ def many_allocations(target):
     return f"{granted} of {len(answers)}, then 486"
 
 
+def many_credentials(target):
+    """Each has its own bound, and all of an address have one together; others are not touched."""
+    with contextlib.ExitStack() as stack:
+        answers = []
+        for i in range(ADDRESS_ALLOCATIONS // PEER_ALLOCATIONS + 10):
+            answers += [stack.enter_context(target.client_of(f"c{i}")).allocate()
+                        for _ in range(PEER_ALLOCATIONS)]
+        granted = sum(a is not None and a.error == 0 for a in answers)
+        errors = {a.error for a in answers if a is not None and a.error}
+        with target.client_of("elsewhere", ELSEWHERE) as other:
+            expect(other.allocate(), 0, "an allocation of another address")
+    if granted > ADDRESS_ALLOCATIONS or errors != {486}:
+        raise Failed(f"{granted} were granted, errors {errors}")
+    return f"{granted} of {len(answers)} by {len(answers) // PEER_ALLOCATIONS} names, then 486"
+
+
 def spoofed_integrity(target):
     """Of a stranger who guesses, and of one who sits at the owner's own address."""
     with target.client() as one:
@@ -380,10 +423,10 @@ def rubbish(target):
 def slow_loris(port_of):
     """Streams that say a byte a second. They are closed in time, and others get in meanwhile."""
     def run(target):
-        count, closed = 200, 0
+        closed = 0
         with contextlib.ExitStack() as stack:
             streams = []
-            for _ in range(count):
+            for _ in range(LORIS_STREAMS):
                 with contextlib.suppress(OSError):
                     streams.append(stack.enter_context(
                         socket.create_connection((ADDRESS, port_of(target)), 1)))
@@ -407,6 +450,7 @@ def slow_loris(port_of):
 def is_open(stream, byte):
     stream.setblocking(False)
     try:
+        stun.Traffic.sent += 1
         stream.send(byte)
         return stream.recv(2048) != b""
     except BlockingIOError:
@@ -435,36 +479,59 @@ ATTACKS = [
            [dropped("unknown_address")], 100),
     Attack("STUN reflection", reflection, [refused("throttled")]),
     Attack("requests of unproven sources", unproven_flood, [refused("throttled")]),
-    Attack("DTLS fragment flood", fragment_flood, []),  # what DTLS refuses has no counter yet
-    Attack("DTLS ClientHello flood", hello_flood, []),
+    Attack("DTLS fragment flood", fragment_flood, [dtls_refused("fragment")], 100),
+    Attack("DTLS ClientHello flood", hello_flood, [dtls_refused("throttled")], 100),
     Attack("relay into internal networks", internal_networks, [refused("peer")], 100),
     Attack("relay into internal networks by TCP", internal_connect, [refused("peer")], 10),
     Attack("exhaustion of permissions and channels", exhaustion,
            [refused("capacity"), refused("rate")]),
     Attack("exhaustion of allocations", many_allocations, [refused("quota")], 10),
+    Attack("allocations by many credentials of one address", many_credentials, [refused("quota")],
+           100),
     Attack("spoofed MESSAGE-INTEGRITY", spoofed_integrity, [refused("credential")], 100),
     Attack("replayed nonce and requests", replays, [refused("nonce")]),
     Attack("data for unknown channels", unknown_channels,
            [refused("unknown_flow"), refused("unknown_channel")], 1000),
     Attack("rubbish", rubbish, [refused("malformed"), refused("unknown_flow")]),
-    Attack("slow loris on TCP", slow_loris(turn_port), []),
-    Attack("slow loris on TLS", slow_loris(tls_port), [], growth_kib=TLS_GROWTH_MAX_KIB),
+    Attack("slow loris on TCP", slow_loris(turn_port), [ended("unproven")], LORIS_STREAMS),
+    # What comes a byte a second is no ClientHello in the end.
+    Attack("slow loris on TLS", slow_loris(tls_port), [ended("slow"), ended("tls")],
+           LORIS_STREAMS, growth_kib=TLS_GROWTH_MAX_KIB),
 ]
 
 
 # -- The run ---------------------------------------------------------------------------------------
 
 
+def measured_calls(target):
+    """The memory that calls take is taken from then on, and it is known what they cost."""
+    start, cpu = time.monotonic(), target.cpu_s()
+    with target.calls() as warm_up:
+        warm_up()
+    target.calls_cpu = (target.cpu_s() - cpu) / (time.monotonic() - start)
+
+
+def figures(target, name, start, cpu, memory):
+    took = time.monotonic() - start
+    sent, received = stun.Traffic.sent, stun.Traffic.received
+    print(f"figures: {name}: {sent} sent in {took:.1f} s, {sent / took:.0f}/s, {received} replies, "
+          f"server CPU {target.cpu_s() - cpu:.2f} s (calls alone {target.calls_cpu * took:.2f} s), "
+          f"RSS {target.memory_kib() - memory:+} KiB")
+
+
 def attack(target, one):
     """A row of the table: what was said, the counter, the memory, what the calls got."""
     before, memory = target.metrics(), target.memory_kib()
+    stun.Traffic.sent = stun.Traffic.received = 0
     with target.calls() as calls:
+        start, cpu = time.monotonic(), target.cpu_s()
         said = one.run(target)
+        figures(target, one.what, start, cpu, memory)
         delivered = calls()
     after = target.metrics()
     moved = {name: after.get(name, 0) - before.get(name, 0) for name in one.counters}
     grown = target.memory_kib() - memory
-    if one.counters and max(moved.values()) < one.least:
+    if sum(moved.values()) < one.least:
         raise Failed(f"{said}; but the counters moved by {moved}")
     if delivered < DELIVERED_LEAST:
         raise Failed(f"{said}; but of the calls' media {delivered * 100:.1f} % came")
@@ -489,10 +556,11 @@ def main():
     parser.add_argument("--build", default=os.path.join(ROOT, "build", "release"))
     args = parser.parse_args()
     args.build = os.path.abspath(args.build)
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a socket for each allocation
     target, rows = Target(args), []
     with target.server:
-        with target.calls() as warm_up:  # the memory that calls take is taken from then on
-            warm_up()
+        measured_calls(target)
         for one in (one for one in ATTACKS if args.part in one.what):
             if "DTLS" in one.what and not turnserver.has_dtls(ADDRESS, target.tls):
                 print(f"skip {one.what}: the server does not offer that\n  1 skipped")

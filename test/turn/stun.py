@@ -10,6 +10,11 @@ import struct
 import time
 import zlib
 
+class Traffic:
+    """Messages that went to servers and came back, of all clients here."""
+    sent = received = 0
+
+
 MAGIC = 0x2112A442
 REQUEST, INDICATION, SUCCESS, ERROR = 0x000, 0x010, 0x100, 0x110
 BINDING, ALLOCATE, REFRESH, SEND, DATA = 0x001, 0x003, 0x004, 0x006, 0x007
@@ -74,11 +79,11 @@ class Answer:
         return value[2] * 100 + value[3] if value else 0
 
 
-def udp_socket(server):
-    """Of the family and on the address of the server: loopback."""
+def udp_socket(server, source=None):
+    """Of the family and on the address of the server, loopback, unless there is a source."""
     v6 = ":" in server[0]
     made = socket.socket(socket.AF_INET6 if v6 else socket.AF_INET, socket.SOCK_DGRAM)
-    made.bind((server[0], 0))
+    made.bind((source or server[0], 0))
     made.connect(server)
     return made
 
@@ -86,14 +91,14 @@ def udp_socket(server):
 class Client:
     """One allocation. transport: TCP: the stream to the server is one, and the relay can be."""
 
-    def __init__(self, server, user, password, realm, transport=UDP):
+    def __init__(self, server, user, password, realm, transport=UDP, source=None):
         self.server = server
         self.user, self.password, self.realm = user, password, realm
         self.nonce = None
         self.allocated = False
         self.transport = transport
         if transport == UDP:
-            self.socket = udp_socket(server)
+            self.socket = udp_socket(server, source)
         else:
             self.socket = socket.create_connection(server, WAIT_S)
 
@@ -121,11 +126,18 @@ class Client:
         self.socket.settimeout(wait)
         try:
             if self.transport == UDP:
-                return Answer(self.socket.recv(2048))
-            head = self.exactly(20)
-            return Answer(head + self.exactly(struct.unpack("!H", head[2:4])[0]))
+                data = self.socket.recv(2048)
+            else:
+                head = self.exactly(20)
+                data = head + self.exactly(struct.unpack("!H", head[2:4])[0])
+            Traffic.received += 1
+            return Answer(data)
         except (TimeoutError, ConnectionError, struct.error):
             return None
+
+    def say(self, data):
+        Traffic.sent += 1
+        self.socket.send(data)
 
     def exactly(self, n):
         data = b""
@@ -139,7 +151,7 @@ class Client:
     def exchange(self, data, wait=WAIT_S):
         """The answer to this very message."""
         limit = time.monotonic() + wait
-        self.socket.send(data)
+        self.say(data)
         while time.monotonic() < limit:
             answer = self.receive(max(0.01, limit - time.monotonic()))
             if answer and answer.tid == data[8:20]:
@@ -196,8 +208,8 @@ class Client:
 
     def send(self, peer, port, data):
         tid = os.urandom(12)
-        self.socket.send(message(SEND, attribute(PEER, xor_address(peer, port, tid))
-                                 + attribute(DATA_VALUE, data), kind=INDICATION, tid=tid))
+        self.say(message(SEND, attribute(PEER, xor_address(peer, port, tid))
+                         + attribute(DATA_VALUE, data), kind=INDICATION, tid=tid))
 
     def send_channel(self, channel, data):
-        self.socket.send(struct.pack("!HH", channel, len(data)) + data + bytes(-len(data) % 4))
+        self.say(struct.pack("!HH", channel, len(data)) + data + bytes(-len(data) % 4))

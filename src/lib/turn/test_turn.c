@@ -7,11 +7,9 @@
 #include "turn/turn_test.h"
 #include "unit.h"
 
-static const struct tr_turn_conf plain = { .relay_v4 = true };
-
 static void open_plain(struct rig *rig)
 {
-    CHECK_INT(rig_open(rig, &plain), TR_OK);
+    CHECK_INT(rig_open(rig, &rig_plain), TR_OK);
 }
 
 static struct tr_addr relayed(const struct rig *rig)
@@ -69,11 +67,8 @@ TEST(turn_relays_both_ways)
 static int allocate_with(struct rig *rig, const struct tr_path *flow, uint16_t type, uint8_t v,
                          size_t n)
 {
-    struct rig_msg msg;
-    rig_begin(&msg, rig, TR_TURN_ALLOCATE);
-    rig_put_transport(&msg, 17);
-    rig_put_byte(&msg, type, v, n);
-    return rig_ask(rig, flow, &msg);
+    const uint8_t value[4] = { v };
+    return rig_allocate_with(rig, flow, type, tr_slice(value, n));
 }
 
 TEST(turn_allocate_refuses_what_it_cannot_grant)

@@ -7,6 +7,8 @@
 #include "turn/auth.h"
 #include "turn/policy.h"
 
+const struct tr_turn_conf rig_plain = { .relay_v4 = true };
+
 static const struct tr_turn_user users[] = { { RIG_USER, "secret" }, { RIG_OTHER_USER, "other" } };
 
 static enum tr_err take(void *arg, struct tr_slice credential, const struct tr_addr *client,
@@ -338,12 +340,28 @@ int rig_allocate_tcp(struct rig *rig, const struct tr_path *flow)
     return allocate(rig, flow, 6);
 }
 
-int rig_permit(struct rig *rig, const struct tr_path *flow, const struct tr_addr *peer)
+int rig_allocate_with(struct rig *rig, const struct tr_path *flow, uint16_t type,
+                      struct tr_slice value)
 {
     struct rig_msg msg;
-    rig_begin(&msg, rig, TR_TURN_CREATE_PERMISSION);
+    rig_begin(&msg, rig, TR_TURN_ALLOCATE);
+    rig_put_transport(&msg, 17);
+    tr_stun_put(&msg.w, type, value);
+    return rig_ask(rig, flow, &msg);
+}
+
+static int about(struct rig *rig, const struct tr_path *flow, uint16_t method,
+                 const struct tr_addr *peer)
+{
+    struct rig_msg msg;
+    rig_begin(&msg, rig, method);
     tr_stun_put_addr(&msg.w, TR_TURN_XOR_PEER_ADDRESS, peer, true);
     return rig_ask(rig, flow, &msg);
+}
+
+int rig_permit(struct rig *rig, const struct tr_path *flow, const struct tr_addr *peer)
+{
+    return about(rig, flow, TR_TURN_CREATE_PERMISSION, peer);
 }
 
 int rig_bind(struct rig *rig, const struct tr_path *flow, const struct tr_addr *peer,
@@ -353,6 +371,37 @@ int rig_bind(struct rig *rig, const struct tr_path *flow, const struct tr_addr *
     rig_begin(&msg, rig, TR_TURN_CHANNEL_BIND);
     tr_stun_put_u32(&msg.w, TR_TURN_CHANNEL_NUMBER, (uint32_t)number << 16);
     tr_stun_put_addr(&msg.w, TR_TURN_XOR_PEER_ADDRESS, peer, true);
+    return rig_ask(rig, flow, &msg);
+}
+
+int rig_connect(struct rig *rig, const struct tr_path *flow, const struct tr_addr *peer)
+{
+    return about(rig, flow, TR_TURN_CONNECT, peer);
+}
+
+int rig_connection_bind(struct rig *rig, const struct tr_path *flow, uint32_t number)
+{
+    struct rig_msg msg;
+    rig_begin(&msg, rig, TR_TURN_CONNECTION_BIND);
+    tr_stun_put_u32(&msg.w, TR_TURN_CONNECTION_ID, number);
+    return rig_ask(rig, flow, &msg);
+}
+
+bool rig_keep_ticket(const struct rig *rig, struct rig_ticket *ticket)
+{
+    struct tr_slice value;
+    if (!tr_stun_find(&rig->m, TR_TURN_MOBILITY_TICKET, &value) || value.n > sizeof ticket->p)
+        return false;
+    memcpy(ticket->p, value.p, value.n);
+    ticket->n = value.n;
+    return true;
+}
+
+int rig_move(struct rig *rig, const struct tr_path *flow, const struct rig_ticket *ticket)
+{
+    struct rig_msg msg;
+    rig_begin(&msg, rig, TR_TURN_REFRESH);
+    tr_stun_put(&msg.w, TR_TURN_MOBILITY_TICKET, tr_slice(ticket->p, ticket->n));
     return rig_ask(rig, flow, &msg);
 }
 

@@ -70,12 +70,27 @@ int rig_send(struct rig *rig, const struct tr_path *flow, struct tr_slice msg); 
 void rig_poll(struct rig *rig);
 void rig_wait(struct rig *rig, tr_usec us); /* with the server's timers */
 
+extern const struct tr_turn_conf rig_plain; /* IPv4, and nothing besides */
+
+struct rig_ticket {
+    uint8_t p[64];
+    size_t n;
+};
+
 int rig_allocate(struct rig *rig, const struct tr_path *flow);
+/* With one attribute more. */
+int rig_allocate_with(struct rig *rig, const struct tr_path *flow, uint16_t type,
+                      struct tr_slice value);
 int rig_allocate_tcp(struct rig *rig, const struct tr_path *flow);
 int rig_permit(struct rig *rig, const struct tr_path *flow, const struct tr_addr *peer);
 int rig_bind(struct rig *rig, const struct tr_path *flow, const struct tr_addr *peer,
              uint16_t number);
 int rig_refresh(struct rig *rig, const struct tr_path *flow, uint32_t lifetime_s);
+/* Of a mobile client: the ticket in the last answer; by which it moves to flow. */
+bool rig_keep_ticket(const struct rig *rig, struct rig_ticket *ticket);
+int rig_move(struct rig *rig, const struct tr_path *flow, const struct rig_ticket *ticket);
+int rig_connect(struct rig *rig, const struct tr_path *flow, const struct tr_addr *peer);
+int rig_connection_bind(struct rig *rig, const struct tr_path *flow, uint32_t number);
 /* Sends "hello"; *out as of tr_turn_input. */
 enum tr_err rig_channel_data(struct rig *rig, const struct tr_path *flow, uint16_t number,
                              struct tr_turn_data *out);
