@@ -499,8 +499,9 @@ bool worker_turn(struct worker *w, tr_usec now, uint32_t ready)
 {
     w->now = now;
     read_messages(w);
+    /* What ends by its time is counted as well. */
+    w->stirred |= ready != 0 || relay_next_timeout(w) <= now || tcp_next_timeout(w) <= now;
     bool busy = read_sockets(w, ready);
-    w->stirred |= ready != 0;
     run_timers(w);
     ticks(w);
     sources_forward(w);
