@@ -1,5 +1,5 @@
-/* Goal: what names an allocation or a port from elsewhere leads to it, and to nobody else's: reserved
- * ports, clients that move, and which server a message is for.
+/* Goal: what names an allocation or a port from elsewhere leads to it, and to nobody else's:
+ * reserved ports, clients that move, and which server a message is for.
  * Method: as test_turn.c. */
 #include "turn/turn.h"
 #include "turn/turn_test.h"
