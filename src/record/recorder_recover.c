@@ -186,9 +186,10 @@ static bool describe(const char *dir, struct tr_call *row)
 static void adopt(struct tr_recorder *rec, const char *id)
 {
     struct tr_call row = { .rec = TR_CALL_REC_RECORDING };
-    if (strlen(id) >= sizeof row.id || tr_calls_get(rec->db, id, &row) != TR_ERR_NOTFOUND)
+    size_t n = strlen(id);
+    if (n >= sizeof row.id || tr_calls_get(rec->db, id, &row) != TR_ERR_NOTFOUND)
         return;
-    snprintf(row.id, sizeof row.id, "%s", id);
+    memcpy(row.id, id, n + 1);
     snprintf(row.plugin, sizeof row.plugin, "recovered");
     journal_path(rec, id, row.journal, sizeof row.journal);
     struct tail tail = find_tail(row.journal);
