@@ -132,7 +132,7 @@ TEST(leaps_of_one_do_not_break_the_m_line_for_the_next)
             number = (uint16_t)(number + 30000);
             innocent_turn(s);
         }
-        CHECK(counters(r).drops[TR_DROP_RTP_DUPLICATE] >= 4);
+        WAIT_FOR(r, counters(r).drops[TR_DROP_RTP_DUPLICATE] >= 4);
         route(r, s->a, viewer, VIDEO);
         run_for(r, 20 * TR_MSEC);
         memset(&viewer->in[VIDEO], 0, sizeof viewer->in[VIDEO]);
@@ -186,7 +186,7 @@ TEST(a_publisher_whose_streams_fight_for_one_layer)
             if (i % 4 == 0)
                 innocent_turn(s);
         }
-        CHECK(counters(r).drops[TR_DROP_RTP_UNKNOWN_SSRC] >= 300);
+        WAIT_FOR(r, counters(r).drops[TR_DROP_RTP_UNKNOWN_SSRC] >= 300);
         CHECK_INT(viewer->in[VIDEO].damaged, 0);
     }
     scene_close(s);
@@ -229,10 +229,10 @@ TEST(a_subscriber_that_asks_for_everything_again)
             ask_again(s->bad, heard_ssrc(s), (uint16_t)s->bad->in[VIDEO].last);
             innocent_turn(s);
         }
+        WAIT_FOR(r, counters(r).nacks_in > 100000);
         struct tr_media_counters sums = counters(r);
         uint64_t budget = 64 + (uint64_t)s->sent[VIDEO] / 5; /* packets: route.c */
         CHECK(sums.drops[TR_DROP_RESEND] > 1000);
-        CHECK(sums.nacks_in > 100000);
         CHECK(sums.rtx_out - before <= budget + 32);
     }
     scene_close(s);
@@ -259,7 +259,7 @@ TEST(a_subscriber_that_asks_for_key_frames_all_the_time)
         int asked = s->a->keyframes_asked - before;
         /* One begins the time, and one may have been on its way before. */
         CHECK(asked >= 1 && asked <= (int)((tr_clock_now() - start) / (500 * TR_MSEC)) + 2);
-        CHECK(counters(r).plis_in >= 300);
+        WAIT_FOR(r, counters(r).plis_in >= 300);
     }
     scene_close(s);
 }
@@ -328,7 +328,7 @@ TEST(a_flood_of_checks_and_of_reports)
             }
             innocent_turn(s);
         }
-        CHECK(counters(r).drops[TR_DROP_FLOOD] > 1000);
+        WAIT_FOR(r, counters(r).drops[TR_DROP_FLOOD] > 1000);
         CHECK_INT(counters(r).drops[TR_DROP_STUN_AUTH], 0);
         CHECK(!s->bad->down);
     }
