@@ -296,7 +296,7 @@ def page(loads, results, args):
         table(loads, results), HOW.format(machine=report.machine(), version=version(),
                                           rounds=args.rounds).rstrip(),
         f"CPU a packet in us, by round: {rounds}.",
-        f"Made by `bench/run turn --rounds {args.rounds}`."]) + "\n"
+        f"Made by `bench/run turn {'--quick ' if args.quick else ''}--rounds {args.rounds}`."]) + "\n"
 
 
 def main(args, loads):
