@@ -291,12 +291,13 @@ def version():
 def page(loads, results, args):
     rounds = "; ".join(f"{name} {server} " + ", ".join(f"{v:.2f}" for v in f["cpu_all"])
                        for (name, server), f in results.items() if f["cpu_all"])
+    quick = " --quick" if args.quick else ""
     return "\n\n".join([
         "# The relay", "![CPU time a packet](turn.svg)", WHAT, bars_table(results),
         table(loads, results), HOW.format(machine=report.machine(), version=version(),
                                           rounds=args.rounds).rstrip(),
         f"CPU a packet in us, by round: {rounds}.",
-        f"Made by `bench/run turn {'--quick ' if args.quick else ''}--rounds {args.rounds}`."]) + "\n"
+        f"Made by `bench/run turn{quick} --rounds {args.rounds}`."]) + "\n"
 
 
 def main(args, loads):
