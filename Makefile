@@ -38,7 +38,7 @@ test-turn: ## the relay: coturn's tools, attacks
 test-nat: ## calls between networks of every kind (as root)
 	@scripts/test nat
 
-fuzz: ## each fuzz target for FUZZ_SECONDS (20)
+fuzz: ## each fuzz target for FUZZ_SECONDS (60)
 	@scripts/test fuzz
 
 bench: ## measure against other servers (see bench/)
