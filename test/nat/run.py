@@ -34,7 +34,7 @@ from topology import Failed, Lab, NotHere, require  # noqa: E402
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 ANSWER_LIMIT_S = 180
-AT_ONCE = 2  # calls between browsers, which take a core each
+AT_ONCE = 1  # calls between browsers, each of which takes a core
 WAITING = 8  # of what only waits
 MEDIA = 10000
 WEB = 443  # what a firewall lets through

@@ -1,5 +1,5 @@
 // A small runner. A test gets a scope: what it opens there is closed at its end, in reverse order, and
-// what a page complains about there fails it. Tests mostly wait, so some run side by side.
+// what a page complains about there fails it. Some can run side by side, where there are cores for it.
 
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -12,7 +12,7 @@ import { within } from './wait.mjs';
 
 export const OUT = fileURLToPath(new URL('../../../build/browser-failures/', import.meta.url));
 const LIMIT = 90_000;
-const LANES = Number(process.env.TEST_LANES ?? 2);
+const LANES = Number(process.env.TEST_LANES ?? 1);
 
 const tests = [];
 
