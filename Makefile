@@ -17,7 +17,7 @@ web: ## build the web pages
 	@scripts/install-deps build
 	@scripts/build-web
 
-test: ## everything: all builds, sanitizers, browsers, networks, fuzzing (about 20 minutes on two cores)
+test: ## everything: all builds, sanitizers, browsers, networks, fuzzing (about 40 minutes on two cores)
 	@scripts/test
 
 test-unit: ## unit tests of the release build
