@@ -83,7 +83,7 @@ int relay_home_of(struct relay *r, const struct tr_path *flow, struct tr_slice m
     if (a)
         return a->home;
     bool stun = msg.n > 0 && msg.p[0] < 4;
-    int home = stun ? tr_turn_home(r->turn, flow, msg) : -1;
+    int home = stun ? tr_turn_home(r->turn, r->worker->now, flow, msg) : -1;
     return home >= 0 && home < workers ? home : here;
 }
 

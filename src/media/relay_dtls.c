@@ -6,7 +6,8 @@
  *
  * Before the cookie nothing is kept of a client. After it, at most HANDSHAKES_MAX are in their
  * handshake at once: one more ends the oldest, since an honest one is done after two round trips.
- */
+ * A good cookie can be shown again and again, so a handshake, which costs a signature, is throttled
+ * as the cookie was. */
 #include <string.h>
 
 #include "base/assert.h"
@@ -256,22 +257,30 @@ static void accept_client(struct relay *r, const struct tr_path *flow, struct tr
     tr_dtls_destroy(dtls);
 }
 
+static bool throttled(struct relay *r, const struct tr_path *flow)
+{
+    bool allowed = tr_throttle_allow(r->throttle, r->worker->now, &flow->remote);
+    if (!allowed)
+        count(r, TR_MEDIA_DTLS_REFUSED_THROTTLED);
+    return !allowed;
+}
+
 static void greet(struct relay *r, const struct tr_path *flow, struct tr_slice datagram)
 {
     uint8_t bytes[TR_DTLS_VERIFY_MAX];
     struct tr_wr answer = tr_wr(bytes, sizeof bytes);
-    tr_usec now = r->worker->now;
-    switch (tr_dtls_hello(&r->conf->cookies, now, flow, datagram, &answer)) {
+    switch (tr_dtls_hello(&r->conf->cookies, r->worker->now, flow, datagram, &answer)) {
     case TR_DTLS_HELLO_NONE: count(r, TR_MEDIA_DTLS_REFUSED_MALFORMED); break;
     case TR_DTLS_HELLO_FRAGMENT: count(r, TR_MEDIA_DTLS_REFUSED_FRAGMENT); break;
     case TR_DTLS_HELLO_STALE: count(r, TR_MEDIA_DTLS_REFUSED_COOKIE); /* fall through */
     case TR_DTLS_HELLO_ANSWER:
-        if (tr_throttle_allow(r->throttle, now, &flow->remote))
+        if (!throttled(r, flow))
             send_datagram(r, flow, tr_wr_slice(&answer));
-        else
-            count(r, TR_MEDIA_DTLS_REFUSED_THROTTLED);
         break;
-    case TR_DTLS_HELLO_PROVEN: accept_client(r, flow, datagram); break;
+    case TR_DTLS_HELLO_PROVEN:
+        if (!throttled(r, flow))
+            accept_client(r, flow, datagram);
+        break;
     }
 }
 

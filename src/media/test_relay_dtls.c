@@ -80,6 +80,78 @@ TEST(what_dtls_refuses_is_counted)
     net_close(&net);
 }
 
+/* --- hellos by hand --- */
+
+struct greeter { /* a client that says no more than its ClientHello */
+    struct tr_dtls *dtls;
+    uint8_t hello[TR_DTLS_MTU]; /* with a cookie that is good */
+    size_t n;
+};
+
+static void keep_hello(struct greeter *g)
+{
+    struct tr_dtls_out out;
+    for (tr_dtls_poll(g->dtls, &out); out.kind != TR_DTLS_NONE; tr_dtls_poll(g->dtls, &out)) {
+        if (out.kind == TR_DTLS_SEND && out.data.n <= sizeof g->hello) {
+            memcpy(g->hello, out.data.p, out.data.n);
+            g->n = out.data.n;
+        }
+    }
+}
+
+static void cookie_in(void *arg, const struct tr_path *path, struct tr_slice datagram)
+{
+    struct greeter *g = arg;
+    (void)path;
+    (void)!tr_dtls_input(g->dtls, tr_clock_now(), datagram);
+}
+
+static bool greeter_open(struct greeter *g, struct net *net, struct tr_udp *udp,
+                         const struct tr_path *path)
+{
+    const struct tr_dtls_conf conf = { .ctx = net->dtls, .role = TR_DTLS_CLIENT, .anybody = true };
+    *g = (struct greeter){ .dtls = tr_dtls_create(&conf) };
+    tr_dtls_start(g->dtls, tr_clock_now());
+    keep_hello(g);
+    tr_udp_send(udp, path, tr_slice(g->hello, g->n));
+    tr_udp_flush(udp);
+    g->n = 0;
+    for (int i = 0; i < 100 && g->n == 0; i++) {
+        run_for(net->rig, 5 * TR_MSEC);
+        tr_udp_receive(udp, 0, cookie_in, g);
+        keep_hello(g);
+    }
+    return CHECK(g->n > 0);
+}
+
+/* Two ClientHellos of one path in turn, each with its cookie: each ends the other's handshake and
+ * begins one, for which the server signs. */
+TEST(hellos_are_throttled_though_their_cookies_are_good)
+{
+    enum { HELLOS = 400 };
+    struct tr_addr loopback = tr_addr_v4(127, 0, 0, 1, 0);
+    struct tr_path path = { .local = loopback, .remote = loopback };
+    struct greeter g[2] = { 0 };
+    struct tr_udp *udp = NULL;
+    struct net net;
+    if (net_open_with(&net, &(struct net_conf){ .unproven_per_second = 20 }) &&
+        CHECK(tr_udp_open(&udp, &loopback, 1, 0, false) == TR_OK)) {
+        path.local.port = tr_udp_port(udp);
+        path.remote.port = tr_media_turn_port(net.rig->media);
+        if (greeter_open(&g[0], &net, udp, &path) && greeter_open(&g[1], &net, udp, &path)) {
+            for (int i = 0; i < HELLOS; i++)
+                tr_udp_send(udp, &path, tr_slice(g[i % 2].hello, g[i % 2].n));
+            tr_udp_flush(udp);
+            WAIT_FOR(net.rig, all_counters(&net).dtls.refused[TR_MEDIA_DTLS_REFUSED_THROTTLED] >=
+                                  HELLOS / 4); /* half are those of the one that is there */
+        }
+    }
+    net_close(&net);
+    tr_udp_close(udp);
+    tr_dtls_destroy(g[0].dtls);
+    tr_dtls_destroy(g[1].dtls);
+}
+
 static bool is_shown(struct tunnel *t, const struct tr_dtls_cert *cert)
 {
     tunnel_speak(t);

@@ -227,6 +227,7 @@ bool net_open_with(struct net *net, const struct net_conf *nc)
                                        .max_port = MAX_PORT,
                                        .allocations_max = 100,
                                        .allocation_bps = nc->allocation_bps,
+                                       .unproven_per_second = nc->unproven_per_second,
                                        .tcp = nc->tcp,
                                        .streams = nc->streams,
                                        .mobility = true };

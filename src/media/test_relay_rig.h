@@ -33,7 +33,7 @@ struct net_conf {
     const char *allow; /* peers besides our own media; NULL: none */
     int workers;       /* 0: two */
     bool tcp;
-    uint32_t allocation_bps;
+    uint32_t allocation_bps, unproven_per_second;
     struct tr_stream_bounds streams;
 };
 

@@ -56,7 +56,7 @@ enum tr_media_dtls_refusal {
     TR_MEDIA_DTLS_REFUSED_MALFORMED,  /* of no association, and no ClientHello */
     TR_MEDIA_DTLS_REFUSED_FRAGMENT,   /* a piece of one */
     TR_MEDIA_DTLS_REFUSED_COOKIE,     /* with a cookie that is not good: it gets a new one */
-    TR_MEDIA_DTLS_REFUSED_THROTTLED,  /* a ClientHello, too many of its neighbours: no answer */
+    TR_MEDIA_DTLS_REFUSED_THROTTLED,  /* a ClientHello, too many of its neighbours or its kind */
     TR_MEDIA_DTLS_REFUSED_HANDSHAKES, /* too many at once: the oldest has ended */
     TR_MEDIA_DTLS_REFUSED_HANDSHAKE,  /* one that failed, or took too long */
     TR_MEDIA_DTLS_REFUSED_UNPROVEN,   /* too long, or too many bytes, without an allocation */

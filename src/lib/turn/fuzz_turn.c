@@ -130,7 +130,7 @@ static void request(struct world *w)
         rig_put_transport(&msg, flow->remote.proto == TR_PROTO_TCP && (v & 7) == 7 ? 6 : 17);
     for (unsigned i = 0; i < attrs % 6; i++)
         put_attr(w, &msg);
-    (void)!tr_turn_home(rig->turn, flow, tr_wr_slice(&msg.w));
+    (void)!tr_turn_home(rig->turn, rig->now, flow, tr_wr_slice(&msg.w));
     if (late) {
         struct tr_turn_data out;
         rig->sent = rig_sign(rig, flow, &msg);
@@ -149,7 +149,7 @@ static void raw(struct world *w)
     const struct tr_path *flow = &w->flow[take(w, FLOWS)];
     size_t n = tr_rd_u8(&w->in), left = tr_rd_left(&w->in);
     struct tr_slice msg = tr_rd_take(&w->in, n < left ? n : left);
-    (void)!tr_turn_home(w->rig.turn, flow, msg);
+    (void)!tr_turn_home(w->rig.turn, w->rig.now, flow, msg);
     (void)!tr_turn_input(w->rig.turn, w->rig.now, flow, msg, &out);
     TR_ASSERT(!out.data.p || (out.data.p >= msg.p && out.data.p + out.data.n <= msg.p + msg.n));
     rig_poll(&w->rig);

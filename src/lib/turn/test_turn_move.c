@@ -217,6 +217,11 @@ TEST(turn_stream_breaks_and_the_client_comes_back)
     rig_close(&rig);
 }
 
+static int home_of(const struct rig *rig, const struct tr_path *flow, struct tr_slice msg)
+{
+    return tr_turn_home(rig->turn, rig->now, flow, msg);
+}
+
 TEST(turn_home_is_named_by_tickets_tokens_and_connections)
 {
     struct rig rig;
@@ -235,13 +240,14 @@ TEST(turn_home_is_named_by_tickets_tokens_and_connections)
             value[0] = (uint8_t)(index + (i == 0 ? '0' : 0)); /* tickets are text */
             rig_begin(&msg, &rig, cases[i].method);
             tr_stun_put(&msg.w, cases[i].attr, tr_slice(value, i == 2 ? 4 : sizeof value));
-            CHECK_INT(tr_turn_home(rig.turn, &flow, tr_stun_end(&msg.w)),
+            CHECK_INT(home_of(&rig, &flow, tr_stun_end(&msg.w)), -1); /* of a stranger */
+            CHECK_INT(home_of(&rig, &flow, rig_sign(&rig, &flow, &msg)),
                       index == 5 || index >= 64 ? -1 : index);
-            CHECK_INT(tr_turn_home(rig.turn, &busy, tr_stun_end(&msg.w)), -1);
+            CHECK_INT(home_of(&rig, &busy, tr_stun_end(&msg.w)), -1);
         }
     }
-    CHECK_INT(tr_turn_home(rig.turn, &flow, tr_slice(value, sizeof value)), -1);
+    CHECK_INT(home_of(&rig, &flow, tr_slice(value, sizeof value)), -1);
     rig_begin(&msg, &rig, TR_TURN_REFRESH);
-    CHECK_INT(tr_turn_home(rig.turn, &flow, tr_stun_end(&msg.w)), -1);
+    CHECK_INT(home_of(&rig, &flow, tr_stun_end(&msg.w)), -1);
     rig_close(&rig);
 }

@@ -86,9 +86,11 @@ void tr_turn_destroy(struct tr_turn *turn); /* relays end without a word; NULL i
 TR_MUST_USE enum tr_err tr_turn_input(struct tr_turn *turn, tr_usec now, const struct tr_path *flow,
                                       struct tr_slice msg, struct tr_turn_data *out);
 /* Which server a message is for, when another one made the ticket, token or connection that it
- * names; -1: this one, as always when the flow has an allocation here. The owner then hands the
- * message (and its stream) over there. */
-int tr_turn_home(const struct tr_turn *turn, const struct tr_path *flow, struct tr_slice msg);
+ * names; -1: this one, as always when the flow has an allocation here, or when the credential does
+ * not hold: strangers do not reach the others by this one. The owner then hands the message (and
+ * its stream) over there. */
+int tr_turn_home(const struct tr_turn *turn, tr_usec now, const struct tr_path *flow,
+                 struct tr_slice msg);
 /* The answer to OPEN; user comes back in events and data. UNSUPPORTED is told as 440, any other
  * error as 508. Ignored when the relay was closed meanwhile. */
 void tr_turn_opened(struct tr_turn *turn, tr_usec now, tr_id relay, enum tr_err err,

@@ -181,7 +181,18 @@ static uint16_t naming_attr(const struct tr_stun *m)
     }
 }
 
-int tr_turn_home(const struct tr_turn *t, const struct tr_path *flow, struct tr_slice msg)
+static bool is_proven(const struct tr_turn *t, tr_usec now, const struct tr_path *flow,
+                      const struct tr_stun *m)
+{
+    struct tr_turn_identity who;
+    bool fresh = m->method == TR_TURN_ALLOCATE;
+    bool proven = tr_turn_auth_check(t->conf.auth, now, flow, m, fresh, &who) == TR_TURN_PROOF_OK;
+    OPENSSL_cleanse(&who, sizeof who);
+    return proven;
+}
+
+int tr_turn_home(const struct tr_turn *t, tr_usec now, const struct tr_path *flow,
+                 struct tr_slice msg)
 {
     struct tr_stun m;
     struct tr_slice value;
@@ -191,5 +202,6 @@ int tr_turn_home(const struct tr_turn *t, const struct tr_path *flow, struct tr_
     if (attr == 0 || turn_flow_find(t, flow) || !tr_stun_find(&m, attr, &value) || value.n < 4)
         return -1;
     int index = attr == TR_TURN_MOBILITY_TICKET ? value.p[0] - '0' : value.p[0];
-    return index >= 0 && index < TR_TURN_SERVERS_MAX && index != t->conf.index ? index : -1;
+    bool foreign = index >= 0 && index < TR_TURN_SERVERS_MAX && index != t->conf.index;
+    return foreign && is_proven(t, now, flow, &m) ? index : -1;
 }
