@@ -12,6 +12,7 @@
  * keys stay with the worker that its path comes to, and what is inside of it is passed on. */
 #include "base/mem.h"
 #include "media/msg.h"
+#include "media/path_key.h"
 #include "media/relay_int.h"
 
 enum { AWAY_MAX = 1 << 16 };
@@ -39,24 +40,24 @@ void relay_away_deinit(struct relay *r)
     tr_map_destroy(r->away);
 }
 
-static struct away *find(const struct relay *r, const struct flow_key *key)
+static struct away *find(const struct relay *r, const struct path_key *key)
 {
-    return tr_map_count(r->away) > 0 ? tr_map_get(r->away, tr_slice(key, sizeof *key)) : NULL;
+    return tr_map_count(r->away) > 0 ? tr_map_get(r->away, path_key_slice(key)) : NULL;
 }
 
-static void forget(struct relay *r, const struct flow_key *key)
+static void forget(struct relay *r, const struct path_key *key)
 {
-    tr_free(tr_map_remove(r->away, tr_slice(key, sizeof *key)));
+    tr_free(tr_map_remove(r->away, path_key_slice(key)));
 }
 
 /* Without room its data counts as that of nobody, and its client notices. */
 static void add(struct relay *r, const struct tr_path *flow, int home)
 {
-    struct flow_key key = flow_key(flow);
+    struct path_key key = path_key(flow);
     struct away *a = find(r, &key);
     if (!a) {
         a = tr_alloc(sizeof *a);
-        if (!a || tr_map_add(r->away, tr_slice(&key, sizeof key), a) != TR_OK) {
+        if (!a || tr_map_add(r->away, path_key_slice(&key), a) != TR_OK) {
             tr_free(a);
             return;
         }
@@ -67,7 +68,7 @@ static void add(struct relay *r, const struct tr_path *flow, int home)
 
 static void subtract(struct relay *r, const struct tr_path *flow, int home)
 {
-    struct flow_key key = flow_key(flow);
+    struct path_key key = path_key(flow);
     struct away *a = find(r, &key);
     if (a && a->home == home && --a->ports == 0) /* by now it may have another home */
         forget(r, &key);
@@ -78,7 +79,7 @@ int relay_home_of(struct relay *r, const struct tr_path *flow, struct tr_slice m
     int here = r->worker->index, workers = r->worker->media->workers_count;
     if (workers == 1)
         return here;
-    struct flow_key key = flow_key(flow);
+    struct path_key key = path_key(flow);
     const struct away *a = find(r, &key);
     if (a)
         return a->home;
@@ -101,7 +102,7 @@ static void flow_gone_here(struct relay *r, const struct tr_path *flow)
 
 void relay_flow_gone(struct relay *r, const struct tr_path *flow)
 {
-    struct flow_key key = flow_key(flow);
+    struct path_key key = path_key(flow);
     const struct away *a = find(r, &key);
     if (a) {
         tell(r, a->home, MSG_RELAY_FLOW_GONE, flow);

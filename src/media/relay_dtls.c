@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "media/control.h"
 #include "media/msg.h"
+#include "media/path_key.h"
 #include "media/relay_int.h"
 #include "net/waiter.h"
 #include "turn/throttle.h"
@@ -30,7 +31,7 @@ enum {
 
 struct assoc {
     struct tr_dtls *dtls;
-    struct flow_key key;
+    struct path_key key;
     struct tr_path flow;
     struct tr_heap_node timer;   /* never later than what is due */
     struct assoc *older, *newer; /* in their handshake */
@@ -58,8 +59,8 @@ static void count(struct relay *r, enum tr_media_dtls_refusal why)
 
 static struct assoc *find(const struct relay *r, const struct tr_path *flow)
 {
-    struct flow_key key = flow_key(flow);
-    return r->dtls ? tr_map_get(r->dtls->flows, tr_slice(&key, sizeof key)) : NULL;
+    struct path_key key = path_key(flow);
+    return r->dtls ? tr_map_get(r->dtls->flows, path_key_slice(&key)) : NULL;
 }
 
 static void handshake_begins(struct relay_dtls *d, struct assoc *a)
@@ -88,7 +89,7 @@ static void handshake_ends(struct relay_dtls *d, struct assoc *a)
 
 static void assoc_free(struct relay_dtls *d, struct assoc *a)
 {
-    tr_map_remove(d->flows, tr_slice(&a->key, sizeof a->key));
+    tr_map_remove(d->flows, path_key_slice(&a->key));
     tr_heap_remove(&d->timers, &a->timer);
     if (!a->connected)
         handshake_ends(d, a);
@@ -111,9 +112,9 @@ static struct assoc *assoc_add(struct relay_dtls *d, const struct tr_path *flow,
     struct assoc *a = tr_alloc(sizeof *a);
     if (!a)
         return NULL;
-    *a = (struct assoc){ .dtls = dtls, .flow = *flow, .key = flow_key(flow), .last_in = now };
+    *a = (struct assoc){ .dtls = dtls, .flow = *flow, .key = path_key(flow), .last_in = now };
     if (tr_heap_set(&d->timers, &a->timer, TR_NEVER - 1) == TR_OK &&
-        tr_map_add(d->flows, tr_slice(&a->key, sizeof a->key), a) == TR_OK) {
+        tr_map_add(d->flows, path_key_slice(&a->key), a) == TR_OK) {
         handshake_begins(d, a);
         return a;
     }

@@ -38,11 +38,6 @@ struct rport { /* a relayed address: `user` of lib/turn */
     struct tr_addr own[RELAY_OWN_MAX];
 };
 
-struct flow_key { /* a path, without padding: it is a map key */
-    uint8_t remote[16], local[16];
-    uint16_t remote_port, local_port, remote_proto, local_proto;
-};
-
 struct rslot {
     struct rport *port; /* NULL: free, unless it is held */
     tr_usec held;       /* reserved, or in use by another program, until then */
@@ -68,17 +63,6 @@ struct relay {
     struct tr_media_dtls_counters dtls_counters;
     _Atomic uint64_t published[RELAY_PUBLISHED];
 };
-
-static inline struct flow_key flow_key(const struct tr_path *flow)
-{
-    struct flow_key key = { .remote_port = flow->remote.port,
-                            .local_port = flow->local.port,
-                            .remote_proto = flow->remote.proto,
-                            .local_proto = flow->local.proto };
-    memcpy(key.remote, flow->remote.ip, sizeof key.remote);
-    memcpy(key.local, flow->local.ip, sizeof key.local);
-    return key;
-}
 
 /* relay.c */
 /* A message of a client: a datagram, or one frame of a stream. */

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "dtls/dtls.h"
 #include "ice/ice.h"
+#include "media/path_key.h"
 #include "media/ports.h"
 #include "media/relay.h"
 #include "media/tcp.h"
@@ -42,29 +43,11 @@ struct addr_entry {
     tr_usec heard;
 };
 
-struct addr_key { /* no padding: it is a map key */
-    uint8_t remote[16];
-    uint8_t local[16];
-    uint16_t remote_port;
-    uint16_t local_port;
-    uint32_t proto; /* of remote: over a stream and through our own relay, the local one follows */
-};
-
-static struct addr_key addr_key(const struct tr_path *path)
-{
-    struct addr_key key = { .remote_port = path->remote.port,
-                            .local_port = path->local.port,
-                            .proto = path->remote.proto };
-    memcpy(key.remote, path->remote.ip, 16);
-    memcpy(key.local, path->local.ip, 16);
-    return key;
-}
-
 void worker_addr_add(struct worker *w, const struct tr_path *path, tr_id peer, struct wpeer *here,
                      int worker)
 {
-    struct addr_key key = addr_key(path);
-    struct tr_slice k = tr_slice(&key, sizeof key);
+    struct path_key key = path_key_by_remote(path);
+    struct tr_slice k = path_key_slice(&key);
     struct addr_entry *e = tr_map_get(w->addrs, k);
     if (!e) {
         e = tr_alloc(sizeof *e);
@@ -78,8 +61,8 @@ void worker_addr_add(struct worker *w, const struct tr_path *path, tr_id peer, s
 
 void worker_addr_remove(struct worker *w, const struct tr_path *path, tr_id peer)
 {
-    struct addr_key key = addr_key(path);
-    struct tr_slice k = tr_slice(&key, sizeof key);
+    struct path_key key = path_key_by_remote(path);
+    struct tr_slice k = path_key_slice(&key);
     struct addr_entry *e = tr_map_get(w->addrs, k);
     /* The address may be another peer's by now. */
     if (e && e->peer == peer)
@@ -88,8 +71,8 @@ void worker_addr_remove(struct worker *w, const struct tr_path *path, tr_id peer
 
 struct wpeer *worker_addr_peer(struct worker *w, const struct tr_path *path)
 {
-    struct addr_key key = addr_key(path);
-    const struct addr_entry *e = tr_map_get(w->addrs, tr_slice(&key, sizeof key));
+    struct path_key key = path_key_by_remote(path);
+    const struct addr_entry *e = tr_map_get(w->addrs, path_key_slice(&key));
     return e ? e->here : NULL;
 }
 
@@ -277,8 +260,8 @@ static bool is_given_away(const struct addr_entry *e, struct worker *w, struct t
 
 bool worker_datagram(struct worker *w, const struct tr_path *path, struct tr_slice datagram)
 {
-    struct addr_key key = addr_key(path);
-    struct addr_entry *e = tr_map_get(w->addrs, tr_slice(&key, sizeof key));
+    struct path_key key = path_key_by_remote(path);
+    struct addr_entry *e = tr_map_get(w->addrs, path_key_slice(&key));
     w->arrival_worker = w->index;
     if (!e || (path->remote.proto != TR_PROTO_TCP && is_given_away(e, w, datagram)))
         return stranger(w, path, datagram);
@@ -299,8 +282,8 @@ static void datagram_passed(struct worker *w, const struct msg *m)
 {
     struct tr_pkt *pkt = m->u.datagram.pkt;
     struct tr_slice datagram = tr_pkt_slice(pkt), ufrag;
-    struct addr_key key = addr_key(&m->u.datagram.path);
-    struct addr_entry *e = tr_map_get(w->addrs, tr_slice(&key, sizeof key));
+    struct path_key key = path_key_by_remote(&m->u.datagram.path);
+    struct addr_entry *e = tr_map_get(w->addrs, path_key_slice(&key));
     struct wpeer *p = e ? e->here : wpeer_find(w, m->peer);
     if (!p && tr_ice_peek_ufrag(datagram, &ufrag) == TR_OK)
         p = wpeer_of_ufrag(w, ufrag);
