@@ -70,9 +70,9 @@ class Case:
         self.build = build
         self.found = {False: [], True: []}
         admin = servers.free_port()
-        os.environ |= {"TRING_ADMIN_PORT": str(admin), "TRING_ADMIN_SECRET": SECRET,
-                       "TRING_TURN_PORT": str(servers.free_port())}
-        self.pid, url = stack.enter_context(servers.running("tring", build))
+        settings = {"TRING_ADMIN_PORT": str(admin), "TRING_ADMIN_SECRET": SECRET,
+                    "TRING_TURN_PORT": str(servers.free_port())}
+        self.pid, url = stack.enter_context(servers.running("tring", build, settings=settings))
         program = os.path.join(args.build[0], "tools", "tring-load", "tring-load")
         load = subprocess.Popen(
             [program, "--echo", str(args.clients), "--ramp", str(RAMP), "--video-kbps", "0",

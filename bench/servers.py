@@ -2,14 +2,20 @@
 temporary folder."""
 import contextlib
 import os
-import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
 
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.join(ROOT, "test"))
+
+import child  # noqa: E402
+from child import write  # noqa: E402
+
 START_LIMIT_S = 15
+STOP_LIMIT_S = 5
 JANUS_FOLDERS = ("/usr/lib/x86_64-linux-gnu/janus", "/usr/lib/aarch64-linux-gnu/janus",
                  "/usr/lib/janus")
 JANUS_PARTS = {"echotest", "videocall", "videoroom", "websockets", "http"}
@@ -21,11 +27,6 @@ def free_port(kind=socket.SOCK_STREAM):
     with socket.socket(socket.AF_INET, kind) as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
-
-
-def write(path, text):
-    with open(path, "w", encoding="utf-8") as f:
-        f.write(text)
 
 
 def janus_command(folder, ws, http, general=""):
@@ -110,24 +111,18 @@ def wait_for_port(process, port, log):
 
 
 def end(process):
-    """This process and nothing else, by its id."""
-    if process.poll() is None:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(5)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+    child.end(process, STOP_LIMIT_S)
 
 
 @contextlib.contextmanager
-def running(server, build, transport="ws"):
-    """Gives the process id and the URL of its Janus API."""
+def running(server, build, transport="ws", settings=()):
+    """Gives the process id and the URL of its Janus API. settings: TRING_* of its environment."""
     with tempfile.TemporaryDirectory(prefix="tring-bench-", ignore_cleanup_errors=True) as folder:
         ws, http, log = free_port(), free_port(), f"{folder}/log"
         with open(log, "wb") as out:
             process = subprocess.Popen(command(server, build, folder, ws, http), stdout=out,
-                                       stderr=out, stdin=subprocess.DEVNULL, cwd=folder)
+                                       stderr=out, stdin=subprocess.DEVNULL, cwd=folder,
+                                       env=child.environment(settings))
         try:
             wait_for_port(process, ws, log)
             urls = {"ws": f"ws://127.0.0.1:{ws}/", "http": f"http://127.0.0.1:{http}/janus"}

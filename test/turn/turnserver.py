@@ -7,27 +7,24 @@ import hmac
 import os
 import random
 import shutil
-import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from child import end, environment, write  # noqa: E402
+
 USER, PASSWORD = "proof", "of-the-relay"
 SECRET = "a shared secret of the test"
 REALM = "tring.test"
 START_LIMIT_S = 15
-STOP_LIMIT_S = 20
 
 
 class Failed(Exception):
     """Something is not as it has to be; the text says what."""
-
-
-def write(path, text):
-    with open(path, "w", encoding="utf-8") as f:
-        f.write(text)
 
 
 def make_certificate(folder, addresses):
@@ -47,17 +44,6 @@ def short_lived(name):
     return user, base64.b64encode(key).decode()
 
 
-def end(process):
-    """This process and nothing else, by its id."""
-    if process.poll() is None:
-        process.send_signal(signal.SIGTERM)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(STOP_LIMIT_S)
-    if process.poll() is None:
-        process.kill()
-        process.wait()
-
-
 class Server:
     """command: gets the folder and gives the command line. ready: what its log says when it is.
     prefix: goes before the command, to run it in a namespace."""
@@ -67,7 +53,8 @@ class Server:
         make_certificate(self.folder, addresses)
         with open(f"{self.folder}/log", "wb") as log:
             self.process = subprocess.Popen([*prefix, *command(self.folder)], stdout=log,
-                                            stderr=log, stdin=subprocess.DEVNULL, cwd=self.folder)
+                                            stderr=log, stdin=subprocess.DEVNULL, cwd=self.folder,
+                                            env=environment())
         self.wait(ready)
 
     @property
@@ -141,7 +128,7 @@ def knows(build, key):
     """Whether this Tring has such a key in its configuration."""
     program = os.path.join(build, "src", "server", "tring")
     printed = subprocess.run([program, "--print-config"], capture_output=True, text=True,
-                             check=True).stdout
+                             check=True, env=environment()).stdout
     return f"  {key}:" in printed
 
 

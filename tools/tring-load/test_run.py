@@ -70,9 +70,9 @@ def main():
     build = os.path.abspath(sys.argv[1])
     program = os.path.join(build, "tools", "tring-load", "tring-load")
     failed = 0
-    os.environ["TRING_TURN_PORT"] = str(servers.free_port())
+    settings = {"TRING_TURN_PORT": str(servers.free_port())}
     for transport, args in RUNS:
-        with servers.running("tring", build, transport) as (pid, url):
+        with servers.running("tring", build, transport, settings) as (pid, url):
             command = [program, *with_relay(args, url), *SHORT, "--pid", str(pid), "--url", url]
             ran = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
         wrong = list(complaints(args, json.loads(ran.stdout))) if ran.stdout else ["no output"]
