@@ -9,7 +9,6 @@ own share of that is measured before the first attack.
 
     test/turn/attacks.py [PART OF A NAME]
 """
-import argparse
 import contextlib
 import dataclasses
 import json
@@ -24,14 +23,11 @@ import sys
 import time
 import urllib.request
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.dont_write_bytecode = True
-sys.path.insert(0, HERE)
 
 import turnserver  # noqa: E402
 import stun  # noqa: E402
-from turnserver import Failed  # noqa: E402
+from turnserver import Failed, expect  # noqa: E402
 
 ADDRESS, ADDRESS6 = "127.0.0.1", "::1"
 MEDIA_ADDRESS = "127.0.0.3"  # other than the relay's, so that the relay's is none of media
@@ -308,13 +304,6 @@ def internal_connect(target):
     return f"{len(INSIDE)} addresses"
 
 
-def expect(answer, error, what):
-    if answer is None:
-        raise Failed(f"{what}: no answer")
-    if answer.error != error:
-        raise Failed(f"{what}: {answer.error or 'granted'}")
-
-
 def must_fail(answer, what):
     if answer is not None and answer.error == 0:
         raise Failed(f"{what} was granted")
@@ -561,12 +550,7 @@ def table(rows):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", nargs="?", default="", help="of the names of the attacks")
-    parser.add_argument("--build", default=os.path.join(ROOT, "build", "release"))
-    args = parser.parse_args()
-    args.build = os.path.abspath(args.build)
+    args = turnserver.command_line(__doc__, "attacks").parse_args()
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a socket for each allocation
     target, rows = Target(args), []

@@ -6,7 +6,6 @@ wait for the minute.
 
     test/turn/certs.py [--build DIR]
 """
-import argparse
 import contextlib
 import os
 import shutil
@@ -18,10 +17,7 @@ import sys
 import tempfile
 import time
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.dont_write_bytecode = True
-sys.path.insert(0, HERE)
 
 import turnserver  # noqa: E402
 import stun  # noqa: E402
@@ -124,11 +120,7 @@ def run(what, build, alone):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--build", default=os.path.join(ROOT, "build", "release"))
-    args = parser.parse_args()
-    build = os.path.abspath(args.build)
+    build = turnserver.command_line(__doc__).parse_args().build
     done = [run("tring", build, False), run("tring turn", build, True)]
     print(f"{done.count(True)} passed, {done.count(False)} failed")
     return not all(done)

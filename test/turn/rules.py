@@ -6,7 +6,6 @@ rule below.
 
     test/turn/rules.py [PART OF A NAME]
 """
-import argparse
 import contextlib
 import hashlib
 import hmac
@@ -15,15 +14,12 @@ import socket
 import struct
 import sys
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.dont_write_bytecode = True
-sys.path.insert(0, HERE)
 
 import turnserver  # noqa: E402
 import stun  # noqa: E402
 from stun import attribute  # noqa: E402
-from turnserver import Failed, PASSWORD, REALM, USER  # noqa: E402
+from turnserver import Failed, PASSWORD, REALM, USER, expect  # noqa: E402
 
 V4, V6 = "127.0.0.1", "::1"
 OTHER_V4 = "127.0.0.2"
@@ -53,15 +49,6 @@ class Relay:
             expect(answer, 0)
             client.relayed = address_of(answer, stun.RELAYED)
             yield client
-
-
-def expect(answer, code):
-    """An answer with this code; 0: a success."""
-    if answer is None:
-        raise Failed(f"no answer where {code or 'success'} was expected")
-    if answer.error != code:
-        raise Failed(f"{answer.error or 'success'} where {code or 'success'} was expected")
-    return answer
 
 
 def same(what, found, wanted):
@@ -435,12 +422,8 @@ RULES = [
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", nargs="?", default="", help="of the names of the rules")
-    parser.add_argument("--build", default=os.path.join(ROOT, "build", "release"))
-    args = parser.parse_args()
-    relay, results = Relay(os.path.abspath(args.build)), []
+    args = turnserver.command_line(__doc__, "rules").parse_args()
+    relay, results = Relay(args.build), []
     with relay.server:
         for rule in (rule for rule in RULES if args.part in rule.__name__):
             name, why = rule.__name__.replace("_", " "), ""

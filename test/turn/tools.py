@@ -15,20 +15,15 @@ is as well as before. -P counts half of its packets as lost, because only one en
 connection sends. Now and then the tools lose the first packets of a stream, or take one channel
 number twice, with any server: so what fails is done once more.
 """
-import argparse
 import concurrent.futures
 import contextlib
-import os
 import re
 import shlex
 import subprocess
 import sys
 import time
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.dont_write_bytecode = True
-sys.path.insert(0, HERE)
 
 import stun  # noqa: E402
 import turnserver  # noqa: E402
@@ -228,19 +223,10 @@ def run_one(bench, name):
     return ok
 
 
-def arguments():
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", nargs="?", default="", help="of the names of the tests to run")
-    parser.add_argument("--build", default=os.path.join(ROOT, "build", "release"))
+def main():
+    parser = turnserver.command_line(__doc__, "tests")
     parser.add_argument("--server", default="tring", choices=["tring", "coturn"])
     args = parser.parse_args()
-    args.build = os.path.abspath(args.build)
-    return args
-
-
-def main():
-    args = arguments()
     port, tls_port, peer_port = turnserver.free_ports(3)
     names = [name for name in TESTS if args.part in name]
     if args.server == "coturn":

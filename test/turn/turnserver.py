@@ -1,5 +1,6 @@
 """The TURN server to be tested, as a child process with its files in a temporary folder: Tring, or
 Debian's coturn, by which the tests themselves are proved."""
+import argparse
 import base64
 import contextlib
 import hashlib
@@ -13,7 +14,8 @@ import sys
 import tempfile
 import time
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(ROOT, "test"))
 
 from child import end, environment, write  # noqa: E402
 
@@ -42,6 +44,27 @@ def short_lived(name):
     user = f"{int(time.time()) + 3600}:{name}"
     key = hmac.new(SECRET.encode(), user.encode(), hashlib.sha1).digest()
     return user, base64.b64encode(key).decode()
+
+
+def command_line(doc, names=""):
+    """The parser of a test's. names: of which things a part of a name chooses some."""
+    parser = argparse.ArgumentParser(description=doc,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    if names:
+        parser.add_argument("part", nargs="?", default="", help=f"of the names of the {names}")
+    parser.add_argument("--build", type=os.path.abspath,
+                        default=os.path.join(ROOT, "build", "release"))
+    return parser
+
+
+def expect(answer, code, what="the answer"):
+    """An answer with this code; 0: a success."""
+    wanted = code or "success"
+    if answer is None:
+        raise Failed(f"{what}: none where {wanted} was expected")
+    if answer.error != code:
+        raise Failed(f"{what}: {answer.error or 'success'} where {wanted} was expected")
+    return answer
 
 
 class Server:
