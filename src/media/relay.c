@@ -147,13 +147,18 @@ void relay_poll(struct relay *r)
 static void data_out(const struct tr_turn_data *data)
 {
     struct rport *p = data->user;
-    if (data->own)
+    if (data->own) {
         relay_own_in(p, &data->peer, data->data);
-    else if (p->fd >= 0)
-        tr_gather_put(p->relay->to_peers, &(struct tr_gather_out){ .fd = p->fd,
-                                                                   .to = data->peer,
-                                                                   .data = data->data,
-                                                                   .df = data->dont_fragment });
+        return;
+    }
+    if (p->fd < 0)
+        return;
+    if (data->dont_fragment)
+        p->df_peer = data->peer;
+    tr_gather_put(p->relay->to_peers, &(struct tr_gather_out){ .fd = p->fd,
+                                                               .to = data->peer,
+                                                               .data = data->data,
+                                                               .df = data->dont_fragment });
 }
 
 /* A message that is to be handled here, wherever it has arrived. */
@@ -191,13 +196,15 @@ static void peer_in(void *arg, const struct tr_path *path, struct tr_slice datag
     relay_deliver(arg, &path->remote, datagram);
 }
 
+/* peer: without a port where our own link is the one that says no. */
 static void icmp_in(void *arg, const struct tr_addr *peer, uint8_t type, uint8_t code,
                     uint32_t data)
 {
     struct rport *p = arg;
     struct relay *r = p->relay;
+    bool ours = peer->port == 0 && tr_addr_ip_eq(peer, &p->df_peer);
     relay_poll(r); /* p knows the flow of its client then */
-    tr_turn_icmp(r->turn, r->worker->now, p->id, peer, type, code, data);
+    tr_turn_icmp(r->turn, r->worker->now, p->id, ours ? &p->df_peer : peer, type, code, data);
     if (p->flows > 0) {
         r->flow = p->flow[0].path;
         r->arrival = p->flow[0].worker;

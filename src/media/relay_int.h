@@ -31,6 +31,7 @@ struct rport { /* a relayed address: `user` of lib/turn */
     struct tr_addr relayed;         /* the same as its client knows it */
     int fd;                         /* NO_SOCKET: no peer but our own has needed it yet */
     uint32_t socket;                /* of the swarm */
+    struct tr_addr df_peer;         /* the last whose data must not be fragmented */
     tr_id listener;                 /* of TCP peers, instead of a socket */
     struct rflow flow[RELAY_FLOWS]; /* of its client; as lib/turn has them, the one in use first */
     int flows;

@@ -131,12 +131,16 @@ void tr_gather_put(struct tr_gather *g, const struct tr_gather_out *out)
 
 /* --- sending --- */
 
-/* A bit of the socket, so it holds for all messages that share the call. */
+/* A bit of the socket, so it holds for all messages that share the call. Routers never cut IPv6;
+ * there it keeps this machine from doing so. */
 static void set_df(int fd, const struct tr_addr *to, bool on)
 {
     int v4 = on ? IP_PMTUDISC_DO : IP_PMTUDISC_DONT;
+    int v6 = on ? IPV6_PMTUDISC_DO : IPV6_PMTUDISC_DONT;
     if (tr_addr_is_v4(to))
         setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &v4, sizeof v4);
+    else
+        setsockopt(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &v6, sizeof v6);
 }
 
 static void send_messages(struct tr_gather *g, const struct flow *f)

@@ -30,7 +30,7 @@ struct tr_gather_out {                            /* one datagram */
     struct tr_addr to;
     struct tr_slice head, data; /* copied, one behind the other */
     uint8_t pad;                /* zero bytes behind them */
-    bool df;                    /* IPv4 routers must not fragment it */
+    bool df;                    /* nobody may fragment it, not even we */
 };
 
 void tr_gather_put(struct tr_gather *gather, const struct tr_gather_out *out);

@@ -6,7 +6,9 @@
 #include <time.h> /* the next one needs it */
 
 #include <linux/errqueue.h>
+#include <netinet/icmp6.h>
 #include <netinet/in.h>
+#include <netinet/ip_icmp.h>
 #include <netinet/udp.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -256,17 +258,28 @@ static void read_socket(struct tr_swarm *s, uint32_t socket, tr_udp_h *handler)
 
 /* --- ICMP --- */
 
+/* Our own link says no by the call that sends, not by ICMP; but a client of the relay, who wished
+ * that nobody cuts his datagram, must hear of it like of any other link on the way. */
+static bool as_icmp(const struct sock_extended_err *e, bool v6, uint8_t *type, uint8_t *code)
+{
+    bool ours = e->ee_origin == SO_EE_ORIGIN_LOCAL && e->ee_errno == EMSGSIZE;
+    *type = !ours ? e->ee_type : v6 ? ICMP6_PACKET_TOO_BIG : ICMP_DEST_UNREACH;
+    *code = !ours ? e->ee_code : v6 ? 0 : ICMP_FRAG_NEEDED;
+    return ours || e->ee_origin == SO_EE_ORIGIN_ICMP || e->ee_origin == SO_EE_ORIGIN_ICMP6;
+}
+
 static void tell_icmp(struct tr_swarm *s, void *arg, struct msghdr *hdr, const struct tr_addr *peer)
 {
     for (struct cmsghdr *c = CMSG_FIRSTHDR(hdr); c; c = CMSG_NXTHDR(hdr, c)) {
         struct sock_extended_err e;
-        bool error = (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_RECVERR) ||
-                     (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_RECVERR);
-        if (!error)
+        uint8_t type, code;
+        bool v4 = c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_RECVERR;
+        bool v6 = c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_RECVERR;
+        if (!v4 && !v6)
             continue;
         memcpy(&e, CMSG_DATA(c), sizeof e);
-        if (s->icmp && (e.ee_origin == SO_EE_ORIGIN_ICMP || e.ee_origin == SO_EE_ORIGIN_ICMP6))
-            s->icmp(arg, peer, e.ee_type, e.ee_code, e.ee_info);
+        if (s->icmp && as_icmp(&e, v6, &type, &code))
+            s->icmp(arg, peer, type, code, e.ee_info);
     }
 }
 

@@ -39,7 +39,9 @@ int tr_swarm_socket_fd(const struct tr_swarm *swarm, uint32_t socket); /* to sen
 /* Waits until something can be read, timeout_us at most (0: only look), and reads it. The handler
  * may send and add, but not remove. */
 void tr_swarm_wait(struct tr_swarm *swarm, tr_usec timeout_us, tr_udp_h *handler);
-/* An ICMP error to what a socket has sent to peer; data: its second word, such as an MTU. */
+/* An ICMP error to what a socket has sent to peer; data: its second word, such as an MTU. What our
+ * own link did not take whole (gather.h, df) is told in the same form; port 0: of IPv4 the system
+ * only says the address then. */
 typedef void tr_swarm_icmp_h(void *arg, const struct tr_addr *peer, uint8_t type, uint8_t code,
                              uint32_t data);
 /* tr_swarm_wait calls it for sockets that ask for such errors (port.h, relay). */

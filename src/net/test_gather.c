@@ -1,6 +1,8 @@
 /* Goal: datagrams of mixed flows arrive whole, in the order of their flow, with few system calls;
  * and whoever holds shares of a quota never gets more than its bounds. */
+#include <netinet/in.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "net/gather.h"
 #include "net/port.h"
@@ -100,14 +102,16 @@ TEST(gather_sends_early_when_it_is_full)
 struct icmp {
     struct tr_addr peer;
     int type, code, count;
+    uint32_t data;
 };
 
 static void take_icmp(void *arg, const struct tr_addr *peer, uint8_t type, uint8_t code,
                       uint32_t data)
 {
     struct icmp *icmp = arg;
-    (void)data;
-    *icmp = (struct icmp){ .peer = *peer, .type = type, .code = code, .count = icmp->count + 1 };
+    *icmp = (struct icmp){
+        .peer = *peer, .type = type, .code = code, .data = data, .count = icmp->count + 1
+    };
 }
 
 static void ignore(void *arg, const struct tr_path *path, struct tr_slice datagram)
@@ -144,6 +148,47 @@ TEST(relay_ports_tell_icmp)
     CHECK_INT(icmp.count, 2);
     CHECK(icmp.type == 3 && icmp.code == 3 && tr_addr_eq(&icmp.peer, &nobody));
     CHECK_INT(tr_gather_counters(g)->datagrams_out, 2);
+    tr_gather_destroy(g);
+    tr_swarm_close(swarm);
+}
+
+/* A small MTU of our own link (here: of the socket) is told of like one on the way, once for each
+ * datagram that may not be cut; those that may are. */
+TEST(relay_ports_tell_our_own_mtu)
+{
+    enum { MTU = 1280, ASKED = 6, LONG = 1400 };
+    static uint8_t data[LONG];
+    struct tr_port_conf conf = { .bind = { .ip = { [15] = 1 } }, .relay = true };
+    struct tr_addr at, to;
+    struct tr_swarm *swarm = NULL;
+    struct icmp icmp = { 0 };
+    uint32_t sockets[2];
+    int fd, other, mtu = MTU;
+    struct tr_gather *g = tr_gather_create(true, 7);
+    CHECK(g && tr_swarm_open(&swarm, 2, true) == TR_OK);
+    if (tr_port_open(&conf, &fd, &at) != TR_OK)
+        goto out; /* this machine has no IPv6 */
+    CHECK(tr_port_open(&conf, &other, &to) == TR_OK);
+    CHECK(setsockopt(fd, IPPROTO_IPV6, IPV6_MTU, &mtu, sizeof mtu) == 0);
+    CHECK(tr_swarm_adopt(swarm, fd, &at, &icmp, &sockets[0]) == TR_OK);
+    CHECK(tr_swarm_adopt(swarm, other, &to, &icmp, &sockets[1]) == TR_OK);
+    tr_swarm_on_icmp(swarm, take_icmp);
+    for (int i = 0; i < ASKED; i++) {
+        struct tr_gather_out out = { .fd = fd, .to = to, .data = { data, LONG }, .df = i % 2 == 1 };
+        tr_gather_put(g, &out);
+    }
+    tr_gather_flush(g);
+    for (int i = 0;
+         i < 1000 && (icmp.count < ASKED / 2 || tr_swarm_counters(swarm)->datagrams_in < ASKED / 2);
+         i++)
+        tr_swarm_wait(swarm, TR_MSEC, ignore);
+    CHECK_INT(icmp.count, ASKED / 2);
+    CHECK_INT(tr_swarm_counters(swarm)->datagrams_in, ASKED / 2);
+    CHECK(icmp.type == 2 && icmp.code == 0 && tr_addr_eq(&icmp.peer, &to));
+    CHECK_INT(icmp.data, MTU);
+    CHECK_INT(tr_gather_counters(g)->datagrams_out, ASKED / 2);
+    CHECK_INT(tr_gather_counters(g)->send_dropped, ASKED / 2);
+out:
     tr_gather_destroy(g);
     tr_swarm_close(swarm);
 }
