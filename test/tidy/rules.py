@@ -47,6 +47,7 @@ HOMES = {
     "libav": ["src/record/render/"],
     "libsw": ["src/record/render/"],
     "libwebsockets": ["src/gateway/", "src/net/", "src/cluster/", "tools/"],
+    "uv.h": ["src/gateway/"],
     "usrsctp": ["src/lib/sctp/"],
     "sofia-sip/": ["src/plugin/"],
     "sqlite3": ["src/store/"],

@@ -686,7 +686,7 @@ int tr_http_callback(struct lws *wsi, enum lws_callback_reasons reason, void *us
     struct slot *slot = user;
     struct listener *listener = tr_web_listener(wsi);
 
-    if (listener)
+    if (listener && reason != LWS_CALLBACK_EVENT_WAIT_CANCELLED)
         listener->web->callbacks++;
     switch ((int)reason) {
     case LWS_CALLBACK_FILTER_NETWORK_CONNECTION:

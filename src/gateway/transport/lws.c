@@ -1,6 +1,6 @@
-/* The control thread's loop: libwebsockets' context, its listeners, one timer and one way to be
- * woken. A turn is: wait for the library, run what other threads asked for, run what is due, set
- * the timer for what comes next. */
+/* The control thread's loop: libwebsockets' context, its listeners and one way to be woken. A turn
+ * is: run what is due, wait for the library (loop.h) until something else is, run what other
+ * threads asked for. */
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "dtls/dtls.h"
 #include "gateway/transport/http_parse.h"
+#include "gateway/transport/loop.h"
 #include "gateway/transport/web_impl.h"
 #include "net/clock.h"
 #include "net/log.h"
@@ -132,6 +133,7 @@ static enum tr_err make_context(struct tr_web *web)
 {
     struct lws_context_creation_info info = {
         .options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_VALIDATE_UTF8 |
+                   LWS_SERVER_OPTION_LIBUV |
                    (web->conf.tls ? LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT : 0),
         .user = web,
         .max_http_header_data = HEADER_BYTES_MAX,
@@ -139,9 +141,16 @@ static enum tr_err make_context(struct tr_web *web)
             web->conf.connections_max < 65535 ? (unsigned short)web->conf.connections_max : 65535,
         .pt_serv_buf_size = RX_BYTES,
         .port = CONTEXT_PORT_NO_LISTEN,
+        .pcontext = &web->context,
     };
     lws_set_log_level(LLL_ERR | LLL_WARN, emit);
+    web->loop = tr_web_loop_create();
+    if (!web->loop)
+        return TR_ERR_NOMEM;
+    info.foreign_loops = tr_web_loop_foreign(web->loop);
     web->context = lws_create_context(&info);
+    if (!web->context)
+        tr_log(TR_LOG_ERROR, "web", "cannot start; is the package libwebsockets-evlib-uv there?");
     return web->context ? TR_OK : TR_ERR_IO;
 }
 
@@ -272,7 +281,8 @@ void tr_web_destroy(struct tr_web *web)
     if (!web)
         return;
     if (web->context)
-        lws_context_destroy(web->context);
+        tr_web_loop_end(web->loop, &web->context);
+    tr_web_loop_destroy(web->loop);
     if (web->root >= 0)
         close(web->root);
     tr_dtls_cert_destroy(web->cert);
@@ -329,19 +339,8 @@ struct tr_http *tr_web_http(const struct tr_web *web, tr_id id)
 
 /* --- the loop --- */
 
-/* The timer only has to end the wait; what is due is done behind it. */
-static void on_timer(lws_sorted_usec_list_t *timer)
-{
-}
-
-static void set_timer(struct tr_web *web, tr_usec next)
-{
-    tr_usec now = web_now(web);
-    lws_usec_t in = next == TR_NEVER ? LWS_SET_TIMER_USEC_CANCEL : next > now ? next - now : 1;
-    lws_sul_schedule(web->context, 0, &web->timer, on_timer, in);
-}
-
-static void run_timers(struct tr_web *web)
+/* Does what is due; returns when next. */
+static tr_usec run_timers(struct tr_web *web)
 {
     tr_usec now = web_now(web);
     tr_usec next = TR_NEVER;
@@ -356,15 +355,18 @@ static void run_timers(struct tr_web *web)
         next = tr_usec_min(next, web->nap_until);
     if (atomic_load(&web->stopping))
         next = tr_usec_min(next, now + TR_SECOND / 20);
-    set_timer(web, next);
+    return next;
 }
 
-static void turn(struct tr_web *web, int wait)
+static void turn(struct tr_web *web, bool wait)
 {
     uint64_t before = web->callbacks;
+    tr_usec next = run_timers(web), now = web_now(web);
 
-    run_timers(web);
-    lws_service(web->context, wait);
+    if (!wait || next <= now)
+        tr_web_loop_turn(web->loop, web->context, 0);
+    else
+        tr_web_loop_turn(web->loop, web->context, next == TR_NEVER ? TR_NEVER : next - now);
     web->idle_turns = web->callbacks == before ? web->idle_turns + 1 : 0;
     if (web->idle_turns >= IDLE_TURNS_MAX) {
         web->idle_turns = 0;
@@ -373,29 +375,32 @@ static void turn(struct tr_web *web, int wait)
         else
             tr_http_nap(web);
     }
-    if (atomic_exchange(&web->woken, false) && web->conf.woken)
-        web->conf.woken(web->conf.arg, web_now(web));
+    if (atomic_exchange(&web->woken, false)) {
+        web->idle_turns = 0;
+        if (web->conf.woken)
+            web->conf.woken(web->conf.arg, web_now(web));
+    }
 }
 
 void tr_web_turn(struct tr_web *web)
 {
-    turn(web, 0);
+    turn(web, true);
 }
 
 void tr_web_poll(struct tr_web *web)
 {
-    turn(web, -1);
+    turn(web, false);
 }
 
 void tr_web_run(struct tr_web *web)
 {
     while (!atomic_load(&web->stopping))
-        turn(web, 0);
+        turn(web, true);
     if (web->conf.stopping)
         web->conf.stopping(web->conf.arg, web_now(web));
     tr_usec end = web_now(web) + FLUSH_US;
     while (web->busy > 0 && web_now(web) < end)
-        turn(web, 0);
+        turn(web, true);
 }
 
 void tr_web_wake(struct tr_web *web)

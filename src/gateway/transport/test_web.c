@@ -418,17 +418,23 @@ static bool tls_is_shown(const struct tls_client *c, const struct tr_dtls_cert *
            memcmp(got, want->bytes, n) == 0;
 }
 
-static bool tls_pings(const struct tls_client *c)
+/* Whether an answer of 200 comes, with this in it. */
+static bool tls_reads(const struct tls_client *c, const char *what)
 {
     char text[4096] = "";
-    const char *ask = GET("/janus/ping", "");
-    int n = 0, got = SSL_write(c->ssl, ask, (int)strlen(ask));
-    while (got > 0 && n < (int)sizeof(text) - 1 && !strstr(text, "pong")) {
+    int n = 0, got = 1;
+    while (got > 0 && n < (int)sizeof(text) - 1 && !strstr(text, what)) {
         got = SSL_read(c->ssl, text + n, (int)sizeof(text) - 1 - n);
         n += got > 0 ? got : 0;
         text[n] = 0;
     }
-    return strstr(text, "HTTP/1.1 200") == text && strstr(text, "pong");
+    return strstr(text, "HTTP/1.1 200") == text && strstr(text, what);
+}
+
+static bool tls_pings(const struct tls_client *c)
+{
+    const char *ask = GET("/janus/ping", "");
+    return SSL_write(c->ssl, ask, (int)strlen(ask)) > 0 && tls_reads(c, "pong");
 }
 
 static void renew(struct server *s, const struct tr_dtls_cert *cert)
@@ -463,5 +469,47 @@ TEST(web_tls_on_all_addresses_with_a_certificate_that_is_renewed)
     tls_close(&before);
     tls_close(&after);
     free(r.body);
+    server_end(&s);
+}
+
+/* What the library has read ahead, a record of TLS with more than it takes at once, does not wait
+ * for the client to say something more. */
+TEST(web_tls_records_are_read_to_their_end)
+{
+    enum { REQUESTS = 20, BODY = 100000 };
+    struct server s;
+    struct tr_web_conf conf = { .tls = true, .tls_port = -1 };
+    struct tr_dtls_cert *cert = tr_dtls_cert_create(1700000000);
+    struct tls_client c;
+    static char text[BODY + 4096];
+    server_start(&s, NULL, &conf);
+    renew(&s, cert);
+    tr_dtls_cert_destroy(cert);
+    CHECK(tls_dial(&c, &s));
+    char *p = text;
+    for (int i = 0; i < REQUESTS; i++)
+        p = stpcpy(p, GET("/livez", ""));
+    CHECK(SSL_write(c.ssl, text, (int)(p - text)) == p - text); /* one record */
+    int seen = 0;
+    for (int n = 0; seen < REQUESTS;) {
+        int got = SSL_read(c.ssl, text + n, (int)sizeof(text) - 1 - n);
+        if (!CHECK(got > 0))
+            break;
+        n += got;
+        text[n] = 0;
+        seen = 0;
+        for (p = text; (p = strstr(p, "ok\n")); p++)
+            seen++;
+    }
+    int n = snprintf(text, sizeof(text),
+                     "POST /janus HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
+                     "{\"janus\":\"ping\",\"transaction\":\"t\"}",
+                     BODY);
+    size_t whole = (size_t)(strstr(text, "{") - text) + BODY;
+    memset(text + n, ' ', whole - (size_t)n);
+    CHECK(SSL_write(c.ssl, text, (int)whole) == (int)whole);
+    CHECK(tls_reads(&c, "pong"));
+    CHECK(tls_pings(&c));
+    tls_close(&c);
     server_end(&s);
 }

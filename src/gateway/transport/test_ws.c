@@ -2,6 +2,9 @@
  * who sends nonsense, too much, or takes nothing.
  * Method: the real loop over loopback and a blocking client (test_web_rig.h) that makes its frames
  * by hand. */
+#include <sys/resource.h>
+#include <time.h>
+
 #include "gateway/transport/test_web_rig.h"
 #include "unit.h"
 
@@ -279,4 +282,75 @@ TEST(ws_connection_loss_ends_the_session)
     ENDS(post(s.port, path, "{'janus':'keepalive','transaction':'t'}"),
          CHECK_INT(fake_int(J, "error.code"), 458));
     server_end(&s);
+}
+
+/* The library's timers run while nothing else happens. */
+TEST(ws_is_pinged_when_it_is_quiet)
+{
+    struct server s;
+    struct tr_web_conf conf = { .ping_us = TR_SECOND };
+    struct reply r;
+    uint8_t first = 0;
+    server_start(&s, NULL, &conf);
+    int fd = ws_open(s.port, "/", JANUS, &r);
+    for (int i = 0; i < 2; i++) {
+        free(ws_read(fd, &first));
+        CHECK_INT(first, 0x89);
+        ws_frame(fd, 0x8a, "", 0);
+    }
+    close(fd);
+    server_end(&s);
+}
+
+static int64_t thread_cpu_us(pthread_t thread)
+{
+    clockid_t id;
+    struct timespec t;
+    if (pthread_getcpuclockid(thread, &id) != 0 || clock_gettime(id, &t) != 0)
+        abort();
+    return t.tv_sec * 1000000LL + t.tv_nsec / 1000;
+}
+
+/* Of the loop's thread, at the best of a few times: the machine has other work. */
+static int64_t cost_of_pings(const struct server *s, int fd)
+{
+    int64_t best = INT64_MAX;
+    for (int round = 0; round < 5; round++) {
+        int64_t before = thread_cpu_us(s->thread);
+        for (int i = 0; i < 100; i++) {
+            ws_say(fd, "{'janus':'ping','transaction':'t'}");
+            json_decref(ws_json(fd));
+        }
+        int64_t took = thread_cpu_us(s->thread) - before;
+        best = took < best ? took : best;
+    }
+    return best;
+}
+
+/* A message costs what it costs, however many others are connected: with poll(2) it took many times
+ * as much beside these. The server ends with all of them open. */
+TEST(ws_quiet_crowd_costs_nothing)
+{
+    enum { CROWD = 900 };
+    static int crowd[CROWD];
+    struct rlimit files;
+    struct server s;
+    struct tr_web_conf conf = { 0 };
+    struct tr_gateway_conf gw = { .rate_per_s = 100000, .rate_burst = 100000 };
+    struct reply r;
+    getrlimit(RLIMIT_NOFILE, &files);
+    files.rlim_cur = files.rlim_max < 4096 ? files.rlim_max : 4096;
+    CHECK(setrlimit(RLIMIT_NOFILE, &files) == 0);
+    server_start(&s, &gw, &conf);
+    int fd = ws_open(s.port, "/", JANUS, &r);
+    int64_t alone = cost_of_pings(&s, fd);
+    for (int i = 0; i < CROWD; i++)
+        crowd[i] = ws_open(s.port, "/", JANUS, &r);
+    int64_t beside = cost_of_pings(&s, fd);
+    if (!CHECK(beside < alone * 5))
+        unit_note("    %" PRId64 " us alone, %" PRId64 " us beside %d", alone, beside, CROWD);
+    server_end(&s);
+    for (int i = 0; i < CROWD; i++)
+        close(crowd[i]);
+    close(fd);
 }

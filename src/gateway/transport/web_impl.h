@@ -45,6 +45,7 @@ struct tr_web_counters {
 struct tr_web {
     struct tr_web_conf conf; /* texts are in the arena */
     struct tr_arena *arena;
+    struct tr_web_loop *loop; /* loop.h */
     struct lws_context *context;
     struct listener listeners[LISTENERS_MAX];
     int listener_count;
@@ -53,9 +54,8 @@ struct tr_web {
     struct tr_crowd *crowd;    /* connections of each address */
     struct tr_dtls_cert *cert; /* of the TLS listeners; NULL: none yet */
     int root;                  /* folder of the pages, or -1 */
-    lws_sorted_usec_list_t timer;
     _Atomic bool woken, stopping;
-    uint64_t callbacks;  /* that the library made */
+    uint64_t callbacks;  /* that the library made, but for those of a wake-up */
     uint32_t idle_turns; /* in a row without one */
     tr_usec nap_until;   /* 0: nobody sleeps */
     uint32_t busy;       /* replies and WebSockets with bytes to send */

@@ -22,6 +22,7 @@ static void client_send(struct tr_client *client, struct tr_slice json)
         ws->overflow = true;
         web->counters.ws_overflows++;
         lws_set_timeout(ws->wsi, PENDING_TIMEOUT_CLOSE_SEND, LWS_TO_KILL_ASYNC);
+        lws_cancel_service(web->context); /* or the loop does not see that timer (loop.h) */
         return;
     }
     memcpy(m->bytes + LWS_PRE, json.p, json.n);
@@ -185,7 +186,7 @@ int tr_ws_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user
     struct tr_ws *ws = user;
     struct listener *listener = tr_web_listener(wsi);
 
-    if (listener)
+    if (listener && reason != LWS_CALLBACK_EVENT_WAIT_CANCELLED)
         listener->web->callbacks++;
     switch ((int)reason) {
     case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION: return on_filter(wsi, in);
