@@ -57,7 +57,7 @@ docs: ## where to read, after a check that no page links to nowhere
 	@python3 test/tidy/tidy.py
 	@echo "README.md, CONTRIBUTING.md, doc/"
 
-install: build ## install the release build (DESTDIR=... and PREFIX as Meson knows them)
+install: build web ## install programs and pages below /usr/local (DESTDIR=... goes before it)
 	@meson install -C build/release
 
 clean: ## remove all that was built; data/ stays

@@ -136,6 +136,27 @@ test('call: the microphone and the camera are muted', async (t) => {
   );
 });
 
+test('call: who is muted has no poor connection', async (t) => {
+  const desk = await openDesk(t, await t.tring());
+  await connect(desk);
+  for (const button of ['#mute-mic', '#mute-cam']) {
+    await desk.customer.click(button);
+    await desk.agent.click(button);
+  }
+  const verdicts = new Set();
+  let lines = 0;
+  let before = '';
+  await until('ten seconds without a byte', async () => {
+    const line = await desk.agent.text('#quality');
+    if (/↓ 0 kbit/.test(line)) verdicts.add(await desk.agent.attribute('#quality', 'data-verdict'));
+    const now = await desk.agent.text('#call-duration');
+    if (/↓ 0 kbit/.test(line) && now !== before) lines++;
+    before = now;
+    return lines > 10;
+  });
+  check(`it was ${[...verdicts]}`, !verdicts.has('poor'));
+});
+
 test('call: the page of the customer is closed in mid-call', async (t) => {
   const desk = await openDesk(t, await t.tring());
   await connect(desk);

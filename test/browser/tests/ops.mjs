@@ -222,3 +222,23 @@ test(
   },
   LIMIT,
 );
+
+test('ops: a page that waits for the server goes on when it is back', async (t) => {
+  t.allow(/ERR_CONNECTION_REFUSED|ERR_EMPTY_RESPONSE|ERR_CONNECTION_RESET/, REFUSED);
+  const tring = await t.tring();
+  const ops = await openOps(t, tring);
+  const gate = new Ops(await t.page(), tring);
+  await gate.page.goto(`${adminUrl(tring)}/ops/`);
+  await gate.page.waitForSelector('#gate');
+  await tring.stop();
+  await gate.enter(await adminSecret(tring));
+  await gate.untilText('#gate-problem', /cannot be reached/);
+  await ops.page.click('#section-reports');
+  await ops.untilText('#trouble', /cannot be reached/);
+  await tring.launch();
+  await ops.page.waitForSelector('#reports-empty');
+  await gate.page.waitForSelector('#live-empty');
+
+  await gate.page.evaluate(() => (location.hash = '#/past/%'));
+  await gate.page.waitForSelector('#past-back'); // not an address that anybody was given
+});

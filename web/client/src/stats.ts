@@ -33,6 +33,7 @@ export interface StatsMemory {
   bytesDown: number;
   packetsDown: number;
   lostDown: number;
+  heard: number;
   framesDecoded: number;
   verdict: Verdict;
   /** A verdict that differs from `verdict`, and how often in a row it was seen. */
@@ -46,6 +47,8 @@ interface Totals {
   bytesDown: number;
   packetsDown: number;
   lostDown: number;
+  /** Grows whenever anything came, also while the other side is muted: RTCP, answers to checks. */
+  heard: number;
   framesDecoded: number;
   lossUpPct: number | null;
   jitterMs: number | null;
@@ -57,7 +60,7 @@ interface Totals {
 /** Worse after two seconds, better after three. */
 const WORSE_AFTER = 2;
 const BETTER_AFTER = 3;
-/** Seconds without a byte received until the verdict is poor whatever else is known. */
+/** Seconds in which nothing at all came until the verdict is poor whatever else is known. */
 const SILENT_POOR = 3;
 
 const FAIR = { rttMs: 200, lossPct: 1, jitterMs: 30 };
@@ -75,7 +78,7 @@ export function reduceStats(
   const seconds = before ? (nowMs - before.atMs) / 1000 : 0;
   const rates = before && seconds > 0 ? ratesOf(before, totals, seconds) : NO_RATES;
   const lossPct = larger(rates.lossDownPct, totals.lossUpPct);
-  const silent = rates.downKbps === 0 ? (before?.silentCount ?? 0) + 1 : 0;
+  const silent = rates.heard ? 0 : (before?.silentCount ?? 0) + 1;
   const seen = silent >= SILENT_POOR ? 'poor' : classify(totals.rttMs, lossPct, totals.jitterMs);
   const verdict = judge(before, seen);
   return {
@@ -122,9 +125,16 @@ interface Rates {
   downKbps: number | null;
   fps: number | null;
   lossDownPct: number | null;
+  heard: boolean;
 }
 
-const NO_RATES: Rates = { upKbps: null, downKbps: null, fps: null, lossDownPct: null };
+const NO_RATES: Rates = {
+  upKbps: null,
+  downKbps: null,
+  fps: null,
+  lossDownPct: null,
+  heard: true,
+};
 
 /** Counters can fall when a track ends: a negative step counts as none. */
 function ratesOf(before: StatsMemory, now: Totals, seconds: number): Rates {
@@ -136,19 +146,22 @@ function ratesOf(before: StatsMemory, now: Totals, seconds: number): Rates {
     downKbps: (step('bytesDown') * 8) / 1000 / seconds,
     fps: step('framesDecoded') / seconds,
     lossDownPct: expected > 0 ? (100 * lost) / expected : null,
+    heard: step('bytesDown') > 0 || step('heard') > 0,
   };
 }
 
 function addUp(stats: Stat[]): Totals {
+  const pair = selectedPair(stats);
   const totals: Totals = {
     bytesUp: 0,
     bytesDown: 0,
     packetsDown: 0,
     lostDown: 0,
+    heard: (numberOf(pair?.bytesReceived) ?? 0) + (numberOf(pair?.responsesReceived) ?? 0),
     framesDecoded: 0,
     lossUpPct: null,
     jitterMs: null,
-    rttMs: toMs(numberOf(selectedPair(stats)?.currentRoundTripTime)),
+    rttMs: toMs(numberOf(pair?.currentRoundTripTime)),
     width: null,
     height: null,
   };
@@ -207,8 +220,8 @@ function judge(
 function pick(
   totals: Totals,
 ): Omit<StatsMemory, 'atMs' | 'verdict' | 'candidate' | 'candidateCount' | 'silentCount'> {
-  const { bytesUp, bytesDown, packetsDown, lostDown, framesDecoded } = totals;
-  return { bytesUp, bytesDown, packetsDown, lostDown, framesDecoded };
+  const { bytesUp, bytesDown, packetsDown, lostDown, heard, framesDecoded } = totals;
+  return { bytesUp, bytesDown, packetsDown, lostDown, heard, framesDecoded };
 }
 
 function isStat(value: unknown): value is Stat {

@@ -6,6 +6,7 @@ import { reduceStats, type Quality, type StatsMemory } from '../src/index.js';
 
 interface Second {
   bytes?: number;
+  answers?: number;
   packets?: number;
   lost?: number;
   frames?: number;
@@ -18,7 +19,12 @@ function report(second: Second): object[] {
   return [
     { type: 'transport', id: 'T', selectedCandidatePairId: 'P2' },
     { type: 'candidate-pair', id: 'P1', currentRoundTripTime: 9, nominated: true },
-    { type: 'candidate-pair', id: 'P2', currentRoundTripTime: second.rtt ?? 0.02 },
+    {
+      type: 'candidate-pair',
+      id: 'P2',
+      currentRoundTripTime: second.rtt ?? 0.02,
+      responsesReceived: second.answers ?? 0,
+    },
     { type: 'outbound-rtp', id: 'O', kind: 'video', bytesSent: second.bytes ?? 0 },
     {
       type: 'inbound-rtp',
@@ -112,5 +118,10 @@ describe('verdict', () => {
   it('is poor when nothing comes any more', () => {
     const silent = Array.from({ length: 5 }, () => ({ bytes: 5000 }));
     expect(run(silent).at(-1)?.verdict).toBe('poor');
+  });
+
+  it('stays when the other side is muted and the path still answers', () => {
+    const muted = Array.from({ length: 9 }, (_, second) => ({ answers: Math.floor(second / 2) }));
+    expect(run(muted).map(({ verdict }) => verdict)).toEqual(Array(9).fill('good'));
   });
 });

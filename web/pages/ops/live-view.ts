@@ -49,6 +49,7 @@ export class LiveView extends Section {
     this.streams = [];
     this.streamHistory.clear();
     this.info = null;
+    this.trouble = 'none';
     void this.poller.now();
   }
 

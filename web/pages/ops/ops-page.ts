@@ -14,16 +14,20 @@ import './past-view.js';
 import './reports-view.js';
 import './server-view.js';
 
-type Gate = 'asking' | 'checking' | 'wrong' | 'tooMany' | 'elsewhere' | 'unreachable' | 'open';
+/** `opening`: with the secret that this tab has. */
+type Gate =
+  'asking' | 'opening' | 'checking' | 'wrong' | 'tooMany' | 'elsewhere' | 'unreachable' | 'open';
 
 const SECTIONS = ['live', 'past', 'server', 'reports'] as const;
 const ADMIN_PORT = 7088;
+const RETRY_MS = 3000;
 
 @customElement('ops-page')
 export class OpsPage extends PageElement {
   @state() private gate: Gate = 'asking';
   @state() private route: string[] = [];
   private readonly api = new OpsApi();
+  private retry: ReturnType<typeof setTimeout> | undefined;
 
   override connectedCallback(): void {
     super.connectedCallback();
@@ -36,6 +40,7 @@ export class OpsPage extends PageElement {
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     window.removeEventListener('hashchange', this.onHash);
+    clearTimeout(this.retry);
   }
 
   protected override render(): TemplateResult {
@@ -85,6 +90,7 @@ export class OpsPage extends PageElement {
 
   private door(): TemplateResult {
     if (this.gate === 'elsewhere') return elsewhere();
+    if (this.gate === 'opening') return html`<p class="empty">${words.loading}</p>`;
     const { gate } = words;
     return html`<form class="card ops-gate" id="gate" @submit=${this.onSecret}>
       <h1>${gate.title}</h1>
@@ -110,13 +116,14 @@ export class OpsPage extends PageElement {
 
   /** On the main port nobody is asked for the secret. */
   private async begin(): Promise<void> {
+    if (this.api.hasSecret) this.gate = 'opening';
     const here = await this.api.isHere().catch(() => true);
     if (!here) this.gate = 'elsewhere';
     else if (this.api.hasSecret) await this.check();
   }
 
   private async check(): Promise<void> {
-    this.gate = 'checking';
+    clearTimeout(this.retry);
     try {
       await this.api.get('server');
       this.gate = 'open';
@@ -126,7 +133,10 @@ export class OpsPage extends PageElement {
         this.gate = 'wrong';
         void this.focusOn('secret');
       } else if (error instanceof TooMany) this.gate = 'tooMany';
-      else this.gate = 'unreachable';
+      else {
+        this.gate = 'unreachable';
+        this.retry = setTimeout(() => void this.check(), RETRY_MS);
+      }
     }
   }
 
@@ -136,26 +146,40 @@ export class OpsPage extends PageElement {
     if (!input) return;
     this.api.use(input.value.trim());
     input.value = '';
+    this.gate = 'checking';
     void this.check();
   };
 
   private readonly lock = (): void => {
+    clearTimeout(this.retry);
     this.api.forget();
     this.gate = 'asking';
     void this.focusOn('secret');
   };
 
   /** The secret was changed, or somebody else at this address tries wrong ones. */
-  private readonly onRefused = (): void => void this.check();
+  private readonly onRefused = (): void => {
+    this.gate = 'checking';
+    void this.check();
+  };
 
   private readonly onHash = (): void => {
     this.route = location.hash
       .replace(/^#\/?/, '')
       .split('/')
       .filter((part) => part !== '')
-      .map(decodeURIComponent);
+      .map(decoded);
     window.scrollTo(0, 0);
   };
+}
+
+/** A part of the address; somebody may have typed it. */
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
 }
 
 function elsewhere(): TemplateResult {

@@ -24,7 +24,7 @@ export class PastView extends Section {
 
   private async ask(): Promise<void> {
     this.found = null;
-    await this.attempt(async () => {
+    await this.untilAnswered(async () => {
       const answer = await this.api.get(`past-connections/${encodeURIComponent(this.connection)}`);
       this.found = toPast(answer)[0] ?? null;
     });
@@ -36,7 +36,7 @@ export class PastView extends Section {
       <p><a href="#/past" id="past-back">‹ ${past.back}</a></p>
       ${this.troubleNotice()}
       ${this.trouble === 'gone' ? html`<p class="notice">${past.gone}</p>` : nothing}
-      ${this.found ? summary(this.found) : nothing}
+      ${this.found ? summary(this.found) : this.trouble === 'none' ? words.loading : nothing}
     </section>`;
   }
 }

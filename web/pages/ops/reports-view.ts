@@ -20,7 +20,7 @@ export class ReportsView extends Section {
 
   private async ask(): Promise<void> {
     this.report = null;
-    await this.attempt(async () => {
+    await this.untilAnswered(async () => {
       if (this.code) {
         this.report = objectOf(await this.api.get(`diag-reports/${encodeURIComponent(this.code)}`));
       } else {
@@ -59,13 +59,13 @@ export class ReportsView extends Section {
           ? html`<p class="notice" id="report-none" role="status">${w.none}</p>`
           : nothing
       }
-      ${this.report ? content(this.report) : nothing}`;
+      ${this.report ? content(this.report) : this.trouble === 'none' ? words.loading : nothing}`;
   }
 
   private all(): TemplateResult {
     const w = words.reports;
     if (this.trouble === 'gone') return html`<p class="notice">${w.unavailable}</p>`;
-    if (this.list === null) return html`<p>${words.loading}</p>`;
+    if (this.list === null) return html`${this.trouble === 'none' ? words.loading : nothing}`;
     if (this.list.length === 0) return html`<p class="empty" id="reports-empty">${w.empty}</p>`;
     return html`<ul class="rows">
       ${this.list.map(
@@ -90,9 +90,9 @@ export class ReportsView extends Section {
 function content(report: Json): TemplateResult {
   return html`<h2 id="report-title" class="figures">${textOf(report.code)}</h2>
     ${facts([
-      [words.past.ended, formatWhen(numberOf(report.at_ms) ?? 0)],
-      [words.past.client, textOf(report.source)],
-      [words.past.reason, textOf(report.verdict)],
+      [words.reports.at, formatWhen(numberOf(report.at_ms) ?? 0)],
+      [words.reports.network, textOf(report.source)],
+      [words.reports.verdict, textOf(report.verdict)],
     ])}
     <pre class="raw" tabindex="0" role="region" aria-label=${words.reports.title}>
 ${JSON.stringify(report.report, null, 2)}</pre>`;

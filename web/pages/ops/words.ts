@@ -257,5 +257,8 @@ export const words = {
     unavailable: 'Reports cannot be read here.',
     from: (network: string) => `from ${network}`,
     back: 'All reports',
+    at: 'Sent',
+    network: 'From the network',
+    verdict: 'Verdict',
   },
 };
