@@ -5,6 +5,7 @@
 
 #include "base/addr.h"
 #include "server/config_keys.h"
+#include "turn/policy.h"
 
 static bool check_ip(const char *value, const char **why)
 {
@@ -37,6 +38,12 @@ static bool check_relay_ip(const char *value, const char **why)
     struct tr_addr addr;
     *why = "is not the IP address of an interface";
     return tr_addr_parse_ip(&addr, value, 0) == TR_OK && !tr_addr_is_any(&addr);
+}
+
+static bool check_range(const char *value, const char **why)
+{
+    *why = "is not an IP address or a range such as 10.1.0.0/16, with nothing behind its prefix";
+    return tr_turn_policy_takes(value);
 }
 
 static bool check_port(const char *value, const char **why)
@@ -216,10 +223,10 @@ const struct tr_config_key tr_config_keys[] = {
            "nobody; trusted: those with a credential of turn.users or made with turn.secrets by "
            "others; public: also whoever asks this server for one. `tring turn` always takes "
            "public."),
-    LIST(turn, allow_peers, "", NULL, NULL,
+    LIST(turn, allow_peers, "", NULL, check_range,
          "Addresses and ranges (10.1.0.0/16) that may be reached as well. An address of this "
          "machine only counts when it is named itself."),
-    LIST(turn, deny_peers, "", NULL, NULL,
+    LIST(turn, deny_peers, "", NULL, check_range,
          "Addresses and ranges that may not be reached; goes before allow_peers."),
     NUMBER(turn, min_port, "49152", 1024, 65535, "First UDP port of relayed addresses."),
     NUMBER(turn, max_port, "65535", 1024, 65535, "Last one."),

@@ -78,6 +78,14 @@ TEST(config_mistakes)
         { "media:\n  nat_1_1_mapping: [198.51.100.1/fd00::1]\n",
           "f.yaml:2:media.nat_1_1_mapping: \"198.51.100.1/fd00::1\" is not an IP address, or "
           "public/private of one family\n" },
+        { "turn:\n  allow_peers:\n    - 10.1.0.0/16\n    - 10.1.0.0/33\n",
+          "f.yaml:4:turn.allow_peers: \"10.1.0.0/33\" is not an IP address or a range such as "
+          "10.1.0.0/16, with nothing behind its prefix\n" },
+        { "turn:\n  deny_peers: [host.example, '2001:db8::1/32']\n",
+          "f.yaml:2:turn.deny_peers: \"host.example\" is not an IP address or a range such as "
+          "10.1.0.0/16, with nothing behind its prefix\n"
+          "f.yaml:2:turn.deny_peers: \"2001:db8::1/32\" is not an IP address or a range such as "
+          "10.1.0.0/16, with nothing behind its prefix\n" },
         { "media:\n  bind: 192.0.2.1\n", "f.yaml:2:media.bind: must be a list such as [a, b]\n" },
         { "media:\n  bind: { a: b }\n", "f.yaml:2:media.bind: must be a list\n" },
         { "media:\n  bind: [[a]]\n", "f.yaml:2:media.bind: is not a text\n" },

@@ -139,6 +139,12 @@ static bool parse_range(const char *text, struct range *out)
     return host_bits_are_zero(out);
 }
 
+bool tr_turn_policy_takes(const char *range)
+{
+    struct range r;
+    return parse_range(range, &r);
+}
+
 static enum tr_err parse_ranges(struct ranges *out, const char *const *texts, int count,
                                 const char **bad)
 {

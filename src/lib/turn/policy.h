@@ -34,8 +34,9 @@ struct tr_turn_policy_conf { /* copied */
     int own_count;
 };
 
-/* BADMSG: a range does not parse (bits behind the prefix count as such), *bad says which. LIMIT:
- * too many. */
+/* Whether the text is an address or a range, with no bits behind the prefix. */
+bool tr_turn_policy_takes(const char *range);
+/* BADMSG: a range is none, *bad says which. LIMIT: too many. */
 TR_MUST_USE enum tr_err tr_turn_policy_create(struct tr_turn_policy **policy,
                                               const struct tr_turn_policy_conf *conf,
                                               const char **bad);
