@@ -5,9 +5,11 @@
 //   {do: 'flows', names}         the same for a call that is up: media that comes from now on
 //   {do: 'hangup', name}
 // `program` starts Chromium in that network.
+// Its argument: the folder of the authority (ca.pem) that the browsers trust, besides the usual ones.
 
 import { createInterface } from 'node:readline';
 import { launchChromium } from '../browser/lib/chromium.mjs';
+import { Authority } from '../browser/lib/trust.mjs';
 import { until, within } from '../browser/lib/wait.mjs';
 import { installPhone } from './page.mjs';
 
@@ -15,14 +17,15 @@ const ORIGIN = 'http://localhost/';
 const FRAMES = 3;
 const PACKETS = 15;
 const LIMIT = 60_000;
+const home = await new Authority(process.argv[2]).home();
 
 const browsers = new Map();
 const pages = new Map();
 
 async function browserOf({ network, program }) {
   if (!browsers.has(network)) {
-    const args = ['--ignore-certificate-errors', '--disable-features=LocalNetworkAccessChecks'];
-    browsers.set(network, launchChromium({ program, args }));
+    const args = ['--disable-features=LocalNetworkAccessChecks'];
+    browsers.set(network, launchChromium({ program, args, home }));
   }
   return browsers.get(network); // a promise: another request may wait for the same
 }

@@ -16,6 +16,7 @@ import contextlib
 import itertools
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -102,14 +103,16 @@ def coturn(server, **more):
 
 
 def start_servers(args, server, stack):
+    """Gives the one that is the relay."""
     server.filter(WEB_AT_443)
     relay_at = [networks.SERVER_TURN, networks.SERVER6_TURN]
     if args.relay == "coturn":
-        stack.enter_context(coturn(server))
+        relay = stack.enter_context(coturn(server))
         relay_at = ["127.0.0.1"]  # out of the way
-    stack.enter_context(turnserver.tring(
+    tring = stack.enter_context(turnserver.tring(
         args.build, relay_at, tls_port=TLS if args.relay == "coturn" else WEB, ws=SIGNALLING,
         media=MEDIA, bounds=True, inside=False, prefix=server.command()))
+    return relay if args.relay == "coturn" else tring
 
 
 def ice_servers(network, login):
@@ -133,10 +136,11 @@ class Phones:
     """Chromium in the networks, by way of phones.mjs."""
 
     def __init__(self, lab, folder, login):
-        """login: gives the user name and password of a phone at the relay."""
+        """folder: of the authority that they trust; theirs from now on. login: gives the user name
+        and password of a phone at the relay."""
         self.folder, self.login = folder, login
-        self.process = subprocess.Popen(["node", os.path.join(HERE, "phones.mjs")], text=True,
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.process = subprocess.Popen(["node", os.path.join(HERE, "phones.mjs"), folder],
+                                        text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         lab.processes.append(self.process)
         self.ids = itertools.count()
         self.answers = {}  # to come: futures by id
@@ -324,7 +328,8 @@ def run(args, results):
         clients = networks.clients(lab, switch, args.networks)
         with coturn(server):
             look_at_nats(clients, results)
-        start_servers(args, server, stack)
+        relay = start_servers(args, server, stack)
+        shutil.copy(f"{relay.folder}/ca.pem", folder)
         login = turnserver.short_lived if args.relay == "tring" else one_for_all
         load_each(args, clients, login, results)
         phones = Phones(lab, folder, login)

@@ -30,12 +30,19 @@ class Failed(Exception):
 
 
 def make_certificate(folder, addresses):
-    """Self-signed: Chromium is told to take any, coturn's tools do not look."""
+    """Issued by an authority of this test, ca.pem, which Chromium is told to trust; coturn's tools
+    do not look."""
+    def openssl(subject, name, *more):
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                        "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj",
+                        f"/CN={subject}", "-keyout", f"{folder}/{name[0]}", "-out",
+                        f"{folder}/{name[1]}", *more], check=True, capture_output=True)
+
     names = ",".join(f"IP:{a}" for a in addresses)
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
-                    "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=proof",
-                    "-addext", f"subjectAltName={names}", "-keyout", f"{folder}/key.pem",
-                    "-out", f"{folder}/cert.pem"], check=True, capture_output=True)
+    openssl("authority of the proof", ("ca.key", "ca.pem"), "-addext",
+            "keyUsage=critical,keyCertSign")
+    openssl("proof", ("key.pem", "cert.pem"), "-addext", f"subjectAltName={names}", "-addext",
+            "basicConstraints=CA:FALSE", "-CA", f"{folder}/ca.pem", "-CAkey", f"{folder}/ca.key")
 
 
 def short_lived(name):

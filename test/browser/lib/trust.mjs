@@ -10,6 +10,7 @@ const run = promisify(execFile);
 const KEY = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
 
 export class Authority {
+  /** One that is in its folder already, as ca.pem and ca.key. */
   constructor(folder) {
     this.folder = folder;
     this.cert = join(folder, 'ca.pem');
