@@ -17,6 +17,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 enum { STEPS = 150, FLOWS = 8, PEERS = 12, RELAYS = 64, CONNS = 16 };
 
+#define LIFE_US (3000 * TR_SECOND) /* of the credential that is issued; expiry is wall time */
+
 struct world {
     struct rig rig;
     struct tr_rd in;
@@ -26,6 +28,7 @@ struct world {
     uint8_t ticket[64], token[8], number[4];
     size_t ticket_n;
     tr_usec permitted[PEERS]; /* by anybody: the latest end of a permission */
+    char name[TR_TURN_CREDENTIAL_MAX], password[TR_TURN_CREDENTIAL_MAX]; /* issued */
 };
 
 static unsigned take(struct world *w, unsigned below)
@@ -125,13 +128,17 @@ static void request(struct world *w)
     const struct tr_path *flow = &w->flow[v >> 3 & 7];
     rig->user = (v >> 6) == 3 ? RIG_OTHER_USER : RIG_USER;
     rig->sha256 = (v >> 6) == 1;
+    rig->name = (v >> 6) == 2 ? w->name : NULL;
+    rig->password = w->password;
     rig_begin(&msg, rig, method);
     if (method == TR_TURN_ALLOCATE)
         rig_put_transport(&msg, flow->remote.proto == TR_PROTO_TCP && (v & 7) == 7 ? 6 : 17);
+    if (method == TR_STUN_BINDING && attrs & 1)
+        tr_stun_put_u32(&msg.w, TR_STUN_CHANGE_REQUEST, attrs & 6);
     for (unsigned i = 0; i < attrs % 6; i++)
         put_attr(w, &msg);
     (void)!tr_turn_home(rig->turn, rig->now, flow, tr_wr_slice(&msg.w));
-    if (late) {
+    if (late || method == TR_STUN_BINDING) { /* whose answer may go elsewhere (RFC 5780) */
         struct tr_turn_data out;
         rig->sent = rig_sign(rig, flow, &msg);
         (void)!tr_turn_input(rig->turn, rig->now, flow, rig->sent, &out);
@@ -236,6 +243,13 @@ static void operate(struct world *w)
     }
 }
 
+/* The four addresses of RFC 5780; clients speak to the first. */
+static void discover(struct tr_binding_conf *conf)
+{
+    conf->main = tr_addr_v4(192, 0, 2, 1, 3478);
+    conf->other = tr_addr_v4(192, 0, 2, 2, 3479);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     static struct world w; /* large */
@@ -251,7 +265,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     conf.mobility = v & 2;
     conf.allocation_bps = v & 4 ? 80000 : 0;
     conf.allocation_pps = v & 8 ? 50 : 0;
+    struct tr_throttle *throttle = v & 16 ? tr_throttle_create(4, 2, 1) : NULL;
+    conf.throttle = throttle;
+    if (v & 32)
+        discover(&conf.binding);
     TR_ASSERT(rig_open(&w.rig, &conf) == TR_OK);
+    TR_ASSERT(tr_turn_auth_issue(w.rig.auth, w.rig.now, LIFE_US, "x", w.name, w.password) == TR_OK);
     for (unsigned i = 0; i < FLOWS; i++)
         w.flow[i] = i % 2 ? rig_tcp(i) : rig_flow(i);
     for (int step = 0; step < STEPS && tr_rd_left(&w.in) > 0; step++) {
@@ -263,5 +282,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     TR_ASSERT(w.rig.open_now == 0 && w.rig.reserved_now == 0 && w.rig.shares == 0);
     TR_ASSERT(rig_conns(&w.rig) == 0 && tr_turn_counters(w.rig.turn)->allocations_now == 0);
     rig_close(&w.rig);
+    tr_throttle_destroy(throttle);
     return 0;
 }

@@ -185,6 +185,7 @@ enum tr_err rig_incoming(struct rig *rig, tr_id relay, const struct tr_addr *pee
 
 void rig_answer_held(struct rig *rig)
 {
+    rig_poll(rig); /* an owner knows what was closed */
     struct tr_turn_out out = rig->last[TR_TURN_OPEN];
     if (rig->held == 0)
         return;
