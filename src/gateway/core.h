@@ -95,7 +95,7 @@ struct tr_gateway {
     TAILQ_HEAD(, tr_pending) pending;
     TAILQ_HEAD(, tr_handle) downs;
     uint32_t pending_count;
-    uint64_t cookie;
+    uint64_t cookie, event_bytes; /* queued for all sessions */
     struct tr_gateway_counters counters;
 };
 

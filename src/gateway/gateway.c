@@ -14,6 +14,7 @@ enum {
     SESSIONS_DEFAULT = 65536,
     HANDLES_DEFAULT = 256,
     EVENTS_DEFAULT = 1000,
+    EVENTS_BYTES_DEFAULT = 256 << 20,
     HANDLES_MAX = 65536, /* each costs some 36 KiB: 2.3 GiB together */
     SOURCES_MAX = 65536,
     WRONG_SECRETS = 20 /* of the Admin API, from one address at once; then one a second */
@@ -51,6 +52,7 @@ static enum tr_err copy_conf(struct tr_gateway_conf *to, const struct tr_gateway
     to->handles_per_session_max =
         to->handles_per_session_max ? to->handles_per_session_max : HANDLES_DEFAULT;
     to->events_max = to->events_max ? to->events_max : EVENTS_DEFAULT;
+    to->events_bytes_max = to->events_bytes_max ? to->events_bytes_max : EVENTS_BYTES_DEFAULT;
     return err;
 }
 

@@ -56,8 +56,8 @@ struct tr_gateway_conf { /* texts are copied; zero is "off" where not said other
     uint32_t sessions_max;            /* 0: 65536 */
     uint32_t handles_per_session_max; /* 0: 256 */
     uint32_t events_max;              /* queued for a session that is not connected; 0: 1000 */
-    uint32_t rate_per_s;              /* requests of one source address; 0: no limit */
-    uint32_t rate_burst;              /* 0: 2 * rate_per_s */
+    uint64_t events_bytes_max;        /* queued for all of them; 0: 256 MiB */
+    uint32_t rate_per_s, rate_burst;  /* requests of one address; 0: no limit; 2 * rate_per_s */
     const char *local_ip;             /* told in server_info */
     const char *public_ip;            /* NULL: no 1:1 NAT */
     bool ipv6;

@@ -1,9 +1,11 @@
 /* Sessions: who gets their events, how long they live, and what waits for them.
  *
  * A session pushes to a WebSocket, or it queues: for long polls (made over HTTP), or until somebody
- * claims it (its WebSocket is lost). The queue is bounded by number and bytes; the oldest event
- * goes first. The timer is lazy: a request only notes the time, and one that fires early is set
- * again. */
+ * claims it (its WebSocket is lost). The queue is bounded by number and bytes, and more so while
+ * all queues together hold too much: sessions are cheap, and one client could have thousands that
+ * it never polls. The oldest event goes first.
+ *
+ * The timer is lazy: a request only notes the time, and one that fires early is set again. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +13,8 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "gateway/core.h"
+
+enum { CROWDED_BYTES = 16 * 1024 }; /* of one queue, while all are above events_bytes_max */
 
 static struct tr_slice id_key(const uint64_t *id)
 {
@@ -104,6 +108,7 @@ static void drop_oldest_event(struct tr_session *session)
     TAILQ_REMOVE(&session->events, event, link);
     session->event_count--;
     session->event_bytes -= event->n;
+    session->gw->event_bytes -= event->n;
     tr_free(event);
 }
 
@@ -141,6 +146,15 @@ void tr_session_set_timeout(struct tr_session *session, tr_usec timeout)
 
 /* --- events --- */
 
+static bool is_too_full(const struct tr_session *session)
+{
+    const struct tr_gateway *gw = session->gw;
+    bool crowded = gw->event_bytes > gw->conf.events_bytes_max;
+    size_t most = crowded ? CROWDED_BYTES : TR_GATEWAY_EVENT_BYTES_MAX;
+    return session->event_count > gw->conf.events_max ||
+           (session->event_bytes > most && session->event_count > 1);
+}
+
 static void queue_event(struct tr_session *session, const char *text, size_t n)
 {
     struct tr_gateway *gw = session->gw;
@@ -154,8 +168,8 @@ static void queue_event(struct tr_session *session, const char *text, size_t n)
     TAILQ_INSERT_TAIL(&session->events, event, link);
     session->event_count++;
     session->event_bytes += n;
-    while (session->event_count > gw->conf.events_max ||
-           (session->event_bytes > TR_GATEWAY_EVENT_BYTES_MAX && session->event_count > 1)) {
+    gw->event_bytes += n;
+    while (is_too_full(session)) {
         drop_oldest_event(session);
         gw->counters.events_dropped++;
     }

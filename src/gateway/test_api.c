@@ -416,6 +416,33 @@ TEST(api_event_queue_is_bounded)
     rig_destroy(&rig);
 }
 
+/* Many sessions that nobody polls share what there is; who has little keeps it. */
+TEST(api_event_queues_are_bounded_together)
+{
+    enum { HOARDERS = 8, EVENTS = 1000, TOTAL_MAX = 256 << 10 };
+    struct rig rig;
+    rig_up(&rig, &(struct tr_gateway_conf){ .events_max = EVENTS, .events_bytes_max = TOTAL_MAX });
+    uint64_t small = rig_session(&rig, &rig.http), s = small,
+             h = rig_handle(&rig, &rig.http, small, "janus.plugin.single");
+    for (int i = 0; i < 3; i++)
+        LATER;
+    for (int k = 0; k < HOARDERS; k++) {
+        s = rig_session(&rig, &rig.http);
+        h = rig_handle(&rig, &rig.http, s, "janus.plugin.single");
+        for (int i = 0; i < EVENTS; i++) {
+            LATER;
+            fake_client_clear(&rig.http);
+        }
+    }
+    CHECK_INT(poll_for(&rig, &rig.http, small, 100), TR_OK);
+    CHECK_INT(json_array_size(fake_got(&rig.http, 0)), 3);
+    struct tr_gateway_counters counters;
+    tr_gateway_counters(rig.gw, &counters);
+    CHECK(counters.events_dropped > HOARDERS * EVENTS / 2);
+    fake_client_clear(&rig.http);
+    rig_destroy(&rig);
+}
+
 TEST(api_many_polls_push_out_the_oldest)
 {
     struct rig rig;
