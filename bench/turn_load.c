@@ -7,8 +7,11 @@
  * --relay N: N clients, each with a channel to one peer, an echo that lives in here as well. Each
  * keeps WINDOW messages on their way and sends the next when one is back, so that the server sets
  * the pace; those that are lost are replaced after a while. With --rate R instead: R messages a
- * second, in bursts of WINDOW, as frames of a video are. --joined: what a client or the echo sends
- * in one go is one message to the kernel (UDP_SEGMENT), and they take such messages (UDP_GRO): so
+ * second, in bursts of WINDOW, as frames of a video are.
+ * --gro: what the server sends as one message (UDP_SEGMENT) is taken as one (UDP_GRO). Without it
+ * the kernel cuts it, which costs the server, as loopback has receivers' work done by who sends;
+ * packets of a network are cut by its cards or by another machine.
+ * --joined: also, what a client or the echo sends in one go is one message to the kernel: so
  * packets come and go in runs, as through network cards that join and cut them.
  *
  * One line of JSON goes to standard output. */
@@ -38,7 +41,7 @@ struct options {
     struct tr_addr server;
     const char *user, *password;
     int allocate, relay, window, rate, bytes, seconds;
-    bool joined;
+    bool gro, joined;
 };
 
 struct world;
@@ -312,17 +315,12 @@ static int number(const char *text, int max)
 static void parse(struct options *o, int argc, char **argv)
 {
     static const struct option names[] = {
-        { "server", required_argument, NULL, 's' },
-        { "user", required_argument, NULL, 'u' },
-        { "password", required_argument, NULL, 'p' },
-        { "allocate", required_argument, NULL, 'a' },
-        { "relay", required_argument, NULL, 'r' },
-        { "window", required_argument, NULL, 'w' },
-        { "bytes", required_argument, NULL, 'b' },
-        { "rate", required_argument, NULL, 'R' },
-        { "seconds", required_argument, NULL, 't' },
-        { "joined", no_argument, NULL, 'j' },
-        { NULL, 0, NULL, 0 },
+        { "server", required_argument, NULL, 's' },   { "user", required_argument, NULL, 'u' },
+        { "password", required_argument, NULL, 'p' }, { "allocate", required_argument, NULL, 'a' },
+        { "relay", required_argument, NULL, 'r' },    { "window", required_argument, NULL, 'w' },
+        { "bytes", required_argument, NULL, 'b' },    { "rate", required_argument, NULL, 'R' },
+        { "seconds", required_argument, NULL, 't' },  { "gro", no_argument, NULL, 'g' },
+        { "joined", no_argument, NULL, 'j' },         { NULL, 0, NULL, 0 },
     };
     int c;
     *o = (struct options){ .window = 4, .bytes = 1100, .seconds = 5 };
@@ -340,7 +338,8 @@ static void parse(struct options *o, int argc, char **argv)
         case 'R': o->rate = number(optarg, 1000000); break;
         case 'b': o->bytes = number(optarg, BYTES_MAX); break;
         case 't': o->seconds = number(optarg, 3600); break;
-        case 'j': o->joined = true; break;
+        case 'g': o->gro = true; break;
+        case 'j': o->gro = o->joined = true; break;
         default: exit(2);
         }
     }
@@ -360,7 +359,7 @@ int main(int argc, char **argv)
     w.echo.world = &w;
     w.runs = w.o.joined ? tr_gather_create(true, tr_rng_u64(&w.rng)) : NULL;
     if (!w.clients || (w.o.joined && !w.runs) ||
-        tr_swarm_open(&w.swarm, (uint32_t)count + 1, w.o.joined) != TR_OK ||
+        tr_swarm_open(&w.swarm, (uint32_t)count + 1, w.o.gro) != TR_OK ||
         tr_swarm_add(w.swarm, &ip, &w.echo, &w.echo.socket, &w.echo_address) != TR_OK)
         die("no sockets");
     double s = allocate(&w, count, w.o.allocate ? w.o.window : count);

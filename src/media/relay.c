@@ -169,6 +169,7 @@ static void handle_in(struct relay *r, const struct tr_path *flow, struct tr_sli
         data_out(&data);
         return;
     }
+    r->worker->asked = true;
     r->flow = *flow;
     r->arrival = arrival;
     relay_poll(r);

@@ -481,6 +481,7 @@ static tr_usec time_to_sleep(const struct worker *w, bool delivered)
 bool worker_turn(struct worker *w, tr_usec now, uint32_t ready)
 {
     w->now = now;
+    w->asked = false;
     read_messages(w);
     /* What ends by its time is counted as well. */
     w->stirred |= ready != 0 || relay_next_timeout(w) <= now || tcp_next_timeout(w) <= now;
@@ -496,7 +497,8 @@ bool worker_turn(struct worker *w, tr_usec now, uint32_t ready)
 }
 
 /* Where datagrams come at short intervals, those of one interval share a turn: the worker sleeps
- * until it is over, whatever comes. Who comes alone is served at once. */
+ * until it is over, whatever comes. Who comes alone is served at once, and a turn that answered a
+ * request puts nothing off: its sender will ask the next one. */
 static void coalesce(const struct worker *w, tr_usec before)
 {
     tr_usec interval = w->media->conf.coalesce_us;
@@ -517,7 +519,7 @@ void worker_run(void *arg)
         bool delivered = flush_outboxes(w);
         if (w->stop)
             break;
-        if (!busy && ready)
+        if (!busy && ready && !w->asked)
             coalesce(w, before);
         bool asleep = !busy && tr_mailbox_sleep(w->inbox);
         ready = tr_waiter_wait(w->waiter, asleep ? time_to_sleep(w, delivered) : 0);

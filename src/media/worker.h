@@ -71,6 +71,7 @@ struct worker {
     tr_usec now;
     tr_usec tick_due, layer_tick_due;
     bool stop, stirred;     /* stirred: something may have been counted since the last tick */
+    bool asked;             /* this turn had a request of TURN, whose sender waits for the answer */
     struct tr_map *addrs;   /* remote address and socket -> struct addr_entry */
     struct tr_map *peers;   /* id -> wpeer */
     struct tr_map *ufrags;  /* ours -> wpeer */

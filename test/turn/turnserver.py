@@ -128,7 +128,8 @@ def free_ports(count):
             for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
                 for each in (port, port + 1):
                     stack.enter_context(socket.socket(socket.AF_INET, kind)).bind(("", each))
-            found.append(port)
+            if port not in found:
+                found.append(port)
     return found
 
 
