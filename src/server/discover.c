@@ -1,6 +1,7 @@
-/* Each address of the server's family is asked for by a request of its own, again and again until
- * it is answered or the tries are over: 250 ms, 500 ms, then each second. All this happens before
- * the first client is offered anything, so waiting harms nobody, and nothing changes later. */
+/* A name is looked up for both families, and each that it has is asked over, both at once. Each
+ * address of our own of that family is asked for by a request of its own, again and again until it
+ * is answered or the tries are over: 250 ms, 500 ms, then each second. All this happens before the
+ * first client is offered anything, so waiting harms nobody, and nothing changes later. */
 #include "server/discover.h"
 
 #include <errno.h>
@@ -13,7 +14,7 @@
 #include "net/log.h"
 #include "net/resolve.h"
 
-enum { TRIES = 5, RESOLVE_MS = 3000, STEP_MS = 5 };
+enum { TRIES = 5, RESOLVE_MS = 3000, STEP_MS = 5, FAMILIES = 2 };
 
 #define FIRST_WAIT (250 * TR_MSEC)
 #define WAIT_MAX TR_SECOND
@@ -89,26 +90,35 @@ bool tr_discovery_step(struct tr_discovery *d, tr_usec now)
     return false;
 }
 
-/* "host:port", "1.2.3.4:3478", "[2001:db8::1]:3478" */
-static bool find_server(const char *server, struct tr_addr *out)
+/* "host:port", "1.2.3.4:3478", "[2001:db8::1]:3478": one address of each family that the name has.
+ * Returns how many. */
+static int find_servers(const char *server, struct tr_addr out[FAMILIES])
 {
     char host[TR_RESOLVE_NAME_MAX + 1];
-    struct tr_resolved found = { 0 };
+    int count = 0, waiting = 0;
     if (tr_addr_parse(out, server) == TR_OK)
-        return true;
+        return 1;
     const char *colon = strrchr(server, ':');
     if (!colon || (size_t)(colon - server) >= sizeof host)
-        return false;
+        return 0;
     memcpy(host, server, (size_t)(colon - server));
     host[colon - server] = '\0';
     struct tr_resolver *resolver = tr_resolver_create(NULL, NULL);
-    bool asked = resolver && tr_resolver_ask(resolver, host, 0, 1) == TR_OK;
-    for (int ms = 0; asked && ms < RESOLVE_MS && !tr_resolver_take(resolver, &found); ms += STEP_MS)
+    for (int family = 4; resolver && family <= 6; family += 2)
+        waiting += tr_resolver_ask(resolver, host, family, (uint64_t)family) == TR_OK;
+    for (int ms = 0; waiting > 0 && ms < RESOLVE_MS; ms += STEP_MS) {
+        struct tr_resolved found;
         tr_clock_sleep(STEP_MS * TR_MSEC);
+        while (tr_resolver_take(resolver, &found)) {
+            waiting--;
+            if (!found.found || tr_addr_is_v4(&found.addr) != (found.cookie == 4))
+                continue;
+            out[count] = found.addr;
+            out[count++].port = (uint16_t)strtoul(colon + 1, NULL, 10);
+        }
+    }
     tr_resolver_destroy(resolver);
-    *out = found.addr;
-    out->port = (uint16_t)strtoul(colon + 1, NULL, 10);
-    return found.found;
+    return count;
 }
 
 static void note(const struct tr_discovery *d, const struct tr_addr *bind, struct tr_addr *known)
@@ -135,24 +145,42 @@ static void note(const struct tr_discovery *d, const struct tr_addr *bind, struc
     }
 }
 
+static void begin(struct tr_discovery *d, const struct tr_addr *server, uint16_t port,
+                  struct tr_rng *rng, const struct tr_addr *bind, int count)
+{
+    if (tr_discovery_init(d, server, port, rng, bind, count, tr_clock_now()) != TR_OK)
+        tr_log(TR_LOG_WARN, "server", "public addresses cannot be asked for why=\"%s\"",
+               strerrordesc_np(errno));
+}
+
+static bool step_all(struct tr_discovery *d, int n, tr_usec now)
+{
+    bool over = true;
+    for (int i = 0; i < n; i++)
+        over = (!d[i].udp || tr_discovery_step(&d[i], now)) && over;
+    return over;
+}
+
 void tr_discover(const char *server, uint16_t port, struct tr_rng *rng, const struct tr_addr *bind,
                  struct tr_addr *known, int count)
 {
-    struct tr_discovery d = { 0 };
-    struct tr_addr addr;
-    if (!find_server(server, &addr)) {
-        tr_log(TR_LOG_WARN, "server", "media.stun_server cannot be found server=\"%s\"", server);
-        return;
+    struct tr_discovery d[FAMILIES] = { 0 };
+    struct tr_addr servers[FAMILIES];
+    int n = find_servers(server, servers), asked = 0;
+    for (int i = 0; i < n; i++) {
+        begin(&d[i], &servers[i], port, rng, bind, count);
+        asked += d[i].count;
     }
-    if (tr_discovery_init(&d, &addr, port, rng, bind, count, tr_clock_now()) != TR_OK)
-        tr_log(TR_LOG_WARN, "server", "public addresses cannot be asked for why=\"%s\"",
-               strerrordesc_np(errno));
-    else if (d.count == 0)
+    if (n == 0)
+        tr_log(TR_LOG_WARN, "server", "media.stun_server cannot be found server=\"%s\"", server);
+    else if (asked == 0)
         tr_log(TR_LOG_WARN, "server", "no address of the family of media.stun_server server=\"%s\"",
                server);
-    while (d.udp && !tr_discovery_step(&d, tr_clock_now()))
+    while (!step_all(d, n, tr_clock_now()))
         tr_clock_sleep(STEP_MS * TR_MSEC);
-    for (int i = 0; d.udp && i < count; i++)
-        note(&d, &bind[i], &known[i]);
-    tr_discovery_deinit(&d);
+    for (int i = 0; i < n; i++) {
+        for (int k = 0; d[i].udp && k < count; k++)
+            note(&d[i], &bind[k], &known[k]);
+        tr_discovery_deinit(&d[i]);
+    }
 }

@@ -17,11 +17,12 @@
 struct tr_rng;
 
 /* Asks and waits for some seconds at most; what does not come is warned of in the log. server:
- * "host:port". known[i] becomes the address that stands for bind[i], where it is another one. */
+ * "host:port", asked over each family that the host has. known[i] becomes the address that stands
+ * for bind[i], where it is another one. */
 void tr_discover(const char *server, uint16_t port, struct tr_rng *rng, const struct tr_addr *bind,
                  struct tr_addr *known, int count);
 
-/* One server, without waiting; for the above, and for tests. */
+/* One server over one family, without waiting; for the above, and for tests. */
 struct tr_discovery {
     struct tr_udp *udp; /* the media port itself: a NAT may tell by it */
     struct tr_addr server;

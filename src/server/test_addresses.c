@@ -4,10 +4,13 @@
  * Method: the configuration as text; a STUN server of our own on loopback, step by step. */
 #include "server/addresses.h"
 
+#include <netdb.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/rng.h"
 #include "net/clock.h"
+#include "net/thread.h"
 #include "server/config.h"
 #include "server/discover.h"
 #include "unit.h"
@@ -153,6 +156,7 @@ struct server {
     struct tr_udp *udp;
     int asked, deaf; /* the first so many are not heard */
     bool wrong_txid, error;
+    bool stop; /* of its thread */
 };
 
 static void answer(void *arg, const struct tr_path *path, struct tr_slice datagram)
@@ -160,7 +164,7 @@ static void answer(void *arg, const struct tr_path *path, struct tr_slice datagr
     struct server *s = arg;
     struct tr_stun m;
     uint8_t buf[100], txid[TR_STUN_TXID];
-    struct tr_addr seen = ip_of("198.51.100.9");
+    struct tr_addr seen = ip_of(tr_addr_is_v4(&path->local) ? "198.51.100.9" : "2001:db8::9");
     struct tr_wr w = tr_wr(buf, sizeof buf);
     if (!CHECK(tr_stun_parse(&m, datagram, TR_STUN_FOR_ICE) == TR_OK) || s->asked++ < s->deaf)
         return;
@@ -210,4 +214,45 @@ TEST(a_stun_server_tells)
         CHECK(tr_addr_is_any(&found));
         CHECK_INT(bad[i]->asked, 5);
     }
+}
+
+static void serve(void *arg)
+{
+    struct server *s = arg;
+    while (!__atomic_load_n(&s->stop, __ATOMIC_ACQUIRE)) {
+        for (int i = 0; i < 2; i++) {
+            while (tr_udp_receive(s->udp, i, answer, s)) {
+            }
+        }
+        tr_clock_sleep(TR_MSEC);
+    }
+}
+
+static bool has_name(const char *name, int family)
+{
+    struct addrinfo hints = { .ai_family = family, .ai_socktype = SOCK_DGRAM }, *found = NULL;
+    bool has = getaddrinfo(name, NULL, &hints, &found) == 0;
+    if (has)
+        freeaddrinfo(found);
+    return has;
+}
+
+TEST(a_stun_server_is_asked_over_both_families)
+{
+    struct tr_addr bind[2] = { ip_of("::1"), ip_of("127.0.0.1") }, known[2] = { 0 };
+    struct tr_addr v4 = ip_of("198.51.100.9"), v6 = ip_of("2001:db8::9");
+    struct tr_rng rng = tr_rng_seeded(1);
+    struct tr_thread thread = { 0 };
+    struct server s = { .asked = 0 };
+    char name[32];
+    if (!has_name("localhost", AF_INET6) || tr_udp_open(&s.udp, bind, 2, 0, false) != TR_OK)
+        return; /* this machine has no IPv6 */
+    snprintf(name, sizeof name, "localhost:%d", tr_udp_port(s.udp));
+    CHECK(tr_thread_start(&thread, "server", serve, &s) == TR_OK);
+    tr_discover(name, 0, &rng, bind, known, 2);
+    __atomic_store_n(&s.stop, true, __ATOMIC_RELEASE);
+    tr_thread_join(&thread);
+    tr_udp_close(s.udp);
+    CHECK_INT(s.asked, 2);
+    CHECK(tr_addr_ip_eq(&known[0], &v6) && tr_addr_ip_eq(&known[1], &v4));
 }
