@@ -311,6 +311,39 @@ TEST(feedback_of_random_bytes)
     scene_close(s);
 }
 
+/* By a path of its own that another worker hears: what that one passes on goes by the mailbox in
+ * which the media of others comes. */
+TEST(a_flood_that_is_passed_on_to_another_worker)
+{
+    enum { PATHS = 24, FLOOD = 6000 };
+    const uint8_t rubbish[1200] = { 0x80, 100 };
+    uint8_t check[CHECK_BYTES];
+    struct scene *s = subscriber_open();
+    struct rig *r = &s->rig;
+    struct client *c = s->bad;
+    struct tr_path path;
+    for (int i = 0; ready(s) && i < PATHS && counters(r).drops[TR_DROP_RATE] == 0; i++) {
+        tr_udp_close(c->other);
+        c->other = NULL;
+        if (!open_socket(r, &c->other))
+            break;
+        tr_peer_path(c->peer, &path);
+        path.local = tr_addr_v4(127, 0, 0, 1, tr_udp_port(c->other));
+        tr_udp_send(c->other, &path, check_of(r, &c->creds, false, check));
+        tr_udp_flush(c->other);
+        run_for(r, 120 * TR_MSEC);
+        for (int k = 0; k < FLOOD; k++) {
+            tr_udp_send(c->other, &path, tr_slice(rubbish, sizeof rubbish));
+            if (k % 64 == 0)
+                innocent_turn(s);
+        }
+        tr_udp_flush(c->other);
+        run_for(r, 120 * TR_MSEC);
+    }
+    CHECK(counters(r).drops[TR_DROP_RATE] > 0);
+    scene_close(s);
+}
+
 /* Checks with the right password and authentic reports, as fast as they can be sent: what is above
  * a client's share is not looked at, and not answered. */
 TEST(a_flood_of_checks_and_of_reports)

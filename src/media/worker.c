@@ -40,6 +40,7 @@ struct addr_entry {
     tr_id peer;
     struct wpeer *here; /* NULL: lives on `worker` */
     int worker;
+    struct rate rate; /* that may be passed on there: nobody has looked at it yet */
     tr_usec heard;
 };
 
@@ -57,6 +58,7 @@ void worker_addr_add(struct worker *w, const struct tr_path *path, tr_id peer, s
         }
     }
     *e = (struct addr_entry){ .peer = peer, .here = here, .worker = worker, .heard = w->now };
+    rate_init(&e->rate, 0, w->now);
 }
 
 void worker_addr_remove(struct worker *w, const struct tr_path *path, tr_id peer)
@@ -268,8 +270,10 @@ bool worker_datagram(struct worker *w, const struct tr_path *path, struct tr_sli
     e->heard = w->now;
     if (e->here)
         peer_in(w, e->here, path, datagram);
-    else
+    else if (rate_take(&e->rate, w->now, datagram.n))
         pass_on(w, e->worker, e->peer, path, datagram);
+    else
+        w->counters.drops[TR_DROP_RATE]++;
     return true;
 }
 
