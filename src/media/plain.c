@@ -11,6 +11,7 @@
 #include "media/control.h"
 #include "media/ports.h"
 #include "media/rate.h"
+#include "media/worker_in.h"
 #include "net/port.h"
 
 enum { SPEAK_MAX = 64, SLOW_LINK_LOST = 4 };
@@ -77,26 +78,13 @@ static void take_datagram(struct port *port, const struct tr_path *path, struct 
     struct plain *p = s->plain;
     struct worker *w = p->worker;
     int mline;
-    if (!w->spare)
-        w->spare = tr_pkt_alloc(w->pool);
-    if (!w->spare) {
-        w->counters.drops[TR_DROP_NO_BUFFER]++;
+    struct tr_pkt *pkt = worker_spare(w);
+    if (!pkt)
         return;
-    }
     touch(p);
-    if (tr_plain_input(p->rx, w->now, s->index, &path->remote, datagram, w->spare, &mline) != TR_OK)
-        return;
-    if (!rate_take(&p->rate, w->now, datagram.n)) {
-        w->counters.drops[TR_DROP_RATE]++;
-        return;
-    }
-    struct tr_pkt *pkt = w->spare;
-    w->spare = NULL;
-    w->counters.rtp_in++;
-    if (mline < p->tracks_count && p->sources[mline])
-        source_packet(p->sources[mline], pkt);
-    else
-        tr_pkt_unref(&pkt);
+    if (tr_plain_input(p->rx, w->now, s->index, &path->remote, datagram, pkt, &mline) == TR_OK)
+        worker_media_in(w, mline < p->tracks_count ? p->sources[mline] : NULL, &p->rate,
+                        datagram.n);
 }
 
 static void timer_due(struct port_timer *timer)

@@ -11,6 +11,7 @@
 
 #include "base/mem.h"
 #include "media/msg.h"
+#include "media/worker_in.h"
 #include "net/quota.h"
 #include "net/waiter.h"
 #include "turn/throttle.h"

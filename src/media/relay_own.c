@@ -9,6 +9,7 @@
 
 #include "media/msg.h"
 #include "media/relay_int.h"
+#include "media/worker_in.h"
 
 /* Which of the media addresses is meant; -1: none. */
 static int media_address(const struct tr_media *media, const struct tr_addr *peer)

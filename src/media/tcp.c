@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "media/worker.h"
+#include "media/worker_in.h"
 #include "net/stream.h"
 #include "net/waiter.h"
 

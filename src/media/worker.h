@@ -1,5 +1,6 @@
 /* A media worker: one thread, one set of sockets, its own peers, sources and routes. Inside of
- * src/media only. worker.c: loop, datagrams, messages; worker_peer.c: peers; graph.h: the rest.
+ * src/media only. worker.c: loop and messages; worker_in.h: datagrams; worker_peer.c: peers;
+ * graph.h: the rest.
  *
  * A turn: take messages, read datagrams until dry or the budget is spent, run timers; then forward
  * the runs that came together, once for each sink; then let the peers speak; then send. */
@@ -120,16 +121,6 @@ bool worker_turn(struct worker *w, tr_usec now, uint32_t ready); /* true: not al
 void worker_tell(struct worker *w, const struct tr_media_event *ev);
 /* To another worker; reliable: kept until there is room. */
 void worker_send(struct worker *w, int to, const struct msg *m, bool reliable);
-/* A packet of our pool with a copy of these bytes; NULL: there is none, which is counted. */
-struct tr_pkt *worker_pkt_of(struct worker *w, struct tr_slice bytes);
-/* What has arrived at the media port, or by a stream, or as if it had. false: it is nobody's, and
- * no check that is authenticated. */
-bool worker_datagram(struct worker *w, const struct tr_path *path, struct tr_slice datagram);
-struct wpeer *worker_addr_peer(struct worker *w, const struct tr_path *path); /* here; or NULL */
-/* Whose datagrams come from path.remote: `here`, or a peer of another worker. */
-void worker_addr_add(struct worker *w, const struct tr_path *path, tr_id peer, struct wpeer *here,
-                     int worker);
-void worker_addr_remove(struct worker *w, const struct tr_path *path, tr_id peer);
 
 /* worker_peer.c */
 struct wpeer *wpeer_find(struct worker *w, tr_id id);

@@ -6,6 +6,7 @@
 #include "media/out.h"
 #include "media/tcp.h"
 #include "media/worker.h"
+#include "media/worker_in.h"
 
 enum {
     SLOW_LINK_LOST = 4,
