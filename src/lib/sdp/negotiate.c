@@ -402,8 +402,31 @@ static void add_with_red(struct build *b, struct tr_sdp_media *m, const struct t
         add_codec(b, m, red);
 }
 
-static void answer_rtp(struct build *b, struct tr_sdp_media *m, const struct tr_sdp_media *offer)
+/* m: to be filled in; answer: of whoever was offered it, where there is one yet. */
+typedef void make_rtp(struct build *b, struct tr_sdp_media *m, const struct tr_sdp_media *offer,
+                      const struct tr_sdp_media *answer);
+
+/* One m-line for each that was offered; answer may be NULL, or has as many. */
+static void build_media(struct build *b, const struct tr_sdp *offer, const struct tr_sdp *answer,
+                        make_rtp *make)
 {
+    for (unsigned i = 0; i < offer->media_count && !b->nomem; i++) {
+        const struct tr_sdp_media *from = &offer->media[i];
+        const struct tr_sdp_media *theirs = answer ? &answer->media[i] : NULL;
+        struct tr_sdp_media *m = media_start(b, from, i);
+        if (from->rejected || (theirs && theirs->rejected) || from->kind == TR_SDP_OTHER)
+            continue;
+        if (from->kind == TR_SDP_DATA)
+            make_data(b, m, from);
+        else
+            make(b, m, from, theirs);
+    }
+}
+
+static void answer_rtp(struct build *b, struct tr_sdp_media *m, const struct tr_sdp_media *offer,
+                       const struct tr_sdp_media *answer)
+{
+    (void)answer;
     const struct tr_sdp_codec *c = tr_sdp_choose(b->policy, offer);
     m->codecs = c ? room(b, offer->codec_count, sizeof *m->codecs) : NULL;
     if (!m->codecs)
@@ -432,16 +455,7 @@ enum tr_err tr_sdp_answer(struct tr_arena *arena, const struct tr_sdp *offer,
         return err;
     if (!build_init(&b, offer, true))
         return TR_ERR_NOMEM;
-    for (unsigned i = 0; i < offer->media_count && !b.nomem; i++) {
-        const struct tr_sdp_media *from = &offer->media[i];
-        struct tr_sdp_media *m = media_start(&b, from, i);
-        if (from->rejected || from->kind == TR_SDP_OTHER)
-            continue;
-        if (from->kind == TR_SDP_DATA)
-            make_data(&b, m, from);
-        else
-            answer_rtp(&b, m, from);
-    }
+    build_media(&b, offer, NULL, answer_rtp);
     return build_end(&b, out);
 }
 
@@ -453,8 +467,10 @@ static bool relayed(const struct tr_sdp_policy *policy, const struct tr_sdp_medi
     return tr_sdp_listed(policy, offer->kind, c->codec);
 }
 
-static void relay_rtp(struct build *b, struct tr_sdp_media *m, const struct tr_sdp_media *offer)
+static void relay_rtp(struct build *b, struct tr_sdp_media *m, const struct tr_sdp_media *offer,
+                      const struct tr_sdp_media *answer)
 {
+    (void)answer;
     m->codecs = room(b, offer->codec_count, sizeof *m->codecs);
     for (unsigned i = 0; m->codecs && i < offer->codec_count; i++)
         if (relayed(b->policy, offer, &offer->codecs[i]))
@@ -492,16 +508,7 @@ enum tr_err tr_sdp_relay_offer(struct tr_arena *arena, const struct tr_sdp *offe
     if (!build_init(&b, offer, false))
         return TR_ERR_NOMEM;
     b.sdp->extmap_allow_mixed = true;
-    for (unsigned i = 0; i < offer->media_count && !b.nomem; i++) {
-        const struct tr_sdp_media *from = &offer->media[i];
-        struct tr_sdp_media *m = media_start(&b, from, i);
-        if (from->rejected || from->kind == TR_SDP_OTHER)
-            continue;
-        if (from->kind == TR_SDP_DATA)
-            make_data(&b, m, from);
-        else
-            relay_rtp(&b, m, from);
-    }
+    build_media(&b, offer, NULL, relay_rtp);
     return build_end(&b, out);
 }
 
@@ -555,15 +562,6 @@ enum tr_err tr_sdp_relay_answer(struct tr_arena *arena, const struct tr_sdp *off
         return err;
     if (!build_init(&b, offer, true))
         return TR_ERR_NOMEM;
-    for (unsigned i = 0; i < offer->media_count && !b.nomem; i++) {
-        const struct tr_sdp_media *from = &offer->media[i], *theirs = &answer->media[i];
-        struct tr_sdp_media *m = media_start(&b, from, i);
-        if (from->rejected || theirs->rejected || from->kind == TR_SDP_OTHER)
-            continue;
-        if (from->kind == TR_SDP_DATA)
-            make_data(&b, m, from);
-        else
-            relay_answer_rtp(&b, m, from, theirs);
-    }
+    build_media(&b, offer, answer, relay_answer_rtp);
     return build_end(&b, out);
 }
