@@ -152,6 +152,18 @@ static void read_row(const struct tr_sql_stmt *st, struct tr_call *c)
     c->duration_ms = tr_sql_int(st, 14);
 }
 
+static enum tr_err each_row(struct tr_sql_stmt *st,
+                            void (*row)(void *user, const struct tr_call *call), void *user)
+{
+    enum tr_err err;
+    struct tr_call call;
+    while ((err = tr_sql_step(st)) == TR_OK) {
+        read_row(st, &call);
+        row(user, &call);
+    }
+    return err == TR_ERR_NOTFOUND ? TR_OK : err;
+}
+
 enum tr_err tr_calls_get(struct tr_sql *db, const char *id, struct tr_call *out)
 {
     struct tr_sql_stmt *st = tr_sql_use(db, "SELECT " COLUMNS " FROM calls WHERE id = ?1");
@@ -177,13 +189,7 @@ enum tr_err tr_calls_list(struct tr_sql *db, const struct tr_call_filter *filter
     tr_sql_bind_int(st, 3, filter->before_us);
     tr_sql_bind_text(st, 4, filter->before_id ? filter->before_id : "");
     tr_sql_bind_int(st, 5, limit);
-    enum tr_err err;
-    struct tr_call call;
-    while ((err = tr_sql_step(st)) == TR_OK) {
-        read_row(st, &call);
-        row(user, &call);
-    }
-    return err == TR_ERR_NOTFOUND ? TR_OK : err;
+    return each_row(st, row, user);
 }
 
 enum tr_err tr_calls_unfinished(struct tr_sql *db, uint32_t max,
@@ -193,13 +199,7 @@ enum tr_err tr_calls_unfinished(struct tr_sql *db, uint32_t max,
         tr_sql_use(db, "SELECT " COLUMNS " FROM calls WHERE ended_us = 0 OR rec IN (1, 2)"
                        " ORDER BY started_us, id LIMIT ?1");
     tr_sql_bind_int(st, 1, max);
-    enum tr_err err;
-    struct tr_call call;
-    while ((err = tr_sql_step(st)) == TR_OK) {
-        read_row(st, &call);
-        row(user, &call);
-    }
-    return err == TR_ERR_NOTFOUND ? TR_OK : err;
+    return each_row(st, row, user);
 }
 
 enum tr_err tr_calls_recover(struct tr_sql *db, int64_t at_us, uint32_t *count)
