@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 #include "base/addr.h"
+#include "base/assert.h"
 #include "contact/contact_int.h"
 #include "gateway/auth.h"
 #include "gateway/gateway.h"
@@ -299,8 +300,5 @@ enum tr_err tr_contact_routes(struct tr_contact *c)
         { TR_HTTP_POST, "/api/calls/:id/recording-link", 0, make_link, c },
         { TR_HTTP_GET, "/api/status", 0, get_status, c },
     };
-    enum tr_err err = TR_OK;
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0] && !err; i++)
-        err = tr_routes_add(c->conf.routes, &rows[i]);
-    return err;
+    return tr_routes_add(c->conf.routes, rows, TR_ARRAY_LEN(rows));
 }

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/assert.h"
 #include "base/mem.h"
 #include "base/rng.h"
 #include "gateway/gateway.h"
@@ -225,14 +226,14 @@ static enum tr_err init(struct tr_diag *d, const struct tr_diag_conf *conf)
         return TR_ERR_NOMEM;
     const char *const path = "/api/v1/diag-reports";
     const struct tr_route post = { TR_HTTP_POST, path, TR_REPORT_BODY_MAX - 1, post_report, d };
-    const struct tr_route list = { TR_HTTP_GET, path, 0, list_reports, d };
-    const struct tr_route get = { TR_HTTP_GET, "/api/v1/diag-reports/:code", 0, get_report, d };
+    const struct tr_route reads[] = {
+        { TR_HTTP_GET, path, 0, list_reports, d },
+        { TR_HTTP_GET, "/api/v1/diag-reports/:code", 0, get_report, d },
+    };
     enum tr_err err = tr_reports_init(conf->db);
     if (!err)
-        err = tr_routes_add(conf->routes, &post);
-    if (!err)
-        err = tr_routes_add(conf->admin_routes, &list);
-    return err ? err : tr_routes_add(conf->admin_routes, &get);
+        err = tr_routes_add(conf->routes, &post, 1);
+    return err ? err : tr_routes_add(conf->admin_routes, reads, TR_ARRAY_LEN(reads));
 }
 
 enum tr_err tr_diag_create(struct tr_diag **out, const struct tr_diag_conf *conf)

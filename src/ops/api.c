@@ -15,6 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/assert.h"
 #include "base/mem.h"
 #include "gateway/pc.h"
 #include "gateway/plugin.h"
@@ -448,8 +449,5 @@ enum tr_err ops_routes(struct tr_ops *ops)
         { TR_HTTP_GET, "/api/v1/past-connections", 0, list_past, ops },
         { TR_HTTP_GET, "/api/v1/past-connections/:id", 0, get_past, ops },
     };
-    enum tr_err err = TR_OK;
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0] && err == TR_OK; i++)
-        err = tr_routes_add(ops->conf.routes, &rows[i]);
-    return err;
+    return tr_routes_add(ops->conf.routes, rows, TR_ARRAY_LEN(rows));
 }

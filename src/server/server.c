@@ -557,7 +557,7 @@ static enum tr_err open_ice_servers(struct tr_server *s, const char **why)
 {
     const struct tr_route row = { TR_HTTP_GET, "/api/v1/ice-servers", 0,
                                   tr_turn_service_ice_servers, s->turn };
-    enum tr_err err = tr_routes_add(tr_web_routes(s->web), &row);
+    enum tr_err err = tr_routes_add(tr_web_routes(s->web), &row, 1);
     return err == TR_OK ? TR_OK : fail(why, err, "the API cannot be started", tr_err_str(err));
 }
 

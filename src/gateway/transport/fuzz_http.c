@@ -61,8 +61,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check(strlen(out) < sizeof(out) && tr_http_value_safe(out));
 
     struct tr_routes *routes = tr_routes_create();
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-        check(tr_routes_add(routes, &rows[i]) == TR_OK);
+    check(tr_routes_add(routes, rows, sizeof(rows) / sizeof(rows[0])) == TR_OK);
     try_route(routes, text, 1u << (data[0] % 6));
     tr_routes_destroy(routes);
     return 0;

@@ -1,6 +1,7 @@
 /* /livez: the loop turns. /readyz: calls can be taken. /metrics: everything that is counted. */
 #include <string.h>
 
+#include "base/assert.h"
 #include "base/mem.h"
 #include "gateway/transport/web_impl.h"
 #include "media/media.h"
@@ -159,18 +160,10 @@ static void handle_metrics(void *arg, const struct tr_http_request *r)
 
 enum tr_err tr_ops_routes(struct tr_web *web, struct tr_routes *routes)
 {
-    static const struct {
-        const char *path;
-        tr_http_handler handle;
-    } rows[] = { { "/livez", handle_livez },
-                 { "/readyz", handle_readyz },
-                 { "/metrics", handle_metrics } };
-    enum tr_err err = TR_OK;
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]) && err == TR_OK; i++) {
-        const struct tr_route route = {
-            .methods = TR_HTTP_GET, .pattern = rows[i].path, .handle = rows[i].handle, .arg = web
-        };
-        err = tr_routes_add(routes, &route);
-    }
-    return err;
+    const struct tr_route rows[] = {
+        { TR_HTTP_GET, "/livez", 0, handle_livez, web },
+        { TR_HTTP_GET, "/readyz", 0, handle_readyz, web },
+        { TR_HTTP_GET, "/metrics", 0, handle_metrics, web },
+    };
+    return tr_routes_add(routes, rows, TR_ARRAY_LEN(rows));
 }

@@ -190,8 +190,7 @@ static enum tr_err add_both(struct tr_web *web, struct tr_routes *routes, const 
         { .methods = TR_HTTP_ANY, .pattern = base, .handle = handler, .arg = web },
         { .methods = TR_HTTP_ANY, .pattern = deep, .handle = handler, .arg = web },
     };
-    enum tr_err err = tr_routes_add(routes, &rows[0]);
-    return err == TR_OK ? tr_routes_add(routes, &rows[1]) : err;
+    return tr_routes_add(routes, rows, TR_ARRAY_LEN(rows));
 }
 
 enum tr_err tr_rest_routes(struct tr_web *web)

@@ -20,11 +20,13 @@ void tr_routes_destroy(struct tr_routes *routes)
     tr_free(routes);
 }
 
-enum tr_err tr_routes_add(struct tr_routes *routes, const struct tr_route *route)
+enum tr_err tr_routes_add(struct tr_routes *routes, const struct tr_route *rows, size_t count)
 {
-    if (routes->count == TR_ROUTES_MAX)
-        return TR_ERR_LIMIT;
-    routes->rows[routes->count++] = *route;
+    for (size_t i = 0; i < count; i++) {
+        if (routes->count == TR_ROUTES_MAX)
+            return TR_ERR_LIMIT;
+        routes->rows[routes->count++] = rows[i];
+    }
     return TR_OK;
 }
 

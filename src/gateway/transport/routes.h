@@ -83,9 +83,10 @@ struct tr_routes;
 
 struct tr_routes *tr_routes_create(void);
 void tr_routes_destroy(struct tr_routes *routes); /* NULL is fine */
-/* Rows are tried in the order of their registration. pattern is borrowed. LIMIT, NOMEM, EXISTS
- * never: the first row wins. */
-TR_MUST_USE enum tr_err tr_routes_add(struct tr_routes *routes, const struct tr_route *route);
+/* Rows are tried in the order of their registration; where two fit, the first one wins. pattern is
+ * borrowed. LIMIT: those that had room are registered. */
+TR_MUST_USE enum tr_err tr_routes_add(struct tr_routes *routes, const struct tr_route *rows,
+                                      size_t count);
 /* The row for a path, or NULL with *status 404 or 405. Fills params from `path`, whose bytes are
  * changed ('/' to NUL) and which must outlive them. */
 const struct tr_route *tr_routes_match(const struct tr_routes *routes, unsigned method, char *path,

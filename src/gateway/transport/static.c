@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/assert.h"
 #include "gateway/transport/http_parse.h"
 #include "gateway/transport/web_impl.h"
 
@@ -64,15 +65,12 @@ static void handle_static(void *arg, const struct tr_http_request *r)
 /* Of the pages only the operators' are on the Admin port; what all pages share lies in assets. */
 enum tr_err tr_static_admin_routes(struct tr_web *web, struct tr_routes *routes)
 {
-    static const char *const paths[] = { "/ops", "/ops/*", "/assets/*" };
-    enum tr_err err = TR_OK;
-    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]) && err == TR_OK; i++) {
-        const struct tr_route route = {
-            .methods = TR_HTTP_GET, .pattern = paths[i], .handle = handle_static, .arg = web
-        };
-        err = tr_routes_add(routes, &route);
-    }
-    return err;
+    const struct tr_route rows[] = {
+        { TR_HTTP_GET, "/ops", 0, handle_static, web },
+        { TR_HTTP_GET, "/ops/*", 0, handle_static, web },
+        { TR_HTTP_GET, "/assets/*", 0, handle_static, web },
+    };
+    return tr_routes_add(routes, rows, TR_ARRAY_LEN(rows));
 }
 
 void tr_static_reply(struct tr_web *web, const struct tr_http_request *r)

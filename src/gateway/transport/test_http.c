@@ -16,11 +16,12 @@ static char connection; /* stands for one */
 struct reply reply;
 bool http_gone;
 
-enum tr_err tr_routes_add(struct tr_routes *routes, const struct tr_route *route)
+enum tr_err tr_routes_add(struct tr_routes *routes, const struct tr_route *added, size_t count)
 {
-    if (row_count == ROWS_MAX)
+    if (count > (size_t)(ROWS_MAX - row_count))
         return TR_ERR_LIMIT;
-    rows[row_count++] = *route;
+    memcpy(&rows[row_count], added, count * sizeof *added);
+    row_count += (int)count;
     return TR_OK;
 }
 

@@ -135,8 +135,7 @@ TEST(routes_match)
         { TR_HTTP_POST, "/api/calls/:id", 0, nothing, NULL },
         { TR_HTTP_ANY, "/janus/*", 0, nothing, NULL },
     };
-    for (int i = 0; i < 5; i++)
-        CHECK_INT(tr_routes_add(routes, &rows[i]), TR_OK);
+    CHECK_INT(tr_routes_add(routes, rows, 5), TR_OK);
     static const struct {
         unsigned method;
         const char *path;
@@ -169,8 +168,8 @@ TEST(routes_match)
     }
     struct tr_route row = rows[0];
     for (int i = 5; i < TR_ROUTES_MAX; i++)
-        CHECK_INT(tr_routes_add(routes, &row), TR_OK);
-    CHECK_INT(tr_routes_add(routes, &row), TR_ERR_LIMIT);
+        CHECK_INT(tr_routes_add(routes, &row, 1), TR_OK);
+    CHECK_INT(tr_routes_add(routes, &row, 1), TR_ERR_LIMIT);
     tr_routes_destroy(routes);
 }
 

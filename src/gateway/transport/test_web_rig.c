@@ -137,9 +137,8 @@ void server_start(struct server *s, struct tr_gateway_conf *gw, struct tr_web_co
         { TR_HTTP_GET, "/api/later", 0, on_later, s },
         { TR_HTTP_GET, "/api/file", 0, on_file, s },
     };
-    for (int i = 0; i < 3; i++)
-        if (tr_routes_add(tr_web_routes(s->web), &rows[i]) != TR_OK)
-            abort();
+    if (tr_routes_add(tr_web_routes(s->web), rows, 3) != TR_OK)
+        abort();
     s->port = tr_web_port(s->web);
     s->ws_port = tr_web_ws_port(s->web);
     s->admin_port = tr_web_admin_port(s->web);
