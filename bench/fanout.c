@@ -27,6 +27,7 @@
 #include "net/random.h"
 #include "net/swarm.h"
 #include "peer/peer.h"
+#include "peer/remote_test.h"
 #include "peer/rtp_meta.h"
 #include "rtp/rtp.h"
 #include "srtp/srtp.h"
@@ -95,19 +96,6 @@ static void track_of(const struct options *o, int client, bool mirrored, struct 
     t->ext.id[TR_EXT_MID] = t->ext_send.id[TR_EXT_MID] = 4;
     if (o->twcc)
         t->ext.id[TR_EXT_TRANSPORT_CC] = t->ext_send.id[TR_EXT_TRANSPORT_CC] = 5;
-}
-
-static struct tr_peer_remote remote_of(const char *ufrag, const char *pwd,
-                                       const struct tr_dtls_cert *cert)
-{
-    const struct tr_dtls_fingerprint *f = tr_dtls_cert_fingerprint(cert);
-    struct tr_peer_remote remote = { .fingerprint_len = (uint8_t)f->len };
-    snprintf(remote.ufrag, sizeof remote.ufrag, "%s", ufrag);
-    snprintf(remote.pwd, sizeof remote.pwd, "%s", pwd);
-    snprintf(remote.fingerprint_alg, sizeof remote.fingerprint_alg, "%s",
-             tr_dtls_digest_name(f->digest));
-    memcpy(remote.fingerprint, f->bytes, f->len);
-    return remote;
 }
 
 /* --- the clients: a process of their own --- */

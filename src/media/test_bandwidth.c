@@ -12,6 +12,7 @@
 #include "media/worker.h"
 #include "net/clock.h"
 #include "peer/ingress.h"
+#include "peer/remote_test.h"
 #include "sim/media.h"
 #include "unit.h"
 
@@ -439,19 +440,6 @@ static void fill_tracks(struct tr_track_conf *t, int client, bool mirrored)
         for (int i = 1; i < t[VIDEO].layers_count; i++)
             t[VIDEO].layers[i].ssrc = 0x20000u + (uint32_t)i;
     }
-}
-
-static struct tr_peer_remote remote_of(const char *ufrag, const char *pwd,
-                                       const struct tr_dtls_cert *cert)
-{
-    const struct tr_dtls_fingerprint *f = tr_dtls_cert_fingerprint(cert);
-    struct tr_peer_remote remote = { .fingerprint_len = (uint8_t)f->len };
-    snprintf(remote.ufrag, sizeof remote.ufrag, "%s", ufrag);
-    snprintf(remote.pwd, sizeof remote.pwd, "%s", pwd);
-    snprintf(remote.fingerprint_alg, sizeof remote.fingerprint_alg, "%s",
-             tr_dtls_digest_name(f->digest));
-    memcpy(remote.fingerprint, f->bytes, f->len);
-    return remote;
 }
 
 static bool start_peer(struct client *c)

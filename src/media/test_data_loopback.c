@@ -18,6 +18,7 @@
 #include "net/udp.h"
 #include "net/waiter.h"
 #include "peer/peer.h"
+#include "peer/remote_test.h"
 #include "rtp/rtp.h"
 #include "sctp/sctp.h"
 #include "unit.h"
@@ -36,17 +37,11 @@ static const char *ufrag_of(int client, bool server)
     return text;
 }
 
-static struct tr_peer_remote remote_of(int client, bool server)
+static struct tr_peer_remote remote_side(int client, bool server)
 {
-    const struct tr_dtls_fingerprint *f =
-        tr_dtls_cert_fingerprint(server ? server_cert : client_cert);
-    struct tr_peer_remote remote = {
-        .fingerprint_len = (uint8_t)f->len, .pwd = PWD, .lite = server, .passive = server
-    };
-    snprintf(remote.ufrag, sizeof remote.ufrag, "%s", ufrag_of(client, server));
-    snprintf(remote.fingerprint_alg, sizeof remote.fingerprint_alg, "%s",
-             tr_dtls_digest_name(f->digest));
-    memcpy(remote.fingerprint, f->bytes, f->len);
+    struct tr_peer_remote remote =
+        remote_of(ufrag_of(client, server), PWD, server ? server_cert : client_cert);
+    remote.lite = remote.passive = server;
     return remote;
 }
 
@@ -62,7 +57,7 @@ static void engine_peer(struct engine *e, int i)
 {
     struct tr_media_peer_conf conf = { .pwd = PWD };
     struct tr_data_conf data = { .port = 5000 };
-    struct tr_peer_remote remote = remote_of(i, false);
+    struct tr_peer_remote remote = remote_side(i, false);
     snprintf(conf.ufrag, sizeof conf.ufrag, "%s", ufrag_of(i, true));
     e->peers[i] = tr_media_peer_create(e->media, &conf);
     CHECK(e->peers[i] != 0);
@@ -206,7 +201,7 @@ static void client_open(struct rig *r, int i)
     struct tr_addr here = tr_addr_v4(127, 0, 0, 1, tr_udp_port(c->udp));
     struct tr_ice_cand local = tr_ice_cand_make(TR_ICE_HOST, &here, NULL, 65535);
     struct tr_ice_cand remote = tr_ice_cand_make(TR_ICE_HOST, &there, NULL, 65535);
-    struct tr_peer_remote server = remote_of(i, true);
+    struct tr_peer_remote server = remote_side(i, true);
     CHECK(tr_peer_set_remote(c->peer, now, &server) == TR_OK &&
           tr_peer_add_local(c->peer, now, &local) == TR_OK &&
           tr_peer_add_remote(c->peer, now, &remote) == TR_OK);

@@ -8,6 +8,7 @@
 #include "ice/cand.h"
 #include "net/random.h"
 #include "net/waiter.h"
+#include "peer/remote_test.h"
 #include "peer/rtp_meta.h"
 #include "rtp/rtp.h"
 #include "stun/stun.h"
@@ -376,19 +377,6 @@ void fill_tracks(struct tr_track_conf *t, int client, bool mirrored)
         t[i].out_rtx_ssrc = video ? ssrc_of(client, i, !mirrored, true) : 0;
         snprintf(t[i].cname, sizeof t[i].cname, "cname");
     }
-}
-
-static struct tr_peer_remote remote_of(const char *ufrag, const char *pwd,
-                                       const struct tr_dtls_cert *cert)
-{
-    const struct tr_dtls_fingerprint *f = tr_dtls_cert_fingerprint(cert);
-    struct tr_peer_remote remote = { .fingerprint_len = (uint8_t)f->len };
-    snprintf(remote.ufrag, sizeof remote.ufrag, "%s", ufrag);
-    snprintf(remote.pwd, sizeof remote.pwd, "%s", pwd);
-    snprintf(remote.fingerprint_alg, sizeof remote.fingerprint_alg, "%s",
-             tr_dtls_digest_name(f->digest));
-    memcpy(remote.fingerprint, f->bytes, f->len);
-    return remote;
 }
 
 bool open_socket(const struct rig *r, struct tr_udp **udp)
