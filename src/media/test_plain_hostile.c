@@ -114,20 +114,14 @@ TEST(senders_that_are_given_are_the_only_ones)
 {
     struct rig r;
     struct host in, other, out;
-    struct tr_track_conf tracks[TRACKS];
     struct tr_addr local;
     host_open(&in);
     host_open(&other);
     host_open(&out);
     if (rig_open(&r)) {
         struct tr_media_port port = port_for(AUDIO, 0, false);
-        struct tr_media_plain_conf conf = {
-            .tracks = tracks, .tracks_count = TRACKS, .ports = &port, .ports_count = 1
-        };
-        tr_id peer = 0;
-        fill_tracks(tracks, 1);
         port.feeds.sender = in.addr;
-        CHECK(tr_media_plain_create(r.media, &conf, &local, &peer) == TR_OK);
+        tr_id peer = open_port(&r, &port, &local);
         struct tr_forward_conf f = forward_to(&out);
         forward(&r, peer, AUDIO, &f);
         send_audio(&other, &local, 1, 5);

@@ -307,20 +307,14 @@ TEST(multicast)
 {
     struct rig r;
     struct host in, out;
-    struct tr_track_conf tracks[TRACKS];
     struct tr_addr local;
     host_open(&in);
     host_open(&out);
     if (rig_open(&r)) {
         struct tr_media_port port = port_for(AUDIO, 0, false);
-        struct tr_media_plain_conf conf = {
-            .tracks = tracks, .tracks_count = TRACKS, .ports = &port, .ports_count = 1
-        };
-        tr_id peer = 0;
-        fill_tracks(tracks, 1);
         port.group = tr_addr_v4(239, 255, 77, 1, 0);
         snprintf(port.iface, sizeof port.iface, "lo");
-        CHECK(tr_media_plain_create(r.media, &conf, &local, &peer) == TR_OK);
+        tr_id peer = open_port(&r, &port, &local);
         CHECK(tr_addr_ip_eq(&local, &port.group));
         struct tr_forward_conf f = forward_to(&out);
         forward(&r, peer, AUDIO, &f);

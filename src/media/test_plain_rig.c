@@ -206,21 +206,32 @@ struct tr_media_port port_for(int mline, int layer, bool rtcp)
                                    .bind = tr_addr_v4(127, 0, 0, 1, 0) };
 }
 
-tr_id open_source(struct rig *r, int layers, struct tr_addr *locals)
+static tr_id open_ports(struct rig *r, int layers, const struct tr_media_port *ports, int count,
+                        struct tr_addr *locals)
 {
     struct tr_track_conf tracks[TRACKS];
-    struct tr_media_port ports[2 + LAYERS];
+    struct tr_media_plain_conf conf = {
+        .tracks = tracks, .tracks_count = TRACKS, .ports = ports, .ports_count = count
+    };
     tr_id id = 0;
     fill_tracks(tracks, layers);
+    CHECK(tr_media_plain_create(r->media, &conf, locals, &id) == TR_OK);
+    return id;
+}
+
+tr_id open_port(struct rig *r, const struct tr_media_port *port, struct tr_addr *local)
+{
+    return open_ports(r, 1, port, 1, local);
+}
+
+tr_id open_source(struct rig *r, int layers, struct tr_addr *locals)
+{
+    struct tr_media_port ports[2 + LAYERS];
     ports[0] = port_for(AUDIO, 0, false);
     for (int i = 0; i < layers; i++)
         ports[1 + i] = port_for(VIDEO, i, false);
     ports[1 + layers] = port_for(VIDEO, TR_PLAIN_BY_SSRC, true);
-    struct tr_media_plain_conf conf = {
-        .tracks = tracks, .tracks_count = TRACKS, .ports = ports, .ports_count = 2 + layers
-    };
-    CHECK(tr_media_plain_create(r->media, &conf, locals, &id) == TR_OK);
-    return id;
+    return open_ports(r, layers, ports, 2 + layers, locals);
 }
 
 struct tr_forward_conf forward_to(const struct host *h)

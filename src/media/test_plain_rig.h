@@ -95,6 +95,8 @@ void fill_tracks(struct tr_track_conf *t, int layers); /* TRACKS of them */
 struct tr_media_port port_for(int mline, int layer, bool rtcp);
 /* Audio on a port, each video layer on one, and RTCP for the video on the last. */
 tr_id open_source(struct rig *r, int layers, struct tr_addr *locals);
+/* A source of this port alone. */
+tr_id open_port(struct rig *r, const struct tr_media_port *port, struct tr_addr *local);
 struct tr_forward_conf forward_to(const struct host *h);
 tr_id forward(struct rig *r, tr_id peer, int mline, const struct tr_forward_conf *conf);
 struct tr_media_counters counters(struct rig *r);
