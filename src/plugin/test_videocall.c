@@ -411,9 +411,7 @@ TEST(videocall_without_observer_and_recorder)
     say(a, "register", "anna");
     say(b, "register", "bert");
     phone_say(a, "{'request':'set','record':true}");
-    call(a, "bert");
-    (void)phone_told(b);
-    accept_call(b);
+    connect_call(a, b, "bert", "chrome-offer-av.sdp");
     CHECK_INT(engine_routes(), 4);
     CHECK_INT(engine.recording_count, 0);
     phone_say(b, "{'request':'hangup'}");

@@ -24,8 +24,9 @@ struct scene {
 void idle(struct scene *t);
 void ringing(struct scene *t); /* anna has called bert */
 void talking(struct scene *t);
-void down(struct scene *t); /* the end of each */
-void hush(struct scene *t); /* forgets what the phones were told */
+void talking_by(struct scene *t, const char *offer); /* a fixture, anna's */
+void down(struct scene *t);                          /* the end of each */
+void hush(struct scene *t);                          /* forgets what the phones were told */
 
 /* --- what is done in them --- */
 
@@ -33,6 +34,7 @@ void say(struct phone *p, const char *request, const char *username);
 void call(struct phone *p, const char *username);
 void call_with(struct phone *p, const char *username, const char *sdp, bool e2ee);
 void accept_call(struct phone *p);
+void connect_call(struct phone *from, struct phone *to, const char *username, const char *offer);
 void media_down(struct scene *t, const struct phone *p);
 
 #endif

@@ -6,6 +6,21 @@
 #include "plugin/test_videocall_scene.h"
 #include "unit.h"
 
+static void set_offer_of(struct phone *p, const char *offer)
+{
+    phone_send(p, "{'request':'set'}", "offer", fixture(offer), false);
+}
+
+static void set_offer(struct phone *p)
+{
+    set_offer_of(p, "chrome-offer-av.sdp");
+}
+
+static void set_answer(struct phone *p)
+{
+    phone_send(p, "{'request':'set'}", "answer", phone_answer(p), false);
+}
+
 /* --- set --- */
 
 TEST(videocall_set_reaches_the_routes)
@@ -29,9 +44,7 @@ TEST(videocall_set_reaches_the_routes)
     phone_say(t.a, "{'request':'set','audio':true}");
     CHECK(!out->conf.paused);
     phone_say(t.a, "{'request':'hangup'}");
-    call(t.a, "bert"); /* a new call, new wishes */
-    (void)phone_told(t.b);
-    accept_call(t.b);
+    connect_call(t.a, t.b, "bert", "chrome-offer-av.sdp"); /* a new call, new wishes */
     in = engine_route(t.b->handle, t.a->handle, 1);
     CHECK(in && in->conf.substream_max == 2);
     down(&t);
@@ -45,9 +58,7 @@ TEST(videocall_set_before_the_call)
     TOLD(t.b, "ack; #t {'result':{'event':'set'}}");
     phone_say(t.c, "{'request':'set'}"); /* nobody, nothing */
     TOLD(t.c, "ack; #t {'result':{'event':'set'}}");
-    call(t.a, "bert");
-    (void)phone_told(t.b);
-    accept_call(t.b);
+    connect_call(t.a, t.b, "bert", "chrome-offer-av.sdp");
     const struct double_route *r = engine_route(t.b->handle, t.a->handle, 1);
     CHECK(r && r->conf.paused);
     down(&t);
@@ -56,17 +67,13 @@ TEST(videocall_set_before_the_call)
 TEST(videocall_renegotiation_by_the_caller)
 {
     struct scene t;
-    idle(&t);
-    call_with(t.a, "bert", fixture("chrome-offer-pair-audio.sdp"), false);
-    (void)phone_told(t.b);
-    accept_call(t.b);
-    hush(&t);
+    talking_by(&t, "chrome-offer-pair-audio.sdp");
     CHECK_INT(engine_routes(), 2);
-    phone_send(t.a, "{'request':'set'}", "offer", fixture("chrome-offer-pair-added.sdp"), false);
+    set_offer_of(t.a, "chrome-offer-pair-added.sdp");
     TOLD(t.a, "ack; #t {'result':{'event':'set'}}");
     TOLD(t.b, "{'result':{'event':'update'}} +offer");
     CHECK_INT(engine_routes(), 2); /* nothing changes before the answer */
-    phone_send(t.b, "{'request':'set'}", "answer", phone_answer(t.b), false);
+    set_answer(t.b);
     TOLD(t.b, "ack; #t {'result':{'event':'set'}}");
     TOLD(t.a, "{'result':{'event':'update'}} +answer");
     CHECK_INT(engine_routes(), 4);
@@ -85,20 +92,10 @@ TEST(videocall_renegotiation_by_the_callee)
     TOLD(t.a, "{'result':{'event':'update'}} +offer");
     CHECK_INT(engine.peers[1].restarts, 1); /* bert's leg alone has new credentials */
     CHECK_INT(engine.peers[0].restarts, 0);
-    phone_send(t.a, "{'request':'set'}", "answer", phone_answer(t.a), false);
+    set_answer(t.a);
     TOLD(t.b, "{'result':{'event':'update'}} +answer");
     CHECK_INT(engine_routes(), 4);
     down(&t);
-}
-
-static void set_offer(struct phone *p)
-{
-    phone_send(p, "{'request':'set'}", "offer", fixture("chrome-offer-av.sdp"), false);
-}
-
-static void set_answer(struct phone *p)
-{
-    phone_send(p, "{'request':'set'}", "answer", phone_answer(p), false);
 }
 
 /* Whichever comes first, the caller's offer stands. */
@@ -151,13 +148,13 @@ TEST(videocall_renegotiation_errors)
 {
     struct scene t;
     ringing(&t);
-    phone_send(t.a, "{'request':'set'}", "offer", fixture("chrome-offer-av.sdp"), false);
+    set_offer(t.a);
     TOLD(t.a, "ack; #t error 481"); /* not answered yet */
-    phone_send(t.c, "{'request':'set'}", "offer", fixture("chrome-offer-av.sdp"), false);
+    set_offer(t.c);
     TOLD(t.c, "ack; #t error 481");
     accept_call(t.b);
     hush(&t);
-    phone_send(t.a, "{'request':'set'}", "offer", fixture("chrome-offer-audio.sdp"), false);
+    set_offer_of(t.a, "chrome-offer-audio.sdp");
     TOLD(t.a, "ack; #t error 483"); /* m-lines may not go */
     TOLD(t.b, "");
     phone_send(t.a, "{'request':'set'}", "answer", phone_answer(t.b), false);
@@ -189,11 +186,7 @@ TEST(videocall_answer_that_takes_nothing)
 TEST(videocall_simulcast_events)
 {
     struct scene t;
-    idle(&t);
-    call_with(t.a, "bert", fixture("chrome-offer-simulcast.sdp"), false);
-    (void)phone_told(t.b);
-    accept_call(t.b);
-    hush(&t);
+    talking_by(&t, "chrome-offer-simulcast.sdp");
     struct tr_media_event e = {
         .kind = TR_MEDIA_LAYER, .mline = 1, .substream = 1, .temporal = -1
     };
@@ -263,9 +256,7 @@ TEST(videocall_recording_of_a_long_name)
         strcat(name, "\xc3\xa9");
     say(t.c, "register", name);
     phone_say(t.c, "{'request':'set','record':true}");
-    call(t.c, "bert");
-    (void)phone_told(t.b);
-    accept_call(t.b);
+    connect_call(t.c, t.b, "bert", "chrome-offer-av.sdp");
     CHECK_INT(engine.recordings[0].tracks, 2);
     json_t *label = json_string(engine.recordings[0].last.label);
     CHECK(label && json_string_length(label) > 60); /* still UTF-8 */
