@@ -12,6 +12,14 @@ static void open_plain(struct rig *rig)
     CHECK_INT(rig_open(rig, &rig_plain), TR_OK);
 }
 
+/* With an allocation of this flow; its relay. */
+static tr_id open_allocated(struct rig *rig, const struct tr_path *flow)
+{
+    open_plain(rig);
+    CHECK_INT(rig_allocate(rig, flow), 0);
+    return rig->last[TR_TURN_OPEN].relay;
+}
+
 static struct tr_addr relayed(const struct rig *rig)
 {
     struct tr_addr a = { 0 };
@@ -28,9 +36,7 @@ TEST(turn_relays_both_ways)
     struct tr_addr peer = rig_peer(1), other = rig_peer(2);
     struct tr_turn_data data;
     struct tr_turn_frame frame;
-    open_plain(&rig);
-    CHECK_INT(rig_allocate(&rig, &flow), 0);
-    tr_id relay = rig.last[TR_TURN_OPEN].relay;
+    tr_id relay = open_allocated(&rig, &flow);
     CHECK_INT(relayed(&rig).port, 50002);
     CHECK_INT(rig_u32(&rig, TR_TURN_LIFETIME), 600);
     CHECK(tr_addr_eq(&rig.m.xor_mapped, &flow.remote));
@@ -185,9 +191,7 @@ TEST(turn_permissions_and_channels_expire)
     struct tr_addr peer = rig_peer(1);
     struct tr_turn_data data;
     struct tr_turn_frame frame;
-    open_plain(&rig);
-    rig_allocate(&rig, &flow);
-    tr_id relay = rig.last[TR_TURN_OPEN].relay;
+    tr_id relay = open_allocated(&rig, &flow);
     rig_refresh(&rig, &flow, 3600);
     CHECK_INT(rig_bind(&rig, &flow, &peer, 0x4000), 0);
     rig_wait(&rig, 299 * TR_SECOND);
@@ -281,8 +285,7 @@ TEST(turn_own_media_port_is_told)
     struct tr_path flow = rig_flow(1);
     struct tr_addr media = tr_addr_v4(192, 0, 2, 1, 10000), ssh = tr_addr_v4(192, 0, 2, 1, 22);
     struct tr_turn_data data;
-    open_plain(&rig);
-    rig_allocate(&rig, &flow);
+    open_allocated(&rig, &flow);
     CHECK_INT(rig_permit(&rig, &flow, &media), 0);
     CHECK_INT(rig_send_data(&rig, &flow, &media, &data), TR_OK);
     CHECK(data.own);
@@ -395,9 +398,7 @@ TEST(turn_quota_is_drawn_in_chunks)
     struct tr_addr peer = rig_peer(1);
     struct tr_turn_frame frame;
     size_t bytes = 0;
-    open_plain(&rig);
-    rig_allocate(&rig, &flow);
-    tr_id relay = rig.last[TR_TURN_OPEN].relay;
+    tr_id relay = open_allocated(&rig, &flow);
     rig_permit(&rig, &flow, &peer);
     rig.draw = 100000;
     for (int i = 0; i < 1000; i++)
@@ -529,9 +530,7 @@ TEST(turn_icmp_is_told)
     struct tr_path flow = rig_flow(1);
     struct tr_addr peer = rig_peer(1);
     struct tr_slice value;
-    open_plain(&rig);
-    rig_allocate(&rig, &flow);
-    tr_id relay = rig.last[TR_TURN_OPEN].relay;
+    tr_id relay = open_allocated(&rig, &flow);
     int before = rig.seen[TR_TURN_MESSAGE];
     tr_turn_icmp(rig.turn, rig.now, relay, &peer, 3, 4, 1400);
     rig_poll(&rig);
@@ -554,9 +553,7 @@ TEST(turn_streams_are_padded_and_end_with_their_client)
     struct tr_path flow = rig_tcp(1);
     struct tr_addr peer = rig_peer(1);
     struct tr_turn_frame frame;
-    open_plain(&rig);
-    CHECK_INT(rig_allocate(&rig, &flow), 0);
-    tr_id relay = rig.last[TR_TURN_OPEN].relay;
+    tr_id relay = open_allocated(&rig, &flow);
     rig_bind(&rig, &flow, &peer, 0x4000);
     CHECK_INT(tr_turn_deliver(rig.turn, rig.now, relay, &peer, 5, &frame), TR_OK);
     CHECK_INT(frame.pad, 3);
