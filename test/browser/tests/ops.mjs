@@ -89,6 +89,8 @@ test(
     await ops.page.focus('.live-row a');
     await ops.page.keyboard.press('Enter');
     await ops.untilText('#ice-state', /connected/);
+    const focus = () => ops.page.evaluate(() => document.activeElement.tagName);
+    check(`the focus is at ${await focus()}`, (await focus()) === 'MAIN');
     const packets = () =>
       ops.page.evaluate(() =>
         [...document.querySelectorAll('.stream-packets')].map(({ textContent }) =>

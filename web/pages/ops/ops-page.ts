@@ -51,7 +51,7 @@ export class OpsPage extends PageElement {
             </button>`
           : '',
       )}
-      <main class="ops" data-gate=${this.gate}>
+      <main class="ops" data-gate=${this.gate} tabindex="-1">
         ${this.gate === 'open' ? this.open() : this.door()}
       </main>`;
   }
@@ -127,6 +127,7 @@ export class OpsPage extends PageElement {
     try {
       await this.api.get('server');
       this.gate = 'open';
+      void this.keepFocus();
     } catch (error) {
       if (error instanceof Refused) {
         this.api.forget();
@@ -170,7 +171,15 @@ export class OpsPage extends PageElement {
       .filter((part) => part !== '')
       .map(decoded);
     window.scrollTo(0, 0);
+    void this.keepFocus();
   };
+
+  /** When what had the focus has gone with its section, the new one is where to go on. */
+  private async keepFocus(): Promise<void> {
+    await this.updateComplete;
+    if (document.activeElement !== document.body) return;
+    this.querySelector<HTMLElement>('main')?.focus({ preventScroll: true });
+  }
 }
 
 /** A part of the address; somebody may have typed it. */

@@ -27,10 +27,11 @@ export function table(
   label: string,
   columns: readonly string[],
   rows: readonly (readonly Content[])[],
-  options: { marked?: (index: number) => boolean } = {},
+  /** `names`: the first cells are names, which make room for the figures. */
+  options: { marked?: (index: number) => boolean; names?: boolean } = {},
 ): TemplateResult {
   return html`<div class="table-frame" role="region" tabindex="0" aria-label=${label}>
-    <table class="table">
+    <table class="table ${options.names ? 'names' : ''}">
       <thead>
         <tr>
           ${columns.map((name) => html`<th scope="col">${name}</th>`)}

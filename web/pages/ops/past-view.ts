@@ -67,6 +67,7 @@ function summary(c: PastConnection): TemplateResult {
             const { mean = 0, max = 0 } = c.metrics[name] ?? {};
             return [past.metrics[name], figure(name, mean), figure(name, max)];
           }),
+          { names: true },
         )}
       </section>
       <section>
@@ -80,6 +81,7 @@ function summary(c: PastConnection): TemplateResult {
               name.startsWith('bytes') ? formatBytes(count) : formatCount(count),
             ],
           ),
+          { names: true },
         )}
       </section>
     </div>`;

@@ -164,6 +164,7 @@ export class ServerView extends Section {
         formatPerSecond(this.rates[`drops.${cause}`] ?? null),
         formatCount(count),
       ]),
+      { names: true },
     );
   }
 
@@ -194,6 +195,7 @@ function counterTable(label: string, rows: readonly MetricRow[]): TemplateResult
       html`<code>${name.replace(/^tring_/, '')}</code>`,
       formatCount(value),
     ]),
+    { names: true },
   );
 }
 
