@@ -8,31 +8,12 @@ const TRACKS = [
 ];
 const remote = document.querySelector('#remote');
 const name = new URLSearchParams(location.search).get('name');
-let handle;
 let clicked = 0;
 
-window.state = 'starting';
+attach('janus.plugin.videocall', register, said);
 
-Janus.init({
-  debug: ['error'],
-  callback: () => {
-    const janus = new Janus({ server, iceServers, success: () => attach(janus), error: failed });
-  },
-});
-
-function attach(janus) {
-  janus.attach({
-    plugin: 'janus.plugin.videocall',
-    success: (made) => {
-      handle = made;
-      handle.send({ message: { request: 'register', username: name } });
-    },
-    error: failed,
-    onmessage: said,
-    onremotetrack: (track, mid, on) => {
-      if (on && track.kind === 'video') remote.srcObject = new MediaStream([track]);
-    },
-  });
+function register() {
+  handle.send({ message: { request: 'register', username: name } });
 }
 
 function said(message, jsep) {
@@ -64,7 +45,3 @@ document.querySelector('#call').addEventListener('click', () => {
     error: failed,
   });
 });
-
-function failed(error) {
-  window.state = `failed: ${error?.message ?? error}`;
-}

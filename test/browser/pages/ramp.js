@@ -3,45 +3,25 @@
 // window.samples: what getStats says, from the moment that the connection is up.
 
 const wanted = new URLSearchParams(location.search);
-let handle;
-
-window.state = 'starting';
 window.samples = [];
 
-Janus.init({
-  debug: ['error'],
-  callback: () => {
-    const janus = new Janus({ server, iceServers, success: () => attach(janus), error: failed });
-  },
+attach('janus.plugin.echotest', offer, (_, jsep) => {
+  if (jsep) handle.handleRemoteJsep({ jsep: withStart(jsep), success: watch });
 });
 
-function attach(janus) {
-  janus.attach({
-    plugin: 'janus.plugin.echotest',
-    success: (made) => {
-      handle = made;
-      const video = { width: 1280, height: 720, frameRate: 30 };
-      handle.createOffer({
-        tracks: [
-          { type: 'audio', capture: true, recv: true },
-          { type: 'video', capture: video, recv: true },
-        ],
-        success: (jsep) => {
-          const codec = wanted.get('codec');
-          const message = { audio: true, video: true, ...(codec && { videocodec: codec }) };
-          handle.send({ message, jsep });
-        },
-        error: failed,
-      });
+function offer() {
+  const video = { width: 1280, height: 720, frameRate: 30 };
+  handle.createOffer({
+    tracks: [
+      { type: 'audio', capture: true, recv: true },
+      { type: 'video', capture: video, recv: true },
+    ],
+    success: (jsep) => {
+      const codec = wanted.get('codec');
+      const message = { audio: true, video: true, ...(codec && { videocodec: codec }) };
+      handle.send({ message, jsep });
     },
     error: failed,
-    onmessage: (_, jsep) => {
-      if (jsep) handle.handleRemoteJsep({ jsep: withStart(jsep), success: watch });
-    },
-    onremotetrack: (track, mid, on) => {
-      if (on && track.kind === 'video')
-        document.querySelector('#remote').srcObject = new MediaStream([track]);
-    },
   });
 }
 
@@ -87,8 +67,4 @@ async function sample(pc, at) {
     }
   }
   window.samples.push(row);
-}
-
-function failed(error) {
-  window.state = `failed: ${error?.message ?? error}`;
 }
