@@ -155,7 +155,7 @@ TEST(one_allocation_too_many)
 {
     struct net net;
     if (net_open(&net, NULL)) {
-        for (int i = 0; i < TUNNELS_MAX - 1; i++) {
+        for (int i = 0; i < QUOTA; i++) {
             struct tunnel *t = tunnel_open(&net);
             WAIT_FOR(net.rig, t && t->relayed.port != 0);
         }
@@ -164,7 +164,7 @@ TEST(one_allocation_too_many)
         CHECK_INT(t->failed, 486);
         tr_turn_client_close(net.tunnels[0].turn, tr_clock_now());
         run_for(net.rig, 50 * TR_MSEC);
-        CHECK_INT(relay_counters(&net).allocations_now, TUNNELS_MAX - 2);
+        CHECK_INT(relay_counters(&net).allocations_now, QUOTA - 1);
     }
     net_close(&net);
 }

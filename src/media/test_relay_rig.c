@@ -215,7 +215,7 @@ bool net_open_with(struct net *net, const struct net_conf *nc)
     struct tr_dtls_cert *cert = tr_dtls_cert_create(1700000000);
     net->dtls = tr_dtls_ctx_create(cert);
     tr_dtls_cert_destroy(cert);
-    net->quota = tr_quota_create(&(struct tr_quota_conf){ .per_credential = TUNNELS_MAX - 1 });
+    net->quota = tr_quota_create(&(struct tr_quota_conf){ .per_credential = QUOTA });
     CHECK(tr_turn_policy_create(&net->policy, &policy, &bad) == TR_OK);
     struct tr_media_turn_conf conf = { .auth = net->auth,
                                        .policy = net->policy,

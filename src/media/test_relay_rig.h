@@ -13,7 +13,7 @@ struct tr_turn_auth;
 struct tr_turn_client;
 struct tr_turn_policy;
 
-enum { TUNNELS_MAX = 16, MIN_PORT = 42000, MAX_PORT = 42999 };
+enum { TUNNELS_MAX = 48, QUOTA = 15, MIN_PORT = 42000, MAX_PORT = 42999 };
 
 struct tunnel {
     struct net *net;
