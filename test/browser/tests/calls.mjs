@@ -256,6 +256,7 @@ test('devices: the permission is denied, and the ways on', async (t) => {
     (await customer.attribute('#media-error', 'data-code')) === 'permission-denied',
   );
   check('its words', /may not use your camera/.test(await customer.text('#media-error')));
+  check('the focus', (await customer.attribute(':focus', 'id')) === 'way-retry');
   await customer.page.context().grantPermissions(['camera', 'microphone']);
   await customer.click('#way-retry');
   await agent.accept();

@@ -188,7 +188,7 @@ export class CustomerPage extends PageElement {
     if (before === state.name) return;
     // Who is choosing settings keeps the focus there.
     if (before === 'media-error' && state.name === 'idle') return;
-    const target = FOCUS[state.name];
+    const target = focusIn(state);
     if (target) void this.focusOn(target);
   }
 
@@ -253,6 +253,12 @@ const FOCUS: Partial<Record<FlowState['name'], string>> = {
   ended: 'call-again-button',
   idle: 'call-button',
 };
+
+function focusIn(state: FlowState): string | undefined {
+  if (state.name !== 'media-error') return FOCUS[state.name];
+  const [way] = state.error.waysOn;
+  return way ? `way-${way}` : 'diag-link';
+}
 
 function errorHint(error: Error): string {
   return error instanceof ConnectionError ? t.customer.unreachableHint : t.customer.errorHint;

@@ -109,9 +109,11 @@ function gradeOf(way: Way): Grade {
 
 function judgeDevices({ camera, microphone }: DeviceFindings): Part {
   if (camera === 'unsupported' || microphone === 'unsupported') return fails('no-devices');
-  if (microphone !== 'unchecked' && microphone !== 'ok') return fails('microphone');
-  if (camera === 'unchecked' || camera === 'ok') return { grade: 'good', notes: [] };
-  return { grade: 'audio-only', notes: [{ reason: 'camera', value: null }] };
+  const bad = (['microphone', 'camera'] as const).filter(
+    (kind) => !['unchecked', 'ok'].includes(kind === 'camera' ? camera : microphone),
+  );
+  const grade = bad.includes('microphone') ? 'fails' : bad.length > 0 ? 'audio-only' : 'good';
+  return { grade, notes: bad.map((reason) => ({ reason, value: null })) };
 }
 
 function fails(reason: Reason): Part {

@@ -98,6 +98,7 @@ describe('the verdict', () => {
     const noCamera = found([passed('udp')], { devices });
     expect(judge(noCamera)).toMatchObject({ grade: 'audio-only', advice: [], unchecked: [] });
     const denied = { ...devices, microphone: 'permission-denied' } as const;
+    expect(reasons(found([passed('udp')], { devices: denied }))).toEqual(['microphone', 'camera']);
     expect(judge(found([passed('udp')], { devices: denied })).grade).toBe('fails');
   });
 
