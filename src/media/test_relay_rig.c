@@ -2,15 +2,21 @@
 #include "media/test_relay_rig.h"
 
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "dtls/dtls.h"
 #include "media/turn.h"
 #include "net/quota.h"
+#include "net/random.h"
+#include "net/sockaddr.h"
 #include "stun/stun.h"
 #include "turn/auth.h"
 #include "turn/client.h"
 #include "turn/policy.h"
+
+enum { PORT_TRIES = 100, PORT_FROM = 10000, PORTS = 20000 };
 
 /* --- tunnels --- */
 
@@ -181,15 +187,29 @@ struct tunnel *tunnel_open_raw(struct net *net, bool dtls)
 
 /* --- the net --- */
 
+static bool is_free(int type, uint16_t port)
+{
+    struct sockaddr_storage ss;
+    struct tr_addr loopback = tr_addr_v4(127, 0, 0, 1, port);
+    socklen_t n = tr_sockaddr_put(&ss, &loopback);
+    int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
+    bool is = fd >= 0 && bind(fd, (struct sockaddr *)&ss, n) == 0;
+    if (fd >= 0)
+        close(fd);
+    return is;
+}
+
+/* Below those that the kernel hands out, which the connections of other tests could be given. */
 static uint16_t free_port(void)
 {
-    struct tr_addr loopback = tr_addr_v4(127, 0, 0, 1, 0);
-    struct tr_udp *udp = NULL;
-    if (!CHECK(tr_udp_open(&udp, &loopback, 1, 0, false) == TR_OK))
-        return 0;
-    uint16_t port = tr_udp_port(udp);
-    tr_udp_close(udp);
-    return port;
+    struct tr_rng rng = tr_random_system();
+    for (int i = 0; i < PORT_TRIES; i++) {
+        uint16_t port = (uint16_t)(PORT_FROM + tr_rng_below(&rng, PORTS));
+        if (is_free(SOCK_DGRAM, port) && is_free(SOCK_STREAM, port))
+            return port;
+    }
+    CHECK(false);
+    return 0;
 }
 
 bool net_open(struct net *net, const char *allow)
