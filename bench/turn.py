@@ -38,15 +38,15 @@ LOADS = {
     "bursts": load("UDP, 20 clients, bursts of 10", "flat", servers=list(TITLES),
                    flags=["--window", "10", "--rate", "1000", "--gro"]),
     "flat": load("UDP, 20 clients, as fast as it goes", "flat", servers=list(TITLES),
-                 flags=["--window", "8", "--gro"]),
+                 flags=["--window", "16", "--gro"]),
     "bursts-cut": load("UDP, bursts of 10, cut at home", "flat", servers=list(TITLES),
                        flags=["--window", "10", "--rate", "1000"]),
     "flat-cut": load("UDP, as fast as it goes, cut at home", "flat", servers=list(TITLES),
-                     flags=["--window", "8"]),
+                     flags=["--window", "16"]),
     "joined": load("UDP, bursts of 10, joined", "flat", servers=list(TITLES),
                    flags=["--window", "10", "--rate", "1000", "--joined"]),
     "flat-joined": load("UDP, as fast as it goes, joined", "flat", servers=list(TITLES),
-                        flags=["--window", "8", "--joined"]),
+                        flags=["--window", "16", "--joined"]),
     "allocate": load("allocations", "allocate", count=8000, window=64),
     "idle": load("1000 idle allocations", "allocate", count=1000, window=16),
     "direct": load("room of 1:20, direct", "room", flags=[], servers=["tring"]),
@@ -70,7 +70,7 @@ WHAT = f"""\
 {CLIENTS} clients of `turnutils_uclient` send {BYTES} bytes each by a channel to `turnutils_peer`,
 which sends them back; each message is relayed twice. *Bursts*: `bench/turn_load`, 20 clients that
 send 1000 messages a second each, 10 at a time, as the packets of a video's frame are; its echo
-sends them back. *As fast as it goes*: each keeps 8 messages on their way and sends the next when
+sends them back. *As fast as it goes*: each keeps 16 messages on their way and sends the next when
 one is back. Both send each packet as a message of its own to the kernel, and take what the server
 sends as one message (UDP_SEGMENT) as one (UDP_GRO). *Cut at home*: they do not, and the kernel cuts
 it for them on the server's account, as on loopback what receiving costs is its sender's; packets of
