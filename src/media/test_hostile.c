@@ -317,20 +317,14 @@ TEST(a_flood_that_is_passed_on_to_another_worker)
 {
     enum { PATHS = 24, FLOOD = 6000 };
     const uint8_t rubbish[1200] = { 0x80, 100 };
-    uint8_t check[CHECK_BYTES];
     struct scene *s = subscriber_open();
     struct rig *r = &s->rig;
     struct client *c = s->bad;
     struct tr_path path;
     for (int i = 0; ready(s) && i < PATHS && counters(r).drops[TR_DROP_RATE] == 0; i++) {
-        tr_udp_close(c->other);
-        c->other = NULL;
-        if (!open_socket(r, &c->other))
+        if (!client_other(c, &path))
             break;
-        tr_peer_path(c->peer, &path);
-        path.local = tr_addr_v4(127, 0, 0, 1, tr_udp_port(c->other));
-        tr_udp_send(c->other, &path, check_of(r, &c->creds, false, check));
-        tr_udp_flush(c->other);
+        send_check(c, c->other, &path);
         run_for(r, 120 * TR_MSEC);
         for (int k = 0; k < FLOOD; k++) {
             tr_udp_send(c->other, &path, tr_slice(rubbish, sizeof rubbish));

@@ -480,13 +480,6 @@ TEST(a_tap_that_is_open_at_the_end_lets_go_of_its_packets)
 
 /* --- a second path --- */
 
-static void send_check(struct client *c, struct tr_udp *udp, const struct tr_path *path)
-{
-    uint8_t buf[CHECK_BYTES];
-    tr_udp_send(udp, path, check_of(c->rig, &c->creds, false, buf));
-    tr_udp_flush(udp);
-}
-
 static int unknown(struct rig *r)
 {
     struct tr_media_counters sums; /* the workers publish them ten times a second */
@@ -506,12 +499,8 @@ TEST(a_second_path_may_arrive_at_another_worker)
         WAIT_FOR(r, c->in[VIDEO].packets == 10);
         for (int i = 1; i <= 6; i++) {
             struct tr_path path;
-            tr_udp_close(c->other);
-            c->other = NULL;
-            if (!open_socket(r, &c->other))
+            if (!client_other(c, &path))
                 break;
-            tr_peer_path(c->peer, &path);
-            path.local = tr_addr_v4(127, 0, 0, 1, tr_udp_port(c->other));
             send_some(c, c->other, &path, VIDEO, 1, false); /* not proven yet: dropped */
             WAIT_FOR(r, unknown(r) >= i);
             CHECK_INT(unknown(r), i);
@@ -542,12 +531,8 @@ TEST(a_client_may_move_often)
         WAIT_FOR(r, c->in[VIDEO].packets == 10);
         for (int i = 1; i <= TR_ICE_PATH_MAX + 2; i++) {
             struct tr_path path;
-            tr_udp_close(c->other);
-            c->other = NULL;
-            if (!open_socket(r, &c->other))
+            if (!client_other(c, &path))
                 break;
-            tr_peer_path(c->peer, &path);
-            path.local = tr_addr_v4(127, 0, 0, 1, tr_udp_port(c->other));
             send_check(c, c->other, &path);
             int have = c->in[VIDEO].packets;
             tr_usec end = tr_clock_now() + WAIT_US;

@@ -178,6 +178,24 @@ struct tr_slice check_of(struct rig *r, const struct tr_media_peer_conf *creds, 
     return tr_stun_end(&w);
 }
 
+void send_check(struct client *c, struct tr_udp *udp, const struct tr_path *path)
+{
+    uint8_t buf[CHECK_BYTES];
+    tr_udp_send(udp, path, check_of(c->rig, &c->creds, false, buf));
+    tr_udp_flush(udp);
+}
+
+bool client_other(struct client *c, struct tr_path *path)
+{
+    tr_udp_close(c->other);
+    c->other = NULL;
+    if (!open_socket(c->rig, &c->other))
+        return false;
+    tr_peer_path(c->peer, path);
+    path->local = tr_addr_v4(127, 0, 0, 1, tr_udp_port(c->other));
+    return true;
+}
+
 /* --- streams --- */
 
 struct tr_path client_tcp_path(const struct client *c)

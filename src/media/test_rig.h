@@ -113,9 +113,11 @@ bool client_start(struct client *c);
 /* A client whose peer the engine knows; it begins to connect. */
 struct client *client_open(struct rig *r);
 struct client *client_open_tcp(struct rig *r); /* the same by ICE-TCP alone */
-/* A check for such a peer. */
+/* A check for such a peer; send_check's does not nominate. */
 struct tr_slice check_of(struct rig *r, const struct tr_media_peer_conf *creds, bool nominate,
                          uint8_t buf[CHECK_BYTES]);
+void send_check(struct client *c, struct tr_udp *udp, const struct tr_path *path);
+bool client_other(struct client *c, struct tr_path *path); /* a new socket there, and its path */
 void client_stream_send(struct client *c, struct tr_slice datagram); /* connects when needed */
 /* Where its streams go on the way in, as its agent calls it. */
 struct tr_path client_tcp_path(const struct client *c);
